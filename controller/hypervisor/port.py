@@ -1,0 +1,232 @@
+"""The port to the hypervisor: what the controller may ask of a host, and the values it gets back.
+
+Two things stand behind it: libvirt (`controller.hypervisor.libvirt_host`) and a fake with faults
+(`controller.hypervisor.fake`) for the virtual-clock tests. Every call raises `Transient` when the host cannot be
+asked now, and `Terminal` when it says no for good.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+
+class DomainState(StrEnum):
+    """virDomainState, as far as it matters here."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    SHUTDOWN = "shutdown"
+    SHUTOFF = "shutoff"
+    CRASHED = "crashed"
+
+
+class Power(StrEnum):
+    """What was last wanted of a domain's power; kept in its metadata, so that it outlives the controller."""
+
+    ON = "on"
+    OFF = "off"
+    GUEST_OFF = "guest-off"
+    """The guest powered itself off, and was seen to: not started again by itself."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose domain it is, from our metadata element in the domain."""
+
+    uid: str
+    namespace: str
+    name: str
+    power: Power = Power.ON
+    spec_hash: str = ""
+    """A digest of the DesiredDomain that was defined, to tell whether the definition is still the wanted one."""
+
+
+@dataclass(frozen=True)
+class ObservedDomain:
+    """A domain as libvirt has it now."""
+
+    uuid: str
+    name: str
+    state: DomainState
+    reason: str
+    """libvirt's word for why: `booted`, `user`, `ioerror`, `destroyed`, `shutdown`, `crashed`, `failed`, `unknown`…"""
+    owner: Owner | None
+    """None for a domain that is not ours: never touched."""
+    pid: int = 0
+    started_at: float = 0.0
+    """Seconds since the epoch when QEMU was started; 0 when off."""
+    has_graphics: bool = False
+    agent_connected: bool = False
+    """Whether the agent's channel is open at the guest's end."""
+    macs: tuple[str, ...] = ()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a VirtualMachine stands behind it."""
+        return self.owner is not None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there is a QEMU process."""
+        return self.state in {DomainState.RUNNING, DomainState.PAUSED, DomainState.SHUTDOWN}
+
+
+@dataclass(frozen=True)
+class DomainStats:
+    """Counters of one running domain since its start, from getAllDomainStats."""
+
+    cpu_time_ns: int = 0
+    vcpus: int = 1
+    memory_total_bytes: int = 0
+    memory_used_bytes: int = 0
+    """From the balloon where the guest tells; else the QEMU process' resident size."""
+    disk_read_bytes: int = 0
+    disk_write_bytes: int = 0
+    network_receive_bytes: int = 0
+    network_transmit_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class GuestAddress:
+    """One address that some source gave for a MAC."""
+
+    ip: str
+    mac: str
+    source: Literal["agent", "lease", "arp"]
+    interface: str = ""
+
+
+@dataclass(frozen=True)
+class GuestFacts:
+    """What the guest agent said; `connected` False when it did not answer in time."""
+
+    connected: bool = False
+    version: str = ""
+    hostname: str = ""
+    addresses: tuple[GuestAddress, ...] = ()
+
+
+@dataclass(frozen=True)
+class HostNetwork:
+    """A libvirt network of the host."""
+
+    name: str
+    active: bool
+    bridge: str = ""
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """The host as libvirt and the probe see it."""
+
+    hostname: str
+    cpus: int
+    memory_bytes: int
+    architecture: str
+    libvirt_version: str
+    qemu_version: str
+    virt_type: Literal["kvm", "qemu"]
+    virt_type_reason: str
+    networks: tuple[HostNetwork, ...] = ()
+
+
+@dataclass(frozen=True)
+class DomainEvent:
+    """Something happened: look again. Only wakes, never decides; no uuid means look at everything."""
+
+    uuid: str = ""
+    what: str = ""
+    """`lifecycle`, `reboot`, `agent`, `io-error`, `reconnected`…"""
+
+
+class SerialConsole(Protocol):
+    """The open serial port of one domain; the controller is its only reader."""
+
+    async def read(self) -> bytes:
+        """The next bytes; empty when the domain has gone off or the port was closed."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Type into the guest; waits while the guest does not read."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the port."""
+        ...
+
+
+class Hypervisor(Protocol):
+    """One hypervisor host."""
+
+    async def facts(self) -> HostFacts:
+        """What the host is and offers."""
+        ...
+
+    async def domains(self) -> list[ObservedDomain]:
+        """Every domain of the host, foreign ones too."""
+        ...
+
+    async def observe(self, uuid: str) -> ObservedDomain | None:
+        """One domain; None only when libvirt says that it does not exist."""
+        ...
+
+    async def define(self, xml: str) -> None:
+        """Make or replace the persistent definition (the running domain is not changed by it)."""
+        ...
+
+    async def set_power(self, uuid: str, power: Power) -> None:
+        """Write what is wanted of the power into the domain's metadata."""
+        ...
+
+    async def start(self, uuid: str) -> None:
+        """Power on, paused until `resume`, so that the console can be read from the first byte."""
+        ...
+
+    async def resume(self, uuid: str) -> None:
+        """Let the CPUs run."""
+        ...
+
+    async def shutdown(self, uuid: str, mode: Literal["agent", "acpi"]) -> None:
+        """Ask the guest to power off; returns when it was asked, not when it is off."""
+        ...
+
+    async def destroy(self, uuid: str) -> None:
+        """Cut the power; no error when it is off already."""
+        ...
+
+    async def undefine(self, uuid: str) -> None:
+        """Remove the definition with nvram, managed save and snapshot metadata; no error when it is gone already."""
+        ...
+
+    async def stats(self) -> dict[str, DomainStats]:
+        """Counters of all our running domains by uuid, in one call."""
+        ...
+
+    async def guest(self, uuid: str) -> GuestFacts:
+        """Ask the guest agent, with a deadline of 2 s."""
+        ...
+
+    async def addresses(self, uuid: str) -> list[GuestAddress]:
+        """Addresses from DHCP leases and the ARP table, for guests without an agent."""
+        ...
+
+    async def open_console(self, uuid: str) -> SerialConsole:
+        """The domain's first serial port; Transient when somebody else has it or the domain is off."""
+        ...
+
+    async def ensure_network(self, name: str) -> HostNetwork:
+        """Start the network, defining it first where it is missing; Transient when the host cannot."""
+        ...
+
+    async def log_tail(self, name: str, lines: int) -> list[str]:
+        """The last lines of QEMU's own log of the domain with that name."""
+        ...
+
+    def events(self) -> AsyncIterator[DomainEvent]:
+        """Events for ever, over reconnections; after each reconnection one with no uuid."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the host."""
+        ...

@@ -1,0 +1,1 @@
+"""What every part shares: the models, the Kubernetes client, the verbs. Knows neither Textual nor libvirt."""

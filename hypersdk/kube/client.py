@@ -1,0 +1,172 @@
+"""Plain calls on objects: list, get, create, patch, replace, delete. JSON becomes a model here and stays one."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from hypersdk import errors
+from hypersdk.kube.endpoint import Connection
+from hypersdk.model.base import JsonObject, Resource
+from hypersdk.model.kinds import Kind
+
+if TYPE_CHECKING:
+    import aiohttp
+
+T = TypeVar("T", bound=Resource)
+
+MERGE_PATCH: Final = "application/merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
+PatchType = Literal["application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"]
+REQUEST_TIMEOUT_S = 30.0
+
+_BY_CODE: dict[int, type[errors.ApiError]] = {
+    400: errors.Invalid,
+    401: errors.Unauthorized,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    410: errors.Gone,
+    422: errors.Invalid,
+}
+_OBJECT: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a list; `continue_` is empty on the last one."""
+
+    items: list[T]
+    resource_version: str
+    continue_: str
+
+
+class Client:
+    """Objects of one API server. Every call raises ApiError for a refusal, Unreachable when nothing answers."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the context."""
+        return self.connection.context.namespace
+
+    async def page(self, kind: Kind[T], namespace: str = "", *, query: Sequence[tuple[str, str]] = ()) -> Page[T]:
+        """One page of a list; selectors, limit and continue go into `query` by their API names."""
+        raw = await self.raw("GET", kind.path(namespace), query=query)
+        listed = _OBJECT.validate_json(raw)
+        meta = listed.get("metadata")
+        items = listed.get("items")
+        assert isinstance(meta, dict)
+        return Page(
+            [_decode(kind, item) for item in items] if isinstance(items, list) else [],
+            str(meta.get("resourceVersion", "")),
+            str(meta.get("continue", "")),
+        )
+
+    async def list(self, kind: Kind[T], namespace: str = "", *, labels: str = "", fields: str = "") -> list[T]:
+        """Every object that matches the selectors; an empty namespace means all of them."""
+        selectors = [("labelSelector", labels), ("fieldSelector", fields)]
+        query = [("limit", "500"), *((name, value) for name, value in selectors if value)]
+        page = await self.page(kind, namespace, query=query)
+        items = page.items
+        while page.continue_:
+            page = await self.page(kind, namespace, query=[*query, ("continue", page.continue_)])
+            items.extend(page.items)
+        return items
+
+    async def get(self, kind: Kind[T], namespace: str, name: str) -> T:
+        """One object."""
+        return _parse(kind, await self.raw("GET", kind.path(namespace, name)))
+
+    async def create(self, kind: Kind[T], namespace: str, obj: JsonObject, *, strict: bool = True) -> T:
+        """Create from a JSON object; unknown fields are refused unless `strict` is False."""
+        body = {"apiVersion": kind.api_version, "kind": kind.kind} | obj
+        query = [("fieldValidation", "Strict")] if strict else []
+        return _parse(kind, await self.raw("POST", kind.path(namespace), query=query, body=body))
+
+    async def patch(
+        self,
+        kind: Kind[T],
+        namespace: str,
+        name: str,
+        patch: JsonObject | Sequence[JsonObject],
+        *,
+        subresource: str = "",
+        patch_type: PatchType = MERGE_PATCH,
+    ) -> T:
+        """Merge patch (a JSON object) or JSON patch (a list); a `resourceVersion` in it makes it conditional."""
+        path = kind.path(namespace, name, subresource)
+        query = [("fieldManager", "hypersdk"), ("force", "true")] if patch_type == APPLY_PATCH else []
+        return _parse(kind, await self.raw("PATCH", path, query=query, body=patch, content_type=patch_type))
+
+    async def replace(self, kind: Kind[T], obj: T, *, subresource: str = "") -> T:
+        """Replace the whole object; Conflict when its resourceVersion is not the newest."""
+        namespace, name = obj.key
+        return _parse(kind, await self.raw("PUT", kind.path(namespace, name, subresource), body=obj.wire()))
+
+    async def delete(self, kind: Kind[T], namespace: str, name: str, *, uid: str = "") -> None:
+        """Ask for deletion, only of the object with that uid if one is given; finalizers may hold it."""
+        body: JsonObject = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        await self.raw("DELETE", kind.path(namespace, name), body=body)
+
+    async def raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        body: object = None,
+        content_type: str = "application/json",
+    ) -> bytes:
+        """The body of a successful answer."""
+        response = await self.connection.request(
+            method, path, query=query, body=body, content_type=content_type, timeout=REQUEST_TIMEOUT_S
+        )
+        data = await _read(response, self.connection.host)
+        if response.status >= 400:
+            raise error_of(response.status, data)
+        return data
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self.connection.close()
+
+
+async def _read(response: "aiohttp.ClientResponse", host: str) -> bytes:
+    import aiohttp
+
+    try:
+        async with response:
+            return await response.read()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise errors.Unreachable(f"the answer of {host} broke off: {error or type(error).__name__}") from error
+
+
+def error_of(code: int, body: bytes) -> errors.ApiError:
+    """The exception for a `Status` answer (or for whatever else came with that HTTP code)."""
+    try:
+        status: JsonObject = json.loads(body)
+        message, reason = str(status["message"]), str(status.get("reason", ""))
+    except (ValueError, KeyError, TypeError):
+        message, reason = body.decode(errors="replace").strip()[:500] or f"HTTP {code}", ""
+    if reason == "AlreadyExists":
+        return errors.AlreadyExists(message, code, reason)
+    return _BY_CODE.get(code, errors.ApiError)(message, code, reason or "Unknown")
+
+
+def _parse(kind: Kind[T], data: bytes) -> T:
+    return _decode(kind, _OBJECT.validate_json(data))
+
+
+def _decode(kind: Kind[T], item: object) -> T:
+    try:
+        return kind.model.model_validate(item)
+    except ValidationError as error:
+        raise errors.Invalid(f"the API sent a {kind.kind} that cannot be read: {error}", 422, "Invalid") from error

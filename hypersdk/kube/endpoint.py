@@ -1,0 +1,153 @@
+"""From a kubeconfig and a context to an open connection: addresses, credentials, TLS (kubernetes_asyncio's part)."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from hypersdk.errors import ConfigError, Unreachable
+
+if TYPE_CHECKING:
+    import aiohttp
+    from kubernetes_asyncio.client import ApiClient
+
+IN_CLUSTER_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Which API to talk to: a kubeconfig file and one of its contexts (its current one when empty)."""
+
+    kubeconfig: str = ""
+    context: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """One context of a kubeconfig."""
+
+    name: str
+    namespace: str
+    cluster: str
+
+
+def default_kubeconfig(environ: Mapping[str, str], embedded: Path) -> str:
+    """$KUBECONFIG, else the embedded API's if it is there, else ~/.kube/config."""
+    if environ.get("KUBECONFIG"):
+        return environ["KUBECONFIG"]
+    if os.access(embedded, os.R_OK):
+        return str(embedded)
+    return str(Path("~/.kube/config").expanduser())
+
+
+class Connection:
+    """An open HTTP connection pool to one API server."""
+
+    def __init__(self, api: "ApiClient", context: Context) -> None:
+        self._api = api
+        self.context = context
+
+    @property
+    def host(self) -> str:
+        """The API server's address, such as `https://127.0.0.1:6443`."""
+        return str(self._api.configuration.host)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        body: object = None,
+        content_type: str = "application/json",
+        timeout: "aiohttp.ClientTimeout | float | None" = None,
+    ) -> "aiohttp.ClientResponse":
+        """Send one request and answer with the open response, whatever its status; Unreachable without one."""
+        import aiohttp
+
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        try:
+            response: aiohttp.ClientResponse = await self._api.call_api(
+                path,
+                method,
+                query_params=list(query),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=timeout,
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(f"no answer from {self.host}: {error or type(error).__name__}") from error
+        return response
+
+    async def websocket(
+        self, path: str, query: Sequence[tuple[str, str]] = (), protocols: Sequence[str] = ()
+    ) -> "aiohttp.ClientWebSocketResponse":
+        """Open a WebSocket; the caller closes it. aiohttp.WSServerHandshakeError carries a refusal's status."""
+        headers: dict[str, str] = {}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"])
+        url = self.host + path + (f"?{urlencode(query)}" if query else "")
+        session: aiohttp.ClientSession = self._api.rest_client.pool_manager
+        return await session.ws_connect(url, headers=headers, protocols=protocols, heartbeat=20, max_msg_size=2**22)
+
+    async def close(self) -> None:
+        """Close every connection of the pool."""
+        await self._api.close()
+
+
+async def connect(endpoint: Endpoint) -> Connection:
+    """Open a connection pool; ConfigError when the kubeconfig cannot be used."""
+    from kubernetes_asyncio.client import ApiClient, Configuration
+
+    configuration = Configuration()
+    configuration.connection_pool_maxsize = 64
+    if not endpoint.kubeconfig and os.access(IN_CLUSTER_TOKEN, os.R_OK):
+        context = _in_cluster(configuration)
+    else:
+        context = await _from_file(endpoint, configuration)
+    return Connection(ApiClient(configuration), context)
+
+
+def _in_cluster(configuration: object) -> Context:
+    from kubernetes_asyncio.config import load_incluster_config
+
+    load_incluster_config(client_configuration=configuration)
+    namespace = IN_CLUSTER_TOKEN.with_name("namespace")
+    return Context("in-cluster", namespace.read_text().strip() if namespace.exists() else "default", "in-cluster")
+
+
+async def _from_file(endpoint: Endpoint, configuration: object) -> Context:
+    from kubernetes_asyncio.config import ConfigException, load_kube_config
+
+    found = next((c for c in contexts(endpoint) if endpoint.context in {c.name, ""}), None)
+    if found is None:
+        raise ConfigError(
+            f"{endpoint.kubeconfig} has no context {endpoint.context!r}; see 'kubectl config get-contexts'"
+        )
+    try:
+        await load_kube_config(endpoint.kubeconfig, found.name, client_configuration=configuration)
+    except (ConfigException, OSError, ValueError) as error:
+        raise ConfigError(f"{endpoint.kubeconfig}: {error}") from error
+    return found
+
+
+def contexts(endpoint: Endpoint) -> list[Context]:
+    """Every context of the kubeconfig, the current one first; ConfigError when there is none."""
+    from kubernetes_asyncio.config import ConfigException, list_kube_config_contexts
+
+    try:
+        listed, current = list_kube_config_contexts(endpoint.kubeconfig)
+    except (ConfigException, OSError, ValueError) as error:
+        raise ConfigError(
+            f"no usable kubeconfig at {endpoint.kubeconfig}: {error}. Start the local stack with 'hyperctl up', "
+            "or point KUBECONFIG at a cluster"
+        ) from error
+    first = current["name"] if current else ""
+    ordered = sorted(listed or [], key=lambda one: one["name"] != first)
+    return [
+        Context(one["name"], one["context"].get("namespace") or "default", one["context"].get("cluster", ""))
+        for one in ordered
+    ]

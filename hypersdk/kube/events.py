@@ -1,0 +1,87 @@
+"""Events as Kubernetes keeps them: repeats are counted on one object instead of made again (v1.Event)."""
+
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from hypersdk.errors import ApiError, Unreachable
+from hypersdk.kube.client import Client
+from hypersdk.model.base import JsonObject, Resource, rfc3339
+from hypersdk.model.kinds import EVENTS
+
+log = logging.getLogger(__name__)
+EventType = Literal["Normal", "Warning"]
+REMEMBERED = 4096
+
+
+def utcnow() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Recorder:
+    """Writes Events about objects; a repeat of the same words raises the count of the Event that is there."""
+
+    client: Client
+    component: str
+    host: str
+    now: Callable[[], datetime] = utcnow
+    _counts: OrderedDict[str, int] = field(default_factory=OrderedDict)
+
+    async def record(self, about: Resource, kind: EventType, reason: str, message: str) -> None:
+        """Record; an Event that cannot be written is logged and lost, for it is talk and not state."""
+        namespace = about.metadata.namespace or "default"
+        name = event_name(about, reason, message)
+        count = self._counts.pop(name, 0) + 1
+        self._counts[name] = count
+        while len(self._counts) > REMEMBERED:
+            self._counts.popitem(last=False)
+        try:
+            if count > 1 and await self._repeat(namespace, name, count):
+                return
+            await self.client.create(EVENTS, namespace, self._body(about, kind, reason, message, name))
+        except (ApiError, Unreachable) as error:
+            log.warning("event %s of %s was not written: %s", reason, about.metadata.name, error)
+
+    async def _repeat(self, namespace: str, name: str, count: int) -> bool:
+        patch: JsonObject = {"count": count, "lastTimestamp": rfc3339(self.now())}
+        try:
+            await self.client.patch(EVENTS, namespace, name, patch)
+        except ApiError:
+            return False
+        return True
+
+    def _body(self, about: Resource, kind: EventType, reason: str, message: str, name: str) -> JsonObject:
+        moment = rfc3339(self.now())
+        reference: JsonObject = {
+            "apiVersion": about.api_version,
+            "kind": about.kind,
+            "name": about.metadata.name,
+            "uid": about.metadata.uid,
+        }
+        if about.metadata.namespace:
+            reference["namespace"] = about.metadata.namespace
+        return {
+            "metadata": {"name": name},
+            "involvedObject": reference,
+            "type": kind,
+            "reason": reason,
+            "message": message[:1024],
+            "count": 1,
+            "firstTimestamp": moment,
+            "lastTimestamp": moment,
+            "source": {"component": self.component, "host": self.host},
+            "reportingComponent": self.component,
+            "reportingInstance": self.host,
+        }
+
+
+def event_name(about: Resource, reason: str, message: str) -> str:
+    """The same object, reason and words give the same Event."""
+    words = "\0".join((about.kind, about.metadata.uid, reason, message))
+    return f"{about.metadata.name[:200]}.{hashlib.sha256(words.encode()).hexdigest()[:16]}"

@@ -1,0 +1,145 @@
+"""Our own list-watch loop: pages, bookmarks, 410, back-off with jitter, inactivity limit.
+
+Kubernetes: API concepts, "Efficient detection of changes".
+"""
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from pydantic import ValidationError
+
+from hypersdk.errors import ApiError, Gone, Unreachable
+from hypersdk.kube.cache import Cache, Key
+from hypersdk.kube.client import Client, error_of
+from hypersdk.model.base import JsonObject, Resource
+from hypersdk.model.kinds import Kind
+
+if TYPE_CHECKING:
+    import aiohttp
+
+T = TypeVar("T", bound=Resource)
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The loop's times in seconds."""
+
+    first_retry: float = 0.2
+    longest_retry: float = 15.0
+    inactivity: float = 90.0
+    """Without a byte for this long the connection counts as dead; servers send a bookmark about every minute."""
+
+
+@dataclass
+class Watch(Generic[T]):
+    """Keeps a cache equal to the server's list until cancelled; errors only make it stale."""
+
+    client: Client
+    kind: Kind[T]
+    cache: Cache[T]
+    namespace: str = ""
+    labels: str = ""
+    fields: str = ""
+    pace: Pace = Pace()
+    chance: Callable[[], float] = random.random
+
+    async def run(self) -> None:
+        """List and watch for ever."""
+        failures = 0
+        while True:
+            try:
+                version = await self._list()
+                failures = 0
+                while True:
+                    version = await self._follow(version)
+            except Gone:
+                continue
+            except (ApiError, Unreachable) as error:
+                self.cache.lost(str(error))
+                await asyncio.sleep(self._delay(failures))
+                failures += 1
+
+    def _delay(self, failures: int) -> float:
+        longest: float = min(self.pace.longest_retry, self.pace.first_retry * 2 ** min(failures, 16))
+        return longest * (0.5 + self.chance() / 2)
+
+    def _selectors(self) -> list[tuple[str, str]]:
+        pairs = [("labelSelector", self.labels), ("fieldSelector", self.fields)]
+        return [(name, value) for name, value in pairs if value]
+
+    async def _list(self) -> str:
+        """Fill the cache page by page; the version to watch from."""
+        query = [("limit", "500"), *self._selectors()]
+        page = await self.client.page(self.kind, self.namespace, query=query)
+        keys: set[Key] = {item.key for item in page.items}
+        self.cache.put(page.items)
+        while page.continue_:
+            page = await self.client.page(self.kind, self.namespace, query=[*query, ("continue", page.continue_)])
+            keys |= {item.key for item in page.items}
+            self.cache.put(page.items)
+        self.cache.keep_only(keys)
+        self.cache.live(asyncio.get_running_loop().time())
+        return page.resource_version
+
+    async def _follow(self, version: str) -> str:
+        """One watch request; ends with the version to go on from when the server closes it."""
+        async for event in self._events(version):
+            version = self._take(event) or version
+            self.cache.live(asyncio.get_running_loop().time())
+        return version
+
+    def _take(self, event: JsonObject) -> str:
+        """Put one watch event into the cache; the version that it brings."""
+        obj = cast("JsonObject", event.get("object") or {})
+        match event.get("type"):
+            case "ERROR":
+                raise error_of(cast("int", obj.get("code", 500)), json.dumps(obj).encode())
+            case "BOOKMARK":
+                return str(cast("JsonObject", obj["metadata"]).get("resourceVersion", ""))
+            case "DELETED":
+                item = Resource.model_validate(obj)
+                self.cache.drop(item.key)
+                return item.metadata.resource_version
+        try:
+            new = self.kind.model.model_validate(obj)
+        except ValidationError as error:
+            log.warning("skipped an unreadable %s: %s", self.kind.kind, error)
+            return Resource.model_validate(obj).metadata.resource_version
+        self.cache.put([new])
+        return new.metadata.resource_version
+
+    async def _events(self, version: str) -> AsyncIterator[JsonObject]:
+        """Events of one watch request, until the server ends it."""
+        import aiohttp
+
+        query = [("watch", "1"), ("resourceVersion", version), ("allowWatchBookmarks", "true"), *self._selectors()]
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=self.pace.inactivity)
+        response = await self.client.connection.request(
+            "GET", self.kind.path(self.namespace), query=query, timeout=timeout
+        )
+        async with response:
+            if response.status >= 400:
+                raise error_of(response.status, await response.read())
+            async for line in _lines(response, self.client.connection.host):
+                yield json.loads(line)
+
+
+async def _lines(response: "aiohttp.ClientResponse", host: str) -> AsyncIterator[bytes]:
+    """Whole lines of a streamed body, of any length; a torn connection is Unreachable."""
+    import aiohttp
+
+    rest = b""
+    try:
+        async for chunk in response.content.iter_any():
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if line.strip():
+                    yield line
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise Unreachable(f"the watch on {host} broke off: {error or type(error).__name__}") from error

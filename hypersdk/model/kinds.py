@@ -1,0 +1,206 @@
+"""The one table of kinds: how each is named in the API, and which model reads it."""
+
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from hypersdk.model import core
+from hypersdk.model.backupjob import BackupJob
+from hypersdk.model.backupschedule import BackupSchedule
+from hypersdk.model.base import Resource
+from hypersdk.model.restorejob import RestoreJob
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmnode import VMNode
+from hypersdk.model.vmoperation import VMOperation
+from hypersdk.model.vmsnapshot import VMSnapshot
+from hypersdk.model.vmtemplate import VMTemplate
+
+GROUP = "hypersdk.io"
+VERSION = "v1alpha1"
+SUBRESOURCES = "subresources.hypersdk.io/v1alpha1"
+FINALIZER = "hypersdk.io/vm-finalizer"
+
+R = TypeVar("R", bound=Resource, covariant=True)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One additionalPrinterColumn."""
+
+    name: str
+    type: Literal["string", "integer", "number", "boolean", "date"]
+    json_path: str
+
+
+@dataclass(frozen=True)
+class Kind(Generic[R]):
+    """A kind of object; `model` reads and writes it."""
+
+    model: type[R]
+    group: str
+    version: str
+    plural: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    selectable: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The CamelCase name."""
+        return self.model.__name__
+
+    @property
+    def singular(self) -> str:
+        """The lower-case name."""
+        return self.kind.lower()
+
+    @property
+    def api_version(self) -> str:
+        """`group/version`, or `v1` for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The URL path of the collection or the object; no namespace means all of them."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
+        return root + scope + "".join(f"/{part}" for part in (self.plural, name, subresource) if part)
+
+
+AGE = Column("Age", "date", ".metadata.creationTimestamp")
+
+VIRTUAL_MACHINES = Kind(
+    VirtualMachine,
+    GROUP,
+    VERSION,
+    "virtualmachines",
+    short_names=("vm", "vms"),
+    columns=(
+        Column("Status", "string", ".status.phase"),
+        Column("CPUs", "integer", ".spec.cpus"),
+        Column("Memory", "string", ".spec.memory"),
+        Column("Node", "string", ".status.nodeName"),
+        Column("IPs", "string", ".status.ipAddresses[0]"),
+        AGE,
+    ),
+    selectable=(".status.nodeName", ".status.phase"),
+)
+VM_OPERATIONS = Kind(
+    VMOperation,
+    GROUP,
+    VERSION,
+    "vmoperations",
+    short_names=("vmop", "vmops"),
+    columns=(
+        Column("VM", "string", ".spec.vmRef.name"),
+        Column("Operation", "string", ".spec.operation"),
+        Column("Status", "string", ".status.phase"),
+        Column("Progress", "integer", ".status.progress"),
+        AGE,
+    ),
+    selectable=(".spec.vmRef.name", ".status.phase"),
+)
+VM_TEMPLATES = Kind(
+    VMTemplate,
+    GROUP,
+    VERSION,
+    "vmtemplates",
+    short_names=("vmt", "vmtpl"),
+    columns=(
+        Column("Display Name", "string", ".spec.displayName"),
+        Column("OS", "string", ".spec.osInfo.distribution"),
+        Column("Version", "string", ".spec.version"),
+        Column("Ready", "boolean", ".status.ready"),
+        Column("Usage", "integer", ".status.usageCount"),
+        AGE,
+    ),
+)
+VM_SNAPSHOTS = Kind(
+    VMSnapshot,
+    GROUP,
+    VERSION,
+    "vmsnapshots",
+    short_names=("vmsnap", "vmsnaps"),
+    columns=(
+        Column("VM", "string", ".spec.vmRef.name"),
+        Column("Status", "string", ".status.phase"),
+        Column("Size", "string", ".status.size"),
+        Column("Memory", "boolean", ".spec.includeMemory"),
+        Column("Ready", "boolean", ".status.readyToRestore"),
+        AGE,
+    ),
+)
+BACKUP_SCHEDULES = Kind(
+    BackupSchedule,
+    GROUP,
+    VERSION,
+    "backupschedules",
+    short_names=("bs",),
+    columns=(
+        Column("Schedule", "string", ".spec.schedule"),
+        Column("Suspend", "boolean", ".spec.suspend"),
+        Column("Active", "string", ".status.active[*].name"),
+        Column("Last Schedule", "date", ".status.lastScheduleTime"),
+        AGE,
+    ),
+)
+BACKUP_JOBS = Kind(
+    BackupJob,
+    GROUP,
+    VERSION,
+    "backupjobs",
+    short_names=("bj",),
+    columns=(
+        Column("Phase", "string", ".status.phase"),
+        Column("Progress", "string", ".status.progress.percentage"),
+        Column("Source", "string", ".spec.source.vmName"),
+        Column("Destination", "string", ".spec.destination.type"),
+        AGE,
+    ),
+)
+RESTORE_JOBS = Kind(
+    RestoreJob,
+    GROUP,
+    VERSION,
+    "restorejobs",
+    short_names=("rj",),
+    columns=(
+        Column("Phase", "string", ".status.phase"),
+        Column("Progress", "string", ".status.progress.percentage"),
+        Column("VM Name", "string", ".status.restoredVMName"),
+        Column("Provider", "string", ".spec.destination.provider"),
+        AGE,
+    ),
+)
+VM_NODES = Kind(
+    VMNode,
+    GROUP,
+    VERSION,
+    "vmnodes",
+    namespaced=False,
+    short_names=("vmnode",),
+    columns=(
+        Column("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"),
+        Column("Virt", "string", ".status.virtType"),
+        Column("CPUs", "integer", ".status.capacity.cpus"),
+        Column("Memory", "string", ".status.capacity.memory"),
+        Column("VMs", "integer", ".status.runningVMs"),
+        AGE,
+    ),
+)
+
+OURS: tuple[Kind[Resource], ...] = (
+    VIRTUAL_MACHINES,
+    VM_OPERATIONS,
+    VM_TEMPLATES,
+    VM_SNAPSHOTS,
+    BACKUP_SCHEDULES,
+    BACKUP_JOBS,
+    RESTORE_JOBS,
+    VM_NODES,
+)
+
+EVENTS = Kind(core.Event, "", "v1", "events")
+SECRETS = Kind(core.Secret, "", "v1", "secrets")
+NAMESPACES = Kind(core.Namespace, "", "v1", "namespaces", namespaced=False)
+LEASES = Kind(core.Lease, "coordination.k8s.io", "v1", "leases")
+ACCESS_REVIEWS = Kind(core.SubjectAccessReview, "authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False)

@@ -1,0 +1,73 @@
+"""VMNode: a hypervisor host, what it offers and how it is. Cluster-scoped, written by the host's controller."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hypersdk.model.base import Condition, Model, Resource, Time
+
+
+class VMNodeSpec(Model):
+    """What an administrator wants of the host."""
+
+    unschedulable: bool = False
+    """No new VM is placed here (cordon)."""
+
+
+class Capacity(Model):
+    """An amount of what VMs need."""
+
+    cpus: int | None = None
+    memory: str | None = None
+
+
+class Versions(Model):
+    """What runs on the host."""
+
+    controller: str | None = None
+    libvirt: str | None = None
+    qemu: str | None = None
+    kernel: str | None = None
+
+
+class Pool(Model):
+    """A place for disks."""
+
+    name: str
+    path: str | None = None
+    capacity: str | None = None
+    available: str | None = None
+
+
+class HostNetwork(Model):
+    """A network that VMs can be on."""
+
+    name: str
+    kind: str | None = None
+    """`network` for a libvirt network, `bridge` for a host bridge, `user` for QEMU's user-mode stack."""
+    active: bool | None = None
+
+
+class VMNodeStatus(Model):
+    """What was observed of the host."""
+
+    conditions: list[Condition] | None = None
+    last_heartbeat_time: Time | None = None
+    capacity: Capacity | None = None
+    allocatable: Capacity | None = None
+    architecture: str | None = None
+    virt_type: Literal["kvm", "qemu"] | None = None
+    virt_type_reason: str | None = None
+    versions: Versions | None = None
+    pools: list[Pool] | None = None
+    networks: list[HostNetwork] | None = None
+    running_vms: Annotated[int | None, Field(alias="runningVMs")] = None
+    foreign_domains: list[str] | None = None
+    """Domains on the host that no VirtualMachine stands for; they are never touched."""
+
+
+class VMNode(Resource):
+    """A hypervisor host."""
+
+    spec: VMNodeSpec = VMNodeSpec()
+    status: VMNodeStatus = VMNodeStatus()

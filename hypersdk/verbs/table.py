@@ -1,0 +1,66 @@
+"""The one table of verbs."""
+
+from collections.abc import Callable
+
+from hypersdk.errors import UsageError
+from hypersdk.kube.client import Client
+from hypersdk.model.base import JsonObject
+from hypersdk.model.kinds import VIRTUAL_MACHINES
+from hypersdk.model.virtualmachine import Phase, VirtualMachine
+from hypersdk.verbs.operation import gone, operate
+from hypersdk.verbs.verb import Danger, Outcome, Param, Progress, Values, Verb
+
+FORCE = Param("force", "bool", "cut the power instead of asking the guest")
+
+
+async def _start(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
+    return await operate(client, vm, "start", {}, progress)
+
+
+async def _stop(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
+    return await operate(client, vm, "stop", _forced(values), progress)
+
+
+async def _restart(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
+    return await operate(client, vm, "restart", _forced(values), progress)
+
+
+async def _delete(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
+    namespace = vm.metadata.namespace or "default"
+    await client.delete(VIRTUAL_MACHINES, namespace, vm.metadata.name, uid=vm.metadata.uid)
+    return await gone(client, vm, progress)
+
+
+def _forced(values: Values) -> JsonObject:
+    return {"force": True} if values.get("force") else {}
+
+
+def _always(vm: VirtualMachine) -> str:
+    return ""
+
+
+def _only_in(*phases: Phase) -> Callable[[VirtualMachine], str]:
+    """A refusal in every phase but these."""
+    return lambda vm: "" if vm.phase in phases else f"{vm.metadata.name} is {vm.phase}"
+
+
+_WHEN_OFF = _only_in(Phase.STOPPED, Phase.FAILED)
+_WHEN_ON = _only_in(Phase.RUNNING, Phase.PAUSED, Phase.UNKNOWN, Phase.CREATING)
+
+START = Verb("vm.start", "Start", "power on", Danger.NONE, _WHEN_OFF, _start)
+STOP = Verb("vm.stop", "Stop", "shut the guest down", Danger.CONFIRM, _WHEN_ON, _stop, (FORCE,))
+RESTART = Verb(
+    "vm.restart", "Restart", "shut the guest down and power on again", Danger.CONFIRM, _WHEN_ON, _restart, (FORCE,)
+)
+DELETE = Verb("vm.delete", "Delete", "remove the VM and its disks", Danger.NAME, _always, _delete)
+
+VERBS: tuple[Verb, ...] = (START, STOP, RESTART, DELETE)
+
+
+def verb(word: str) -> Verb:
+    """The verb of that id or CLI word; UsageError when there is none."""
+    found = next((one for one in VERBS if word in {one.id, one.word}), None)
+    if found is None:
+        known = ", ".join(one.word for one in VERBS)
+        raise UsageError(f"there is no verb {word!r}; there are: {known}")
+    return found
