@@ -1,0 +1,56 @@
+"""What a test knows of the API server that it runs against, whichever of the two that is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hypersdk.kube.endpoint import Endpoint
+from tests.controlplane.build import Binaries
+from tests.controlplane.kubectl import Kubectl
+
+
+@dataclass(frozen=True)
+class Api:
+    """One running API server that serves our kinds."""
+
+    name: str
+    """`kube` or `embedded`."""
+    url: str
+    kubeconfig: Path
+    """Signs in as an administrator."""
+    token: str
+    ca: Path
+    folder: Path
+    """Logs and state of the server."""
+    binaries: Binaries
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """For our own client."""
+        return Endpoint(str(self.kubeconfig))
+
+    def kubectl(self, namespace: str = "", context: str = "") -> Kubectl:
+        """The judge: kubectl of the newest version that we test with."""
+        return Kubectl(self.binaries.kubectl, self.kubeconfig, self.folder, namespace, context)
+
+
+@dataclass(frozen=True)
+class RealApi(Api):
+    """A real kube-apiserver; the context `plain` of its kubeconfig is a user whom RBAC grants nothing."""
+
+    plain_token: str
+    front_proxy_ca: Path
+    """Signs the certificate that the API server shows to an aggregated API."""
+    front_proxy_name: str
+    """The common name in that certificate."""
+
+
+class Server(Protocol):
+    """A server that can be taken down and brought back under the same address with the same objects."""
+
+    @property
+    def api(self) -> Api: ...
+
+    def restart(self) -> None: ...
+
+    def stop(self) -> None: ...
