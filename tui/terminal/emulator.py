@@ -26,12 +26,22 @@ Run = tuple[str, CellStyle]
 
 
 class Emulator(Protocol):
-    """A terminal of `columns` by `rows` cells with history. No method raises, whatever the guest sends."""
+    """A terminal with history. No method raises, whatever the guest sends."""
 
-    columns: int
-    rows: int
-    name: str
-    """For the help screen."""
+    @property
+    def columns(self) -> int:
+        """Cells in a row."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Rows of the view."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """For the help screen."""
+        ...
 
     def feed(self, data: bytes) -> None:
         """Take in guest output; sequences and characters may be cut anywhere."""

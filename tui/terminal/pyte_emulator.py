@@ -18,14 +18,17 @@ _CHARSETS: Final = {"(": "(", ")": ")"}
 class PyteEmulator:
     """An `Emulator`; see the port."""
 
-    name = "pyte"
-
     def __init__(self, columns: int, rows: int) -> None:
         self.screen = GuestScreen(_fit(columns), _fit(rows))
         self._parser = Parser(_Sink(self))
         self._replies = bytearray()
         self._scrolled = 0
         self._last = " "
+
+    @property
+    def name(self) -> str:
+        """For the help screen."""
+        return "pyte"
 
     @property
     def columns(self) -> int:
