@@ -3,9 +3,9 @@
 import json
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
@@ -45,6 +45,7 @@ class Kubectl:
     home: Path
     namespace: str = ""
     context: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def within(self, namespace: str) -> "Kubectl":
         """The same, in another namespace."""
@@ -68,6 +69,11 @@ class Kubectl:
         """Apply an object, or the text of a manifest, under strict validation."""
         text = manifest if isinstance(manifest, str) else json.dumps(manifest)
         return self("apply", "--validate=strict", *arguments, "-f", "-", stdin=text)
+
+    def edit(self, *arguments: str, editor: str) -> str:
+        """Edit with a program that is no person."""
+        edited = replace(self, environ={"KUBE_EDITOR": editor})
+        return edited("edit", *arguments)
 
     @contextmanager
     def following(self, *arguments: str) -> Iterator[Following]:
@@ -93,7 +99,7 @@ class Kubectl:
 
     @property
     def _environ(self) -> dict[str, str]:
-        return {"HOME": str(self.home), "PATH": "/usr/bin:/bin"}
+        return {"HOME": str(self.home), "PATH": "/usr/bin:/bin", **self.environ}
 
 
 def _read(out: IO[str], lines: SimpleQueue[str]) -> None:
