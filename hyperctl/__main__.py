@@ -1,0 +1,7 @@
+"""`python -m hyperctl`."""
+
+import sys
+
+from hyperctl.main import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""`hyperctl k8s …`: objects on an API server, in the document's grammar."""

@@ -1,0 +1,112 @@
+"""Objects as people and programs want to read them: table, wide, json, yaml, name."""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+import yaml
+
+from hypersdk.model.base import JsonObject, Resource, condition
+from hypersdk.model.virtualmachine import ConditionType, VirtualMachine
+
+Row = tuple[str, ...]
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def plain(text: str) -> str:
+    """The text without control characters: what a guest or an object says never steers the terminal."""
+    return _CONTROLS.sub(" ", text)
+
+
+def faithful(obj: Resource) -> JsonObject:
+    """The object as the API sent it."""
+    return obj.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def machine_readable(objects: Sequence[Resource], output: str, *, as_list: bool) -> str:
+    """json, yaml or name; a list is a v1 List, as kubectl prints it."""
+    if output == "name":
+        return "".join(f"virtualmachine.hypersdk.io/{obj.metadata.name}\n" for obj in objects)
+    items = [faithful(obj) for obj in objects]
+    value: JsonObject = (
+        {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": list(items)} if as_list else items[0]
+    )
+    if output == "json":
+        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+
+
+def table(machines: Sequence[VirtualMachine], now: datetime, *, namespaces: bool, wide: bool) -> str:
+    """One line a VM under a heading."""
+    head: Row = ("NAME", "STATUS", "CPUS", "MEMORY", "NODE", "IP", "AGE")
+    head = ("NAMESPACE", *head) if namespaces else head
+    head = (*head, "IMAGE", "REASON") if wide else head
+    rows = [head, *(_row(vm, now, namespaces=namespaces, wide=wide) for vm in machines)]
+    return aligned(rows)
+
+
+def _row(vm: VirtualMachine, now: datetime, *, namespaces: bool, wide: bool) -> Row:
+    addresses = vm.status.ip_addresses or [""]
+    row: Row = (
+        vm.metadata.name,
+        str(vm.phase),
+        str(vm.spec.cpus),
+        vm.spec.memory,
+        vm.status.node_name or "",
+        addresses[0],
+        age(vm.metadata.creation_timestamp, now),
+    )
+    row = (vm.metadata.namespace or "", *row) if namespaces else row
+    return (*row, (vm.spec.image.source if vm.spec.image else None) or "", reason(vm)) if wide else row
+
+
+def reason(vm: VirtualMachine) -> str:
+    """Why the VM is not ready, in one word and one sentence; empty when it is."""
+    ready = condition(vm.status.conditions, ConditionType.READY)
+    if ready is None or ready.status == "True":
+        return ""
+    return ": ".join(filter(None, (ready.reason, ready.message)))
+
+
+def aligned(rows: Sequence[Row]) -> str:
+    """Columns padded to their widest cell, three blanks between, none at the end."""
+    clean = [[plain(cell) or "-" for cell in row] for row in rows]
+    widths = [max(len(row[at]) for row in clean) for at in range(len(clean[0]))]
+    return "".join("   ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() + "\n" for row in clean)
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """`12s`, `5m`, `3h`, `2d`, as kubectl shortens it."""
+    if since is None:
+        return ""
+    seconds = max(0, int((now - since).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def details(vm: VirtualMachine, now: datetime) -> str:
+    """Everything about one VM that a person asks first."""
+    status = vm.status
+    agent = status.guest_agent
+    usage = status.resources
+    pairs: list[Row] = [
+        ("Name:", f"{vm.metadata.namespace}/{vm.metadata.name}"),
+        ("Status:", str(vm.phase)),
+        ("Wanted:", "running" if vm.spec.running else "stopped"),
+        ("Size:", f"{vm.spec.cpus} vCPU, {vm.spec.memory}"),
+        ("Image:", (vm.spec.image.source if vm.spec.image else None) or ""),
+        ("Node:", status.node_name or ""),
+        ("Addresses:", ", ".join(status.ip_addresses or [])),
+        ("Guest agent:", f"{agent.version or 'connected'}" if agent and agent.connected else "not connected"),
+        ("CPU in use:", (usage.cpu.usage if usage and usage.cpu else None) or ""),
+        ("Memory in use:", (usage.memory.usage if usage and usage.memory else None) or ""),
+        ("QEMU pid:", str(status.qemu_pid or "")),
+        ("Started:", f"{age(status.start_time, now)} ago" if status.start_time else ""),
+        ("Age:", age(vm.metadata.creation_timestamp, now)),
+    ]
+    head: Row = ("CONDITION", "STATUS", "REASON", "MESSAGE")
+    rows = [head, *((c.type, c.status, c.reason or "", c.message or "") for c in status.conditions or [])]
+    return aligned(pairs) + (("\n" + aligned(rows)) if len(rows) > 1 else "")
