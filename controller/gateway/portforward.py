@@ -1,0 +1,94 @@
+"""How do bytes get from a WebSocket to a port of the guest and back?"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiohttp import WSMsgType, web
+
+from hypersdk.errors import ApiError
+
+CONNECT_WITHIN_S = 5.0
+CHUNK = 64 * 1024
+
+Pipe = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Dial = Callable[[Sequence[str], int], Awaitable[Pipe]]
+
+
+class NoWay(ApiError):
+    """503: the guest cannot be reached there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 503, "ServiceUnavailable")
+
+
+async def dial_guest(addresses: Sequence[str], port: int) -> Pipe:
+    """Connect to the first of a guest's addresses that answers; NoWay when none does."""
+    usable = [address for address in addresses if is_guest(address)]
+    if not usable:
+        raise NoWay("the VM has no IP address that this node can reach; see its status.ipAddresses")
+    complaints = []
+    for address in usable:
+        try:
+            async with asyncio.timeout(CONNECT_WITHIN_S):
+                return await asyncio.open_connection(address, port)
+        except TimeoutError:
+            complaints.append(f"{address}: no answer in {CONNECT_WITHIN_S:.0f} s")
+        except OSError as error:
+            complaints.append(f"{address}: {error.strerror or error}")
+    raise NoWay(f"port {port} of the guest cannot be reached ({'; '.join(complaints)})")
+
+
+def is_guest(address: str) -> bool:
+    """Whether an address can be a guest's: what an agent reports is hostile, and must not lead to this host itself."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    inner = getattr(parsed, "ipv4_mapped", None) or parsed
+    if inner.is_loopback or inner.is_link_local or inner.is_multicast or inner.is_unspecified or inner.is_reserved:
+        return False
+    return not _is_own(str(parsed))
+
+
+def _is_own(address: str) -> bool:
+    """Whether it is one of this host's own; connecting a datagram socket sends nothing, and shows the route."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, 9))
+        except OSError:
+            return False  # no route; the real connection says so better
+        return bool(probe.getsockname()[0] == address)
+
+
+async def forward(ws: web.WebSocketResponse, pipe: Pipe) -> None:
+    """Carry bytes both ways until one side ends; the other side is ended then."""
+    reader, writer = pipe
+    try:
+        async with asyncio.TaskGroup() as group:
+            to_client = group.create_task(_to_client(reader, ws))
+            await _to_guest(ws, writer)
+            to_client.cancel()
+    finally:
+        writer.close()
+
+
+async def _to_guest(ws: web.WebSocketResponse, writer: asyncio.StreamWriter) -> None:
+    try:
+        async for message in ws:
+            if message.type is WSMsgType.BINARY:
+                writer.write(message.data)
+                await writer.drain()
+    except ConnectionError:
+        await ws.close(message=b"the guest closed the connection")
+
+
+async def _to_client(reader: asyncio.StreamReader, ws: web.WebSocketResponse) -> None:
+    try:
+        while data := await reader.read(CHUNK):
+            await ws.send_bytes(data)
+    except ConnectionError:
+        pass  # either side is gone: the same end
+    await ws.close()

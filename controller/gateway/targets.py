@@ -1,0 +1,55 @@
+"""Which VM does a stream's address name, and can it be served here?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hypersdk.errors import ApiError, Conflict, NotFound
+from hypersdk.kube.cache import Cache
+from hypersdk.model.virtualmachine import Address, VirtualMachine
+
+_TRUST = ("lease", "arp", "agent")
+"""What the host saw itself comes before what the guest says of itself."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the gateway needs to know of one VM."""
+
+    uuid: str
+    node_name: str = ""
+    """The node that has it; empty when none does."""
+    addresses: tuple[str, ...] = ()
+    """The guest's IP addresses, the most trusted first."""
+
+
+Lookup = Callable[[str, str], Target | None]
+
+
+def lookup_in(cache: Cache[VirtualMachine]) -> Lookup:
+    """Looks VMs up in the controller's cache, by namespace and name."""
+
+    def lookup(namespace: str, name: str) -> Target | None:
+        vm = cache.get(namespace, name)
+        return None if vm is None else target_of(vm)
+
+    return lookup
+
+
+def target_of(vm: VirtualMachine) -> Target:
+    """What the gateway needs to know of this VM."""
+    found: list[Address] = sorted(vm.status.addresses or [], key=lambda address: _TRUST.index(address.source))
+    addresses = [address.ip for address in found] or vm.status.ip_addresses or []
+    return Target(vm.metadata.uid, vm.status.node_name or "", tuple(dict.fromkeys(addresses)))
+
+
+def target_here(lookup: Lookup, node_name: str, namespace: str, name: str) -> Target:
+    """The VM, if this node has it; ApiError with words for a person otherwise."""
+    target = lookup(namespace, name)
+    if target is None:
+        raise NotFound(f'virtualmachines.hypersdk.io "{name}" not found in namespace "{namespace}"', 404, "NotFound")
+    if not target.node_name:
+        raise Conflict(f"VM {namespace}/{name} is on no node yet; see its status", 409, "Conflict")
+    if target.node_name != node_name:
+        where = f"VM {namespace}/{name} is on node {target.node_name}"
+        raise ApiError(f"{where}, and this gateway serves node {node_name} only", 503, "ServiceUnavailable")
+    return target
