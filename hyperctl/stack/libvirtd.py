@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hyperctl.stack import libvirt_config, namespace
+from hyperctl.stack.log_owner import give_away
 from hyperctl.stack.supervisor import Daemon, lock_holder, supervise
 from hypersdk.errors import HyperSDKError
 
@@ -56,7 +57,7 @@ def daemons(root: Path) -> list[Daemon]:
     ]
 
 
-def run(root: Path, owner: libvirt_config.Owner, *, host_devices: bool) -> None:
+def run(root: Path, owner: libvirt_config.Owner, *, host_devices: bool, logs: Path | None = None) -> None:
     """Serve until SIGTERM; the guests are left alone."""
     libvirt_config.prepare(root, owner)
     with (root / "supervisor.lock").open("w") as lock:
@@ -70,7 +71,7 @@ def run(root: Path, owner: libvirt_config.Owner, *, host_devices: bool) -> None:
         if lock_holder(parts[-1].pidfile):
             parts[-1].stop()
         namespace.enter(root, host_devices=host_devices)
-        supervise(parts)
+        supervise(parts, (lambda: give_away(logs, owner.uid)) if logs and owner.uid else None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,12 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="hyperctl.stack.libvirtd", description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="folder of everything this libvirtd has")
     parser.add_argument("--owner", type=int, default=0, metavar="UID", help="who may use it and runs QEMU")
+    parser.add_argument("--logs", type=Path, help="folder of serial logs, which are the owner's too")
     parser.add_argument("--kvm", action="store_true", help="show it the host's devices, /dev/kvm among them")
     options = parser.parse_args(arguments)
     root: Path = options.root.absolute()
     try:
         _check(root)
-        run(root, libvirt_config.Owner(options.owner), host_devices=options.kvm)
+        run(root, libvirt_config.Owner(options.owner), host_devices=options.kvm, logs=options.logs)
     except HyperSDKError as error:
         print(error, file=sys.stderr)
         return 1

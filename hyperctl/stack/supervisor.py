@@ -8,7 +8,7 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,7 @@ class Daemon:
                 return
 
 
-def supervise(daemons: Sequence[Daemon]) -> None:
+def supervise(daemons: Sequence[Daemon], every_second: Callable[[], None] | None = None) -> None:
     """Keep the daemons running and reap every orphan until SIGTERM; then stop the daemons, the last one first."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     while True:
@@ -89,6 +89,9 @@ def supervise(daemons: Sequence[Daemon]) -> None:
             if not daemon.pid and daemon.next_start <= now:
                 daemon.start(now)
         due = min((d.next_start for d in daemons if not d.pid), default=now + 3600)
+        if every_second:
+            every_second()
+            due = min(due, now + 1)
         arrived = signal.sigtimedwait(_SIGNALS, max(0.0, due - now))
         if arrived is not None and arrived.si_signo in {signal.SIGTERM, signal.SIGINT}:
             break

@@ -1,0 +1,47 @@
+# up      everything this machine needs to run VMs, and the console on two of them (HEADLESS=1: no console)
+# down    stops what up started; '.venv/bin/hyperctl down --purge' removes it
+# test    all set-up and every test            check    format, lint, types, fences, fast tests
+# bench   the figures the product promises     soak     the long one
+# lock    requirements/ from pyproject.toml    generate the CRDs from the models
+.POSIX:
+.PHONY: up down test check bench soak lock generate app dev
+
+PY = .venv/bin/python
+ARGS =
+
+up: app
+	.venv/bin/hyperctl up $(ARGS)
+
+down:
+	@if [ -x .venv/bin/hyperctl ]; then .venv/bin/hyperctl down $(ARGS); else echo "nothing was ever started here"; fi
+
+test: dev
+	$(PY) -m tests.controlplane.build
+	$(PY) -m hyperctl.guest
+	scripts/private-network.sh $(PY) -m pytest $(ARGS)
+
+check: dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PY) -m scripts.generate --check
+	$(PY) -m pytest -q -m "not kube and not libvirt and not e2e" $(ARGS)
+
+bench: dev
+	scripts/private-network.sh $(PY) -m benchmarks $(ARGS)
+
+soak: dev
+	scripts/private-network.sh $(PY) -m benchmarks.soak $(ARGS)
+
+lock:
+	scripts/lock.sh
+
+generate: app
+	$(PY) -m scripts.generate
+
+app:
+	@scripts/bootstrap.sh app
+
+dev:
+	@scripts/bootstrap.sh dev

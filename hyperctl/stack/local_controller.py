@@ -1,0 +1,45 @@
+"""The stack's third part: the controller of this host."""
+
+import re
+import socket
+import sys
+
+from hyperctl.stack import library
+from hyperctl.stack.part import Part
+from hyperctl.stack.process import plain_kill
+from hyperctl.stack.talk import Tell
+from hypersdk.settings import Places
+
+_START_TIMEOUT_S = 90.0
+_STOP_TIMEOUT_S = 15.0
+
+
+def node_name(hostname: str) -> str:
+    """The host's name as an object may be called (RFC 1123)."""
+    cleaned = re.sub(r"[^a-z0-9.-]+", "-", hostname.lower()).strip("-.")
+    return cleaned[:63].rstrip("-.") or "localhost"
+
+
+def ensure(places: Places, api: str, libvirt_uri: str, tell: Tell) -> None:
+    """Start the controller unless it runs on this API and this libvirt already."""
+    part = Part.of(places, "controller")
+    if process := part.process:
+        if (part.fact("api"), part.fact("libvirt")) == (api, libvirt_uri):
+            tell(f"runs (pid {process.pid})")
+            return
+        tell("what it stands on has moved, starting it again")
+        part.stop(plain_kill, _STOP_TIMEOUT_S)
+    name = node_name(socket.gethostname())
+    starting = part.start(_command(places, libvirt_uri, name), api=api, libvirt=libvirt_uri, node=name)
+    starting.await_answer(starting.ready_line, _START_TIMEOUT_S, tell)
+    tell(f"ready, node {name}")
+
+
+def _command(places: Places, libvirt_uri: str, name: str) -> list[str]:
+    return [
+        *(sys.executable, "-P", "-m", "controller.main"),
+        *("--kubeconfig", str(places.kubeconfig), "--libvirt-uri", libvirt_uri),
+        *("--node-name", name, "--state", str(places.node), "--gateway", str(places.gateway)),
+        *("--catalogue", str(library.catalogue(places)), "--image-folder", str(library.folder(places))),
+        *("--log-folder", str(places.libvirt / "log" / "qemu")),
+    ]
