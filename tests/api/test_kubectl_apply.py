@@ -47,13 +47,17 @@ def test_objects_of_the_document_apply(kubectl: Kubectl, path: Path) -> None:
     manifest = yaml.safe_load(path.read_text())
     manifest["metadata"].pop("namespace", None)
     assert kubectl.apply(manifest).endswith(" created\n")
-    assert kubectl.apply(manifest).endswith(" unchanged\n")
+    stored = (manifest["kind"], manifest["metadata"]["name"])
+    before = kubectl.json("get", *stored)
+    kubectl.apply(manifest)
+    assert kubectl.json("get", *stored) == before, "the same once more changes nothing"
 
 
 @pytest.mark.parametrize("path", SEED_SPECS, ids=_ids(SEED_SPECS))
 def test_spec_fragments_of_the_document_apply(kubectl: Kubectl, path: Path) -> None:
     fragment: JsonObject = yaml.safe_load(path.read_text())["spec"]
-    kubectl.apply(virtual_machine("fragment", **fragment))
+    plain = virtual_machine("fragment")
+    kubectl.apply({**plain, "spec": {**_spec(plain), **fragment}})
     stored = kubectl.json("get", "vm", "fragment")
     for name, value in fragment.items():
         assert _contains(at(stored, "spec", name), value), name
@@ -66,14 +70,19 @@ def test_status_of_the_document_is_kept_whole(kubectl: Kubectl) -> None:
     assert _contains(at(kubectl.json("get", "vm", "seen"), "status"), status)
 
 
+def test_the_same_once_more_is_unchanged(kubectl: Kubectl) -> None:
+    assert kubectl.apply(virtual_machine("web")).endswith(" created\n")
+    assert kubectl.apply(virtual_machine("web")).endswith(" unchanged\n")
+
+
 def test_apply_changes_only_what_the_manifest_no_longer_says(kubectl: Kubectl) -> None:
-    kubectl.apply(virtual_machine("web", labels={"app": "web"}, machineType="pc"))
+    kubectl.apply(virtual_machine("web", labels={"app": "web", "tier": "front"}, machineType="pc"))
     kubectl("label", "vm", "web", "seen=yes")
-    assert kubectl.apply(virtual_machine("web", cpus=2)).endswith(" configured\n")
+    assert kubectl.apply(virtual_machine("web", labels={"app": "web"}, cpus=2)).endswith(" configured\n")
     stored = kubectl.json("get", "vm", "web")
     assert at(stored, "spec", "cpus") == 2
     assert at(stored, "spec", "machineType") == "q35", "the default is back"
-    assert at(stored, "metadata", "labels") == {"seen": "yes"}, "what another writer set stays"
+    assert at(stored, "metadata", "labels") == {"app": "web", "seen": "yes"}, "what another writer set stays"
 
 
 REFUSED: dict[str, tuple[JsonObject, str]] = {
@@ -124,6 +133,12 @@ def test_a_wrong_change_is_refused_and_nothing_changes(kubectl: Kubectl) -> None
 def test_dry_run_on_the_server_stores_nothing(kubectl: Kubectl) -> None:
     assert "created (server dry run)" in kubectl.apply(virtual_machine("web"), "--dry-run=server")
     assert kubectl("get", "vm", "-o", "name") == ""
+
+
+def _spec(manifest: JsonObject) -> JsonObject:
+    spec = manifest["spec"]
+    assert isinstance(spec, dict)
+    return spec
 
 
 def _contains(there: JsonValue, wanted: JsonValue) -> bool:
