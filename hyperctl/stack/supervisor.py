@@ -23,7 +23,7 @@ _FLOCK = struct.Struct("hhqqi4x")
 
 def back_off(deaths: int) -> float:
     """Seconds to wait before the next start after that many deaths in a row."""
-    return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** max(0, deaths - 1))
+    return min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(max(0, deaths - 1), 10))
 
 
 def lock_holder(pidfile: Path) -> int:
