@@ -32,7 +32,7 @@ def ensure(places: Places, tell: Tell) -> None:
     except OSError as error:
         raise HyperSDKError(f"{error}. Set HYPERSDK_CACHE to a folder that you may write") from error
     built = build(places.cache, tell)
-    listed = folder(places) / built.name
+    listed = folder(places) / f"{DEMO}-{built.parent.name}{built.suffix}"
     if not _is_copy(listed, built):
         copy(built, listed)
     enter(catalogue(places), DEMO, listed)

@@ -79,6 +79,7 @@ def prepare(root: Path, owner: Owner) -> None:
     root.chmod(0o700)
     for name in (*FOLDERS, *_NEEDED):
         (root / name).mkdir(parents=True, exist_ok=True)
+    os.chown(root / "log/qemu", owner.uid, -1)
     (root / "etc/libvirtd.conf").write_text(libvirtd_conf(owner, _host_uuid(root)))
     (root / "etc/qemu.conf").write_text(qemu_conf(owner))
     (root / "etc/virtlogd.conf").write_text(_render(log_outputs="3:stderr"))

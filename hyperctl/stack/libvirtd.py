@@ -71,7 +71,13 @@ def run(root: Path, owner: libvirt_config.Owner, *, host_devices: bool, logs: Pa
         if lock_holder(parts[-1].pidfile):
             parts[-1].stop()
         namespace.enter(root, host_devices=host_devices)
-        supervise(parts, (lambda: give_away(logs, owner.uid)) if logs and owner.uid else None)
+        supervise(parts, lambda: _give_logs_away(root, logs, owner.uid))
+
+
+def _give_logs_away(root: Path, logs: Path | None, uid: int) -> None:
+    if uid != 0:
+        for folder in (root / "log", *([logs] if logs else [])):
+            give_away(folder, uid)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

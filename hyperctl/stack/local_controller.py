@@ -20,7 +20,7 @@ def node_name(hostname: str) -> str:
     return cleaned[:63].rstrip("-.") or "localhost"
 
 
-def ensure(places: Places, api: str, libvirt_uri: str, tell: Tell) -> None:
+def ensure(places: Places, api: str, libvirt_uri: str, virt_type: str, tell: Tell) -> None:
     """Start the controller unless it runs on this API and this libvirt already."""
     part = Part.of(places, "controller")
     if process := part.process:
@@ -30,15 +30,15 @@ def ensure(places: Places, api: str, libvirt_uri: str, tell: Tell) -> None:
         tell("what it stands on has moved, starting it again")
         part.stop(plain_kill, _STOP_TIMEOUT_S)
     name = node_name(socket.gethostname())
-    starting = part.start(_command(places, libvirt_uri, name), api=api, libvirt=libvirt_uri, node=name)
+    starting = part.start(_command(places, libvirt_uri, virt_type, name), api=api, libvirt=libvirt_uri, node=name)
     starting.await_answer(starting.ready_line, _START_TIMEOUT_S, tell)
     tell(f"ready, node {name}")
 
 
-def _command(places: Places, libvirt_uri: str, name: str) -> list[str]:
+def _command(places: Places, libvirt_uri: str, virt_type: str, name: str) -> list[str]:
     return [
         *(sys.executable, "-P", "-m", "controller.main"),
-        *("--kubeconfig", str(places.kubeconfig), "--libvirt-uri", libvirt_uri),
+        *("--kubeconfig", str(places.kubeconfig), "--libvirt-uri", libvirt_uri, "--virt-type", virt_type),
         *("--node-name", name, "--state", str(places.node), "--gateway", str(places.gateway)),
         *("--catalogue", str(library.catalogue(places)), "--image-folder", str(library.folder(places))),
         *("--log-folder", str(places.libvirt / "log" / "qemu")),

@@ -1,5 +1,6 @@
 """The stack's first part: a libvirtd, our own unless another one is named."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -18,18 +19,21 @@ _START_TIMEOUT_S = 60.0
 _ASK_TIMEOUT_S = 30.0
 
 
-def ensure(places: Places, uri: str, kvm: bool, tell: Tell) -> str:
+def ensure(places: Places, uri: str, virt_type: str, tell: Tell) -> str:
     """The URI of a libvirtd that answers: the one that was named, or ours, started if it does not run."""
     part = Part.of(places, "libvirt")
     if uri:
         return _named(part, uri, tell)
     ours = libvirt_uri(places.libvirt)
-    if part.process is not None and answers(ours, _ASK_TIMEOUT_S):
-        tell(f"runs (pid {part.process.pid})")
+    if process := part.process:
+        if not answers(ours, _ASK_TIMEOUT_S):
+            raise HyperSDKError(f"libvirtd (pid {process.pid}) does not answer: see {part.log}, then 'hyperctl down'")
+        tell(f"runs (pid {process.pid})")
         return ours
     _check_tun()
     if _HOST_SOCKET.exists():
         tell("this host has a libvirtd already; ours is separate and leaves it alone (or use --libvirt-uri)")
+    kvm = virt_type == "kvm" or (virt_type == "auto" and _kvm_works(tell))
     starting = part.start(_command(places, kvm), prefix=as_root("libvirtd"), uri=ours)
     _await(starting, places, ours, tell)
     tell(f"ready, our own, in {places.libvirt}")
@@ -62,6 +66,15 @@ def _await(starting: Starting, places: Places, uri: str, tell: Tell) -> None:
         return uri if libvirt_socket(places.libvirt).is_socket() and answers(uri, _ASK_TIMEOUT_S) else ""
 
     starting.await_answer(ask, _START_TIMEOUT_S, tell)
+
+
+def _kvm_works(tell: Tell) -> bool:
+    """Whether libvirtd may see /dev/kvm: one that is there and does not work makes it slow beyond use."""
+    from controller.hypervisor.kvm_probe import probe_kvm
+
+    probe = asyncio.run(probe_kvm())
+    tell(f"{'with' if probe.works else 'without'} KVM: {probe.reason}")
+    return probe.works
 
 
 def _check_tun() -> None:

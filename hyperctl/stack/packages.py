@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hyperctl.stack.privilege import as_root
 from hyperctl.stack.talk import Tell
@@ -50,7 +51,7 @@ def ensure(tell: Tell) -> None:
     """Install what is missing; HyperSDKError with the command to type when that cannot be done here."""
     wanted = needed()
     lacking = missing(wanted, _dpkg_status(wanted), _has)
-    if not lacking:
+    if not lacking and (_has_lists() or not shutil.which("apt-get")):
         tell("all there")
         return
     if not shutil.which("apt-get"):
@@ -59,11 +60,18 @@ def ensure(tell: Tell) -> None:
     tell("installed")
 
 
+def _has_lists() -> bool:
+    # The guest image is made of packages that apt looks up and downloads, and a slim Debian comes without lists.
+    return any(Path("/var/lib/apt/lists").glob("*_Packages*"))
+
+
 def _install(names: Sequence[str], tell: Tell) -> None:
-    tell(f"installing {' '.join(names)}")
-    prefix = as_root(f"installing {' '.join(names)}")
+    what = f"installing {' '.join(names)}" if names else "fetching the package lists"
+    tell(what)
+    prefix = as_root(what)
     quiet = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q")
-    for command in (("update",), ("install", "--yes", "--no-install-recommends", *names)):
+    install = ("install", "--yes", "--no-install-recommends", *names)
+    for command in (("update",), *([install] if names else [])):
         done = subprocess.run([*prefix, *quiet, *command], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise HyperSDKError(_refusal(names, (done.stderr or done.stdout).strip().splitlines()))
@@ -71,7 +79,7 @@ def _install(names: Sequence[str], tell: Tell) -> None:
 
 def _refusal(names: Iterable[str], said: Sequence[str]) -> str:
     last = "\n".join(f"    {line}" for line in said[-5:])
-    return f"these packages could not be installed:\n{last}\n  Try as root: apt-get install {' '.join(names)}"
+    return f"apt-get failed:\n{last}\n  Try as root: apt-get update && apt-get install {' '.join(names)}"
 
 
 def _dpkg_status(packages: Sequence[Package]) -> str | None:

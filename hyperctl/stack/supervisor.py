@@ -80,7 +80,7 @@ class Daemon:
                 return
 
 
-def supervise(daemons: Sequence[Daemon], every_second: Callable[[], None] | None = None) -> None:
+def supervise(daemons: Sequence[Daemon], every_second: Callable[[], None]) -> None:
     """Keep the daemons running and reap every orphan until SIGTERM; then stop the daemons, the last one first."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     while True:
@@ -88,10 +88,8 @@ def supervise(daemons: Sequence[Daemon], every_second: Callable[[], None] | None
         for daemon in daemons:
             if not daemon.pid and daemon.next_start <= now:
                 daemon.start(now)
-        due = min((d.next_start for d in daemons if not d.pid), default=now + 3600)
-        if every_second:
-            every_second()
-            due = min(due, now + 1)
+        due = min([now + 1, *(d.next_start for d in daemons if not d.pid)])
+        every_second()
         arrived = signal.sigtimedwait(_SIGNALS, max(0.0, due - now))
         if arrived is not None and arrived.si_signo in {signal.SIGTERM, signal.SIGINT}:
             break

@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         "with two example VMs, and opens the console. What runs already is left alone.",
     )
     parser.add_argument("--libvirt-uri", default="", help="use this libvirtd, and start none (HYPERSDK_LIBVIRT_URI)")
-    parser.add_argument("--kvm", action="store_true", help="let our libvirtd see /dev/kvm")
+    parser.add_argument("--virt-type", choices=("auto", "kvm", "qemu"), default="auto", help="default: %(default)s")
     parser.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1; any free one by default")
     parser.add_argument("--example", action="store_true", help="make the example's VMs again if they were deleted")
     parser.add_argument(
@@ -53,11 +53,11 @@ def _bring_up(here: Places, options: argparse.Namespace, environ: Mapping[str, s
             library.ensure(here, tell)
         with talk.step("libvirt") as tell:
             named = options.libvirt_uri or environ.get("HYPERSDK_LIBVIRT_URI", "")
-            uri = local_libvirt.ensure(here, named, options.kvm, tell)
+            uri = local_libvirt.ensure(here, named, options.virt_type, tell)
         with talk.step("api") as tell:
             url = local_api.ensure(here, options.port, tell)
         with talk.step("controller") as tell:
-            local_controller.ensure(here, url, uri, tell)
+            local_controller.ensure(here, url, uri, options.virt_type, tell)
         _apply_example(here, options.example, talk)
 
 
