@@ -60,6 +60,8 @@ class ObservedDomain:
     agent_connected: bool = False
     """Whether the agent's channel is open at the guest's end."""
     macs: tuple[str, ...] = ()
+    running_spec_hash: str = ""
+    """The digest that QEMU was started with; where it is not the owner's, a restart would change something."""
 
     @property
     def is_ours(self) -> bool:

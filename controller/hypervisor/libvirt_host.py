@@ -1,0 +1,163 @@
+"""A hypervisor host behind libvirt: each call of the port, handed to the right connection."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Literal
+
+from controller.hypervisor import lifecycle
+from controller.hypervisor.addresses import host_addresses
+from controller.hypervisor.calls import Pool
+from controller.hypervisor.console import Consoles
+from controller.hypervisor.events import EventBus
+from controller.hypervisor.facts import host_facts
+from controller.hypervisor.guest_agent import ask_guest
+from controller.hypervisor.link import Link
+from controller.hypervisor.networks import ensure_network
+from controller.hypervisor.observe import all_domains, one_domain
+from controller.hypervisor.port import (
+    DomainEvent,
+    DomainStats,
+    GuestAddress,
+    GuestFacts,
+    HostFacts,
+    HostNetwork,
+    ObservedDomain,
+    Power,
+    SerialConsole,
+)
+from controller.hypervisor.qemu_log import log_tail
+from controller.hypervisor.qemu_process import QemuProcesses
+from controller.hypervisor.stats import our_stats
+from controller.hypervisor.virt_type import VirtTypeChoice
+
+_FIRST_CONNECT_S = 30.0
+"""libvirtd probes QEMU when it is first asked; a host that takes longer is worked with as soon as it answers."""
+_WORKERS = 4
+_AGENT_WORKERS = 2
+"""Apart from the others, since an agent that hangs holds its thread for seconds."""
+_AGENT_DEADLINE_S = 4.5
+"""An agent that answers the first question and hangs in the second takes two response timeouts."""
+_START_DEADLINE_S = 120.0
+_DESTROY_DEADLINE_S = 60.0
+"""libvirt itself waits up to 30 s for a QEMU that does not die."""
+_SHUTDOWN_DEADLINE_S = 10.0
+_NETWORK_DEADLINE_S = 30.0
+
+
+async def open_host(
+    uri: str, *, virt_type: Literal["auto", "kvm", "qemu"] = "auto", log_folder: str = ""
+) -> "LibvirtHost":
+    """The host behind a libvirt URI; while it cannot be reached its calls are Transient, and it is tried again."""
+    host = LibvirtHost(uri, virt_type, log_folder)
+    try:
+        await host.tried(_FIRST_CONNECT_S)
+    except BaseException:
+        await host.close()
+        raise
+    return host
+
+
+class LibvirtHost:
+    """One hypervisor host, as `controller.hypervisor.port.Hypervisor` has it; made by `open_host`."""
+
+    def __init__(self, uri: str, virt_type: Literal["auto", "kvm", "qemu"], log_folder: str) -> None:
+        self._bus = EventBus()
+        self._link = Link(uri, self._bus)
+        self._work = Pool(uri, _WORKERS, "libvirt-work")
+        self._agents = Pool(uri, _AGENT_WORKERS, "libvirt-agents")
+        self._consoles = Consoles(uri)
+        self._processes = QemuProcesses(uri)
+        self._virt_type = VirtTypeChoice(virt_type)
+        self._log_folder = log_folder
+
+    async def tried(self, timeout_s: float) -> None:
+        """Wait until libvirt was reached or could not be, or the time is up."""
+        await self._link.tried(timeout_s)
+
+    async def facts(self) -> HostFacts:
+        """What the host is and offers."""
+        virt_type, reason = await self._virt_type.decide(self._link)
+        return await self._link.read(partial(host_facts, virt_type=virt_type, reason=reason), "read the host's facts")
+
+    async def domains(self) -> list[ObservedDomain]:
+        """Every domain of the host, foreign ones too."""
+        return await self._link.read(partial(all_domains, process=self._processes.of), "list the domains")
+
+    async def observe(self, uuid: str) -> ObservedDomain | None:
+        """One domain; None only when libvirt says that it does not exist."""
+        work = partial(one_domain, uuid=uuid, process=self._processes.of)
+        return await self._link.read(work, f"look at the domain {uuid}")
+
+    async def define(self, xml: str) -> None:
+        """Make or replace the persistent definition."""
+        await self._work.call(partial(lifecycle.define, xml=xml), "define the domain")
+
+    async def set_power(self, uuid: str, power: Power) -> None:
+        """Write what is wanted of the power into the domain's metadata."""
+        work = partial(lifecycle.set_power, uuid=uuid, power=power)
+        await self._work.call(work, f"write the power state of the domain {uuid}")
+
+    async def start(self, uuid: str) -> None:
+        """Power on, paused until `resume`."""
+        await self._work.call(partial(lifecycle.start, uuid=uuid), f"start the domain {uuid}", _START_DEADLINE_S)
+
+    async def resume(self, uuid: str) -> None:
+        """Let the CPUs run."""
+        await self._work.call(partial(lifecycle.resume, uuid=uuid), f"resume the domain {uuid}")
+
+    async def shutdown(self, uuid: str, mode: Literal["agent", "acpi"]) -> None:
+        """Ask the guest to power off; returns when it was asked."""
+        pool = self._agents if mode == "agent" else self._work
+        work = partial(lifecycle.shutdown, uuid=uuid, mode=mode)
+        await pool.call(work, f"ask the domain {uuid} to shut down by {mode}", _SHUTDOWN_DEADLINE_S)
+
+    async def destroy(self, uuid: str) -> None:
+        """Cut the power; no error when it is off already."""
+        await self._work.call(
+            partial(lifecycle.destroy, uuid=uuid), f"power off the domain {uuid}", _DESTROY_DEADLINE_S
+        )
+
+    async def undefine(self, uuid: str) -> None:
+        """Remove the definition; no error when it is gone already."""
+        await self._work.call(partial(lifecycle.undefine, uuid=uuid), f"undefine the domain {uuid}")
+
+    async def stats(self) -> dict[str, DomainStats]:
+        """Counters of all our running domains by uuid."""
+        return await self._link.read(our_stats, "read the domains' counters")
+
+    async def guest(self, uuid: str) -> GuestFacts:
+        """Ask the guest agent; not connected when it does not answer in time."""
+        return await self._agents.call(
+            partial(ask_guest, uuid=uuid), f"ask the guest agent of {uuid}", _AGENT_DEADLINE_S
+        )
+
+    async def addresses(self, uuid: str) -> list[GuestAddress]:
+        """Addresses from DHCP leases and the ARP table."""
+        return await self._link.read(partial(host_addresses, uuid=uuid), f"read the addresses of {uuid}")
+
+    async def open_console(self, uuid: str) -> SerialConsole:
+        """The domain's first serial port."""
+        return await self._consoles.open(uuid)
+
+    async def ensure_network(self, name: str) -> HostNetwork:
+        """Start the network, defining it first where it is missing."""
+        return await self._work.call(
+            partial(ensure_network, name=name), f"bring up the network {name}", _NETWORK_DEADLINE_S
+        )
+
+    async def log_tail(self, name: str, lines: int) -> list[str]:
+        """The last lines of QEMU's own log of the domain with that name."""
+        return await asyncio.to_thread(log_tail, self._log_folder, name, lines)
+
+    def events(self) -> AsyncIterator[DomainEvent]:
+        """Events from now on, over reconnections, until the host is closed."""
+        return self._bus.listen()
+
+    async def close(self) -> None:
+        """Let go of the host; its guests run on."""
+        await self._link.close()
+        await self._work.close()
+        await self._agents.close()
+        self._consoles.close()
+        self._bus.publish(None)

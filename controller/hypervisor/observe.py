@@ -1,0 +1,81 @@
+"""What domains are there? Read from libvirt, each with its state, owner and process."""
+
+from collections.abc import Callable
+
+import libvirt
+
+from controller.domain.parse import DomainDescription, parse_domain
+from controller.hypervisor.errors import is_code
+from controller.hypervisor.port import DomainState, ObservedDomain
+from controller.hypervisor.qemu_process import QemuProcess
+from controller.hypervisor.states import state_words
+from hypersdk.errors import Terminal
+
+FindProcess = Callable[[str, str], QemuProcess]
+
+
+def all_domains(connection: libvirt.virConnect, process: FindProcess) -> list[ObservedDomain]:
+    """Every domain, ours or not; one that vanishes meanwhile is left out. Blocks, like all here."""
+    seen = (_unless_gone(domain, process) for domain in connection.listAllDomains())
+    return [domain for domain in seen if domain is not None]
+
+
+def one_domain(connection: libvirt.virConnect, uuid: str, process: FindProcess) -> ObservedDomain | None:
+    """The domain; None only when libvirt says that there is none."""
+    domain = lookup(connection, uuid)
+    return None if domain is None else _unless_gone(domain, process)
+
+
+def lookup(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain | None:
+    """libvirt's domain of that UUID, ours or not; None when there is none."""
+    try:
+        return connection.lookupByUUIDString(uuid)
+    except libvirt.libvirtError as error:
+        if is_code(error, libvirt.VIR_ERR_NO_DOMAIN):
+            return None
+        raise
+
+
+def our_domain(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain | None:
+    """The domain, which carries our mark; Terminal when it carries none, None when there is no such domain."""
+    domain = lookup(connection, uuid)
+    if domain is not None and parse_domain(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)).owner is None:
+        raise Terminal("ForeignDomain", f"the domain {domain.name()} ({uuid}) is somebody else's; it is left alone")
+    return domain
+
+
+def _unless_gone(domain: libvirt.virDomain, process: FindProcess) -> ObservedDomain | None:
+    try:
+        return _observed(domain, process)
+    except libvirt.libvirtError as error:
+        if is_code(error, libvirt.VIR_ERR_NO_DOMAIN):
+            return None
+        raise
+
+
+def _observed(domain: libvirt.virDomain, process: FindProcess) -> ObservedDomain:
+    state, reason = state_words(*domain.state())
+    live = parse_domain(domain.XMLDesc())
+    # The definition for the next start; the same text as `live` when the domain is off or has no definition.
+    defined = parse_domain(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    return _described(state, reason, live, defined, process)
+
+
+def _described(
+    state: DomainState, reason: str, live: DomainDescription, defined: DomainDescription, process: FindProcess
+) -> ObservedDomain:
+    is_active = state in {DomainState.RUNNING, DomainState.PAUSED, DomainState.SHUTDOWN}
+    qemu = process(live.uuid, live.name) if is_active else QemuProcess()
+    return ObservedDomain(
+        uuid=live.uuid,
+        name=live.name,
+        state=state,
+        reason=reason,
+        owner=defined.owner,
+        pid=qemu.pid,
+        started_at=qemu.started_at,
+        has_graphics=live.has_graphics,
+        agent_connected=is_active and live.agent_connected,
+        macs=live.macs,
+        running_spec_hash=live.owner.spec_hash if is_active and live.owner else "",
+    )
