@@ -62,8 +62,10 @@ def _stop(here: Places, patience: float, talk: Talk) -> None:
 
 
 def _stop_plain(here: Places, name: str, tell: Tell) -> None:
-    tell("stopping")
-    tell("stopped" if Part.of(here, name).stop(plain_kill, _STOP_TIMEOUT_S) else "does not run")
+    part = Part.of(here, name)
+    if part.process is not None:
+        tell("stopping")
+    tell("stopped" if part.stop(plain_kill, _STOP_TIMEOUT_S) else "does not run")
 
 
 def _stop_guests(here: Places, patience: float, tell: Tell) -> None:
@@ -103,7 +105,8 @@ def _ask_to_shut_down(uri: str, domain: str) -> None:
 def _stop_libvirt(here: Places, tell: Tell) -> None:
     part = Part.of(here, "libvirt")
     if part.process is None:
-        tell("does not run" if not part.fact("uri") else "not ours, left alone")
+        other = part.fact("uri") not in {"", libvirt_uri(here.libvirt)}
+        tell(f"{part.fact('uri')} is not ours, left alone" if other else "does not run")
         return
     tell("stopping")
     part.stop(kill_by(as_root("stopping libvirtd")), _STOP_TIMEOUT_S)
