@@ -187,8 +187,10 @@ class SerialLine:
         place = self._seen.place
         moved = Place(place.inode, place.offset + len(output)) if place else None
         self._seen = replace(self._seen, end=(self._seen.end + output)[-PROOF:], place=moved)
-        self.has_spoken = True
         self._heard()
+        if not self.has_spoken:
+            self.has_spoken = True
+            self._changed()
 
 
 class _Reader:

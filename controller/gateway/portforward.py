@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from aiohttp import WSMsgType, web
 
@@ -67,12 +67,19 @@ async def forward(ws: web.WebSocketResponse, pipe: Pipe) -> None:
     """Carry bytes both ways until one side ends; the other side is ended then."""
     reader, writer = pipe
     try:
-        async with asyncio.TaskGroup() as group:
-            to_client = group.create_task(_to_client(reader, ws))
-            await _to_guest(ws, writer)
-            to_client.cancel()
+        await either(_to_client(reader, ws), _to_guest(ws, writer))
+        await ws.close(message=b"the guest closed the connection")
     finally:
         writer.close()
+
+
+async def either(one: Coroutine[None, None, None], other: Coroutine[None, None, None]) -> None:
+    """Run both until one of them ends; the other one is cancelled."""
+    async with asyncio.TaskGroup() as group:
+        tasks = {group.create_task(one), group.create_task(other)}
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
 
 
 async def _to_guest(ws: web.WebSocketResponse, writer: asyncio.StreamWriter) -> None:
@@ -82,7 +89,7 @@ async def _to_guest(ws: web.WebSocketResponse, writer: asyncio.StreamWriter) -> 
                 writer.write(message.data)
                 await writer.drain()
     except ConnectionError:
-        await ws.close(message=b"the guest closed the connection")
+        return  # the guest closed it
 
 
 async def _to_client(reader: asyncio.StreamReader, ws: web.WebSocketResponse) -> None:
@@ -90,5 +97,4 @@ async def _to_client(reader: asyncio.StreamReader, ws: web.WebSocketResponse) ->
         while data := await reader.read(CHUNK):
             await ws.send_bytes(data)
     except ConnectionError:
-        pass  # either side is gone: the same end
-    await ws.close()
+        return  # either side is gone: the same end

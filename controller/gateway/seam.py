@@ -26,7 +26,9 @@ def is_settled(log: bytes, live: bytes) -> bool:
 
 
 def unseen(log: bytes, live: bytes) -> tuple[bytes, bytes]:
-    """What to show of both together, and what of it the stream will still repeat."""
+    """What to show of both together, and what of it the stream will still repeat (nothing, if it is silent)."""
+    if not live:
+        return log, b""
     place = meeting(log, live)
     shown = log[place:]
     return log[:place] + max(live, shown, key=len), shown[len(live) :]

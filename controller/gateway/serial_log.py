@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from controller.gateway.ring import LINE_SEARCH
+
 _log = logging.getLogger(__name__)
 TRIES = 3
 
@@ -38,6 +40,12 @@ class Tail:
     def end(self) -> Place | None:
         """The place after the last byte; None when there is no log."""
         return Place(self.current.inode, self.current.size) if self.current else None
+
+    @property
+    def first_line(self) -> int:
+        """Where the first whole line begins in `data`; 0 when nothing is left out before it."""
+        whole = sum(part.size for part in (self.current, self.rotated) if part)
+        return self.data.find(b"\n", 0, LINE_SEARCH) + 1 if whole > len(self.data) else 0
 
     def index(self, place: Place | None) -> int | None:
         """Where in `data` a place is, even outside of it; None when its file is gone."""

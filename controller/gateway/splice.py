@@ -57,11 +57,11 @@ def splice(tail: Tail, before: Place | None, seen: Seen) -> Splice:
 def _continuation(tail: Tail, seen: Seen) -> tuple[int, bool]:
     """Where in the tail the unseen begins, and whether nothing is missing before it."""
     if not seen.end or tail.current is None:
-        return 0, True
+        return tail.first_line, True
     guess = tail.index(seen.place)
     if guess is not None and guess > len(tail.data) and not seen.boot_ended:
         return guess, True  # the log lags behind the stream
     found = resumption(tail.data, seen.end, guess)
     if found is not None and (found == guess or not seen.boot_ended):
         return found, True
-    return 0, seen.boot_ended
+    return tail.first_line, seen.boot_ended

@@ -1,6 +1,5 @@
 """What does each subresource of a VM answer: console, metrics, log, portforward?"""
 
-import asyncio
 import json
 import weakref
 from collections.abc import AsyncIterator
@@ -13,7 +12,7 @@ from aiohttp.typedefs import Handler
 from controller.gateway.access import Access, Caller, Verb, Wish, caller_of
 from controller.gateway.console import Console
 from controller.gateway.consoles import Consoles
-from controller.gateway.portforward import Dial, dial_guest, forward
+from controller.gateway.portforward import Dial, dial_guest, either, forward
 from controller.gateway.sampler import Sampler
 from controller.gateway.session import Session
 from controller.gateway.targets import Lookup, Target, target_here
@@ -66,13 +65,9 @@ class Streams:
         if not _wants_socket(request):
             return web.Response(body=self.consoles.history(target.uuid), content_type="text/plain", charset="utf-8")
         ws = await self._socket(request)
-        async with (
-            self.consoles.session(target.uuid, caller.user, mode, history=with_history) as (console, session),
-            asyncio.TaskGroup() as group,
-        ):
-            sending = group.create_task(_send(ws, _frames(session)))
-            await _receive(ws, console, session)
-            sending.cancel()
+        async with self.consoles.session(target.uuid, caller.user, mode, history=with_history) as (console, session):
+            await either(_send(ws, _frames(session)), _receive(ws, console, session))
+        await ws.close(message=b"the VM is gone")
         return ws
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
@@ -82,11 +77,7 @@ class Streams:
             samples = self.sampler.history(target.uuid)
             return web.json_response(Metrics(interval_seconds=self.sampler.interval_s, samples=samples).wire())
         ws = await self._socket(request)
-        async with asyncio.TaskGroup() as group:
-            sending = group.create_task(_send(ws, self._samples(target.uuid)))
-            async for _ in ws:
-                pass  # only the end matters
-            sending.cancel()
+        await either(_send(ws, self._samples(target.uuid)), _end_of(ws))
         return ws
 
     async def log(self, request: web.Request) -> web.StreamResponse:
@@ -103,10 +94,11 @@ class Streams:
         """WebSocket `?port=22`: the bytes of one TCP connection to the guest."""
         port = _number(request, "port", 0, 1, 65535)
         _, target = await self._admit(request, "portforward", "update", "create")
-        if not _wants_socket(request):
-            raise _bad("portforward is a WebSocket")
+        # Before anything else: a client that was refused a WebSocket asks again plainly, to be told why.
         pipe = await self.dial(target.addresses, port)
         try:
+            if not _wants_socket(request):
+                raise _bad("portforward is a WebSocket")
             ws = await self._socket(request)
         except BaseException:
             pipe[1].close()
@@ -143,13 +135,12 @@ async def _frames(session: Session) -> AsyncIterator[bytes | str]:
 
 
 async def _send(ws: web.WebSocketResponse, frames: AsyncIterator[bytes | str]) -> None:
-    """Send every frame, then say goodbye; a slow client is waited for here, and by nobody else."""
+    """Send every frame; a slow client is waited for here, and by nobody else."""
     try:
         async for frame in frames:
             await (ws.send_str(frame) if isinstance(frame, str) else ws.send_bytes(frame))
     except ConnectionError:
-        pass  # the client is gone, which the receiving side sees too
-    await ws.close(message=b"the VM is gone")
+        return  # the client is gone
 
 
 async def _receive(ws: web.WebSocketResponse, console: Console, session: Session) -> None:
@@ -158,6 +149,11 @@ async def _receive(ws: web.WebSocketResponse, console: Console, session: Session
             await console.type(session, message.data)
         elif message.type is WSMsgType.TEXT and _control(message.data) == "take":
             await console.take(session)
+
+
+async def _end_of(ws: web.WebSocketResponse) -> None:
+    async for _ in ws:
+        pass  # nothing is expected from there
 
 
 def _control(text: str) -> str:
