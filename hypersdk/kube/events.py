@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from hypersdk.errors import ApiError, Unreachable
+from hypersdk.errors import AlreadyExists, ApiError, NotFound, Unreachable
 from hypersdk.kube.client import Client
 from hypersdk.model.base import JsonObject, Resource, rfc3339
 from hypersdk.model.kinds import EVENTS
@@ -37,24 +37,41 @@ class Recorder:
         """Record; an Event that cannot be written is logged and lost, for it is talk and not state."""
         namespace = about.metadata.namespace or "default"
         name = event_name(about, reason, message)
-        count = self._counts.pop(name, 0) + 1
-        self._counts[name] = count
-        while len(self._counts) > REMEMBERED:
-            self._counts.popitem(last=False)
         try:
-            if count > 1 and await self._repeat(namespace, name, count):
-                return
-            await self.client.create(EVENTS, namespace, self._body(about, kind, reason, message, name))
+            count = await self._write(namespace, name, self._body(about, kind, reason, message, name))
         except (ApiError, Unreachable) as error:
             log.warning("event %s of %s was not written: %s", reason, about.metadata.name, error)
+        else:
+            self._remember(name, count)
+
+    async def _write(self, namespace: str, name: str, body: JsonObject) -> int:
+        """Raise the count of the Event that is there, or make it; the count that it has now."""
+        known = self._counts.get(name, 0)
+        if known and await self._repeat(namespace, name, known + 1):
+            return known + 1
+        try:
+            await self.client.create(EVENTS, namespace, body)
+        except AlreadyExists:  # a recorder before this one made it
+            there = await self.client.get(EVENTS, namespace, name)
+            count = (there.count or 1) + 1
+            await self._repeat(namespace, name, count)
+            return count
+        return 1
 
     async def _repeat(self, namespace: str, name: str, count: int) -> bool:
+        """Whether the Event is still there to be counted up."""
         patch: JsonObject = {"count": count, "lastTimestamp": rfc3339(self.now())}
         try:
             await self.client.patch(EVENTS, namespace, name, patch)
-        except ApiError:
+        except NotFound:
             return False
         return True
+
+    def _remember(self, name: str, count: int) -> None:
+        self._counts[name] = count
+        self._counts.move_to_end(name)
+        while len(self._counts) > REMEMBERED:
+            self._counts.popitem(last=False)
 
     def _body(self, about: Resource, kind: EventType, reason: str, message: str, name: str) -> JsonObject:
         moment = rfc3339(self.now())
