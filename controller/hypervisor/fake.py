@@ -1,0 +1,251 @@
+"""A hypervisor in memory, with faults on demand: for tests of the controller under virtual time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from controller.domain.parse import parse_domain
+from controller.hypervisor.port import (
+    DomainEvent,
+    DomainState,
+    DomainStats,
+    GuestAddress,
+    GuestFacts,
+    HostFacts,
+    HostNetwork,
+    ObservedDomain,
+    Owner,
+    Power,
+    SerialConsole,
+)
+from hypersdk.errors import Terminal, Transient
+
+
+@dataclass
+class FakeGuest:
+    """What a guest does: how long it takes to obey, and what its agent says."""
+
+    obeys: bool = True
+    power_off_s: float = 1.0
+    agent_after_s: float = 5.0
+    addresses: tuple[GuestAddress, ...] = ()
+
+
+@dataclass
+class FakeDomain:
+    """One domain."""
+
+    observed: ObservedDomain
+    defined: bool = True
+
+
+@dataclass
+class FakeHypervisor:
+    """Behaves like libvirt as far as the port goes. `calls` tells what it was asked to change."""
+
+    clock: Callable[[], float]
+    guest_behaviour: FakeGuest = field(default_factory=FakeGuest)
+    host: HostFacts = HostFacts("fake", 8, 16 * 2**30, "x86_64", "9.0.0", "7.2.0", "qemu", "a fake")
+    down: bool = False
+    """libvirtd does not answer."""
+    network_error: Exception | None = None
+    calls: list[str] = field(default_factory=list)
+    domains_by_uuid: dict[str, FakeDomain] = field(default_factory=dict)
+    logs: dict[str, list[str]] = field(default_factory=dict)
+    _faults: dict[str, list[Exception]] = field(default_factory=dict)
+    _listeners: list[asyncio.Queue[DomainEvent]] = field(default_factory=list)
+    _next_pid: int = 1000
+
+    def fail(self, method: str, *errors: Exception) -> None:
+        """Let the next calls of that method fail, one error each."""
+        self._faults.setdefault(method, []).extend(errors)
+
+    def the(self, uuid: str) -> ObservedDomain:
+        """The domain as it is, for a test to look at."""
+        return self.domains_by_uuid[uuid].observed
+
+    def change(self, uuid: str, what: str, **changes: object) -> None:
+        """Something happens to a domain by itself: `what` is the event."""
+        domain = self.domains_by_uuid[uuid]
+        domain.observed = replace(domain.observed, **changes)  # type: ignore[arg-type]
+        self._emit(DomainEvent(uuid, what))
+
+    def go_off(self, uuid: str, reason: str) -> None:
+        """The domain ends for that reason: `shutdown`, `crashed`, `destroyed`…"""
+        if not self.the(uuid).is_active:
+            return
+        off = {"pid": 0, "started_at": 0.0, "agent_connected": False, "running_spec_hash": ""}
+        self.change(uuid, "lifecycle", state=DomainState.SHUTOFF, reason=reason, **off)
+
+    def reboot_host(self) -> None:
+        """Power lost and back: every domain is off, and libvirt does not know why."""
+        for uuid in self.domains_by_uuid:
+            self.go_off(uuid, "unknown")
+        self._emit(DomainEvent(what="reconnected"))
+
+    def come_back(self) -> None:
+        """libvirtd answers again."""
+        self.down = False
+        self._emit(DomainEvent(what="reconnected"))
+
+    async def facts(self) -> HostFacts:
+        """The host."""
+        self._ask("facts")
+        return self.host
+
+    async def domains(self) -> list[ObservedDomain]:
+        """All domains."""
+        self._ask("domains")
+        return [domain.observed for domain in self.domains_by_uuid.values()]
+
+    async def observe(self, uuid: str) -> ObservedDomain | None:
+        """One domain."""
+        self._ask("observe")
+        domain = self.domains_by_uuid.get(uuid)
+        return domain.observed if domain else None
+
+    async def define(self, xml: str) -> None:
+        """Read the XML as libvirt would."""
+        self._ask("define", "define")
+        new = parse_domain(xml)
+        there = self.domains_by_uuid.get(new.uuid)
+        if there is None:
+            off = ObservedDomain(new.uuid, new.name, DomainState.SHUTOFF, "unknown", new.owner, macs=new.macs)
+            self.domains_by_uuid[new.uuid] = FakeDomain(replace(off, has_graphics=new.has_graphics))
+        else:
+            there.observed = replace(there.observed, owner=new.owner, macs=new.macs)
+        self._emit(DomainEvent(new.uuid, "lifecycle"))
+
+    async def set_power(self, uuid: str, power: Power) -> None:
+        """Into the metadata."""
+        self._ask("set_power", f"power={power}")
+        domain = self._ours(uuid)
+        domain.observed = replace(domain.observed, owner=replace(self._owner(domain), power=power))
+
+    async def start(self, uuid: str) -> None:
+        """Paused; a failure leaves the domain off with the reason `failed`, and an event."""
+        domain = self._ours(uuid)
+        try:
+            self._ask("start", "start")
+        except (Transient, Terminal):
+            domain.observed = replace(domain.observed, state=DomainState.SHUTOFF, reason="failed")
+            self._emit(DomainEvent(uuid, "lifecycle"))
+            raise
+        if domain.observed.is_active:
+            return
+        self._next_pid += 1
+        run = {"pid": self._next_pid, "started_at": self.clock(), "running_spec_hash": self._owner(domain).spec_hash}
+        self.change(uuid, "lifecycle", state=DomainState.PAUSED, reason="user", **run)
+
+    async def resume(self, uuid: str) -> None:
+        """The guest runs; its agent comes a little later."""
+        self._ask("resume", "resume")
+        pid = self._ours(uuid).observed.pid
+        self.change(uuid, "lifecycle", state=DomainState.RUNNING, reason="booted")
+        self._in(self.guest_behaviour.agent_after_s, lambda: self._agent_up(uuid, pid))
+
+    async def shutdown(self, uuid: str, mode: Literal["agent", "acpi"]) -> None:
+        """The guest obeys after a while, or does not."""
+        self._ask("shutdown", f"shutdown={mode}")
+        pid = self._ours(uuid).observed.pid
+        if self.guest_behaviour.obeys and self.the(uuid).state is DomainState.RUNNING:
+            self._in(self.guest_behaviour.power_off_s, lambda: self._end_run(uuid, pid))
+
+    async def destroy(self, uuid: str) -> None:
+        """Cut the power."""
+        self._ask("destroy", "destroy")
+        if uuid in self.domains_by_uuid:
+            self.go_off(uuid, "destroyed")
+
+    async def undefine(self, uuid: str) -> None:
+        """Forget the domain."""
+        self._ask("undefine", "undefine")
+        self.domains_by_uuid.pop(uuid, None)
+        self._emit(DomainEvent(uuid, "lifecycle"))
+
+    async def stats(self) -> dict[str, DomainStats]:
+        """Nothing moves."""
+        self._ask("stats")
+        return {uuid: DomainStats() for uuid, domain in self.domains_by_uuid.items() if domain.observed.is_active}
+
+    async def guest(self, uuid: str) -> GuestFacts:
+        """The agent's answer once it is up."""
+        self._ask("guest")
+        if not self._ours(uuid).observed.agent_connected:
+            return GuestFacts()
+        return GuestFacts(True, "7.2.0", "guest", self.guest_behaviour.addresses)
+
+    async def addresses(self, uuid: str) -> list[GuestAddress]:
+        """No leases here."""
+        self._ask("addresses")
+        return []
+
+    async def open_console(self, uuid: str) -> SerialConsole:
+        """There is none."""
+        raise Transient(f"the fake has no console for {uuid}")
+
+    async def ensure_network(self, name: str) -> HostNetwork:
+        """There, unless it was told to fail."""
+        self._ask("ensure_network")
+        if self.network_error is not None:
+            raise self.network_error
+        return HostNetwork(name, True, "virbr0")
+
+    async def log_tail(self, name: str, lines: int) -> list[str]:
+        """What a test put there."""
+        self._ask("log_tail")
+        return self.logs.get(name, [])[-lines:]
+
+    def events(self) -> AsyncIterator[DomainEvent]:
+        """Events from now on."""
+        queue: asyncio.Queue[DomainEvent] = asyncio.Queue()
+        self._listeners.append(queue)
+        return _drained(queue)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _ask(self, method: str, call: str = "") -> None:
+        if self.down:
+            raise Transient("libvirtd does not answer")
+        if call:
+            self.calls.append(call)
+        if faults := self._faults.get(method):
+            raise faults.pop(0)
+
+    def _ours(self, uuid: str) -> FakeDomain:
+        domain = self.domains_by_uuid.get(uuid)
+        if domain is None:
+            raise Transient(f"no domain {uuid}")
+        if domain.observed.owner is None:
+            raise Terminal("ForeignDomain", f"{domain.observed.name} is not ours")
+        return domain
+
+    def _owner(self, domain: FakeDomain) -> Owner:
+        assert domain.observed.owner is not None
+        return domain.observed.owner
+
+    def _agent_up(self, uuid: str, pid: int) -> None:
+        if self._is_run(uuid, pid):
+            self.change(uuid, "agent", agent_connected=True)
+
+    def _end_run(self, uuid: str, pid: int) -> None:
+        if self._is_run(uuid, pid):
+            self.go_off(uuid, "shutdown")
+
+    def _is_run(self, uuid: str, pid: int) -> bool:
+        return uuid in self.domains_by_uuid and self.the(uuid).pid == pid
+
+    def _in(self, seconds: float, then: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(seconds, then)
+
+    def _emit(self, event: DomainEvent) -> None:
+        if not self.down:
+            for queue in self._listeners:
+                queue.put_nowait(event)
+
+
+async def _drained(queue: asyncio.Queue[DomainEvent]) -> AsyncIterator[DomainEvent]:
+    while True:
+        yield await queue.get()

@@ -1,0 +1,157 @@
+"""Does the steps of a plan on the hypervisor, and tells of them in Events and in the log."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from controller.domain.build import domain_xml
+from controller.domain.desired import DesiredDomain
+from controller.hypervisor.port import Hypervisor, Power
+from controller.node.definitions import Definitions
+from controller.node.memory import Memory
+from controller.node.places import NodePlaces
+from controller.node.ports import ConsoleKeeper
+from controller.node.steps import (
+    AskShutdown,
+    AttachConsole,
+    Define,
+    Destroy,
+    Resume,
+    SetPower,
+    Start,
+    Step,
+    Undefine,
+)
+from hypersdk.errors import Terminal, Transient
+from hypersdk.kube.events import EventType, Recorder
+from hypersdk.model.virtualmachine import VirtualMachine
+
+log = logging.getLogger(__name__)
+
+
+class StartFailed(Exception):
+    """A definition or start was refused; carries the hypervisor's error."""
+
+    def __init__(self, error: Transient | Terminal, what: str) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.what = what
+
+
+@dataclass
+class Subject:
+    """The VM that steps are done to."""
+
+    vm: VirtualMachine
+    uid: str
+    memory: Memory
+    desired: DesiredDomain | None
+    operation: str = ""
+    """The operation that they are done for; only for the log."""
+
+    @property
+    def words(self) -> str:
+        """How a log line names it."""
+        namespace, name = self.vm.key
+        return f"vm={namespace}/{name} uid={self.uid}" + (f" op={self.operation}" if self.operation else "")
+
+
+@dataclass
+class Applier:
+    """The hand of the reconciler."""
+
+    hypervisor: Hypervisor
+    consoles: ConsoleKeeper
+    recorder: Recorder
+    places: NodePlaces
+    definitions: Definitions
+    now: Callable[[], datetime]
+
+    async def apply(self, steps: Sequence[Step], subject: Subject) -> None:
+        """Do the steps in order; StartFailed when the domain cannot be made or started."""
+        for step in steps:
+            log.info("%s step=%s", subject.words, _words(step))
+            await self._do(step, subject)
+
+    async def attach(self, subject: Subject) -> None:
+        """Have the console read. A VM's life never depends on it."""
+        try:
+            await self.consoles.attach(subject.uid, str(self.places.console_log(subject.uid)))
+        except (Transient, Terminal, OSError) as error:
+            log.warning("%s the console is not read: %s", subject.words, error)
+
+    async def tell(self, subject: Subject, kind: EventType, reason: str, message: str) -> None:
+        """Record an Event."""
+        log.info("%s event=%s %s", subject.words, reason, message)
+        await self.recorder.record(subject.vm, kind, reason, message)
+
+    async def _do(self, step: Step, subject: Subject) -> None:
+        uid = subject.uid
+        match step:
+            case Define():
+                await self._define(step, subject)
+            case SetPower():
+                await self.hypervisor.set_power(uid, step.power)
+                await self._powered(step.power, subject)
+            case Start():
+                await self._start(subject)
+            case AttachConsole():
+                await self.attach(subject)
+            case Resume():
+                await self.hypervisor.resume(uid)
+                subject.memory.failure = None
+                await self.tell(subject, "Normal", "Started", f"the guest runs on {self.recorder.host}")
+            case AskShutdown():
+                await self._ask(step, subject)
+            case Destroy():
+                await self.hypervisor.destroy(uid)
+                kind: EventType = "Warning" if subject.memory.asks else "Normal"
+                await self.tell(subject, kind, "PowerCut", f"the power was cut: {step.why}")
+            case Undefine():
+                await self.hypervisor.undefine(uid)
+            case _:
+                assert_never(step)
+
+    async def _define(self, step: Define, subject: Subject) -> None:
+        try:
+            await self.hypervisor.define(domain_xml(step.desired, step.power))
+        except (Transient, Terminal) as error:
+            raise StartFailed(error, "the domain cannot be defined") from error
+        await self.tell(subject, "Normal", "Created", f"domain {step.desired.domain_name} is defined")
+
+    async def _start(self, subject: Subject) -> None:
+        if subject.desired is not None:
+            await asyncio.to_thread(self.definitions.keep, subject.desired)
+        try:
+            await self.hypervisor.start(subject.uid)
+        except (Transient, Terminal) as error:
+            raise StartFailed(error, "the VM cannot be started") from error
+
+    async def _ask(self, step: AskShutdown, subject: Subject) -> None:
+        if subject.memory.asks == 0:
+            await self.tell(subject, "Normal", "Stopping", f"the guest is asked to power off ({step.mode})")
+        # Counted first: a request that fails is not repeated at once, and the next one goes another way.
+        subject.memory.asked(self.now())
+        try:
+            await self.hypervisor.shutdown(subject.uid, step.mode)
+        except (Transient, Terminal) as error:
+            log.warning("%s the guest could not be asked to power off by %s: %s", subject.words, step.mode, error)
+
+    async def _powered(self, power: Power, subject: Subject) -> None:
+        if power is Power.GUEST_OFF:
+            words = "the guest powered itself off; it stays off until it is started"
+            await self.tell(subject, "Normal", "GuestShutdown", words)
+
+
+def _words(step: Step) -> str:
+    match step:
+        case SetPower():
+            return f"SetPower({step.power})"
+        case AskShutdown():
+            return f"AskShutdown({step.mode})"
+        case Destroy():
+            return f"Destroy({step.why})"
+    return type(step).__name__

@@ -1,0 +1,96 @@
+"""The domain that a VirtualMachine asks for on this host: pure."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+from controller.domain.desired import DesiredDomain, DiskFile, Interface
+from controller.node.layout import domain_disks
+from controller.node.networks import Attachment, interfaces
+from controller.node.places import NodePlaces, checked_uid
+from hypersdk.errors import Terminal
+from hypersdk.model.quantity import to_bytes
+from hypersdk.model.virtualmachine import VirtualMachine
+
+LEAST_MEMORY = 16 * 2**20
+"""Less than this no firmware starts with."""
+_WORDS = {"memory_bytes": "memory", "virt_type": "virtType", "interfaces": "networks", "machine": "machineType"}
+
+
+@dataclass(frozen=True)
+class HostView:
+    """What of the host goes into a domain."""
+
+    places: NodePlaces
+    virt_type: Literal["kvm", "qemu"]
+    pod: Attachment
+    """What pod-network means here."""
+    bridges: tuple[str, ...] = ()
+
+
+def desired_domain(vm: VirtualMachine, host: HostView) -> DesiredDomain:
+    """The domain; Terminal for a spec that no domain can be made from."""
+    uid = checked_uid(vm.metadata.uid)
+    spec = vm.spec
+    firmware = spec.firmware
+    uefi = firmware is not None and firmware.bootloader == "uefi"
+    secure = firmware is not None and firmware.secure_boot
+    _check_firmware(vm, uefi, secure)
+    return DesiredDomain(
+        uid=uid,
+        namespace=vm.metadata.namespace or "default",
+        name=vm.metadata.name,
+        cpus=spec.cpus,
+        memory_bytes=_memory(vm),
+        virt_type=host.virt_type,
+        machine=spec.machine_type,
+        uefi=uefi,
+        secure_boot=secure,
+        guest_agent=spec.guest_agent is None or spec.guest_agent.enabled,
+        disks=domain_disks(vm, host.places),
+        interfaces=interfaces(vm, host.pod, host.bridges),
+        console_log=str(host.places.console_log(uid)),
+    )
+
+
+def differences(before: DesiredDomain, wanted: DesiredDomain) -> tuple[str, ...]:
+    """The fields in which two definitions differ, by the names of the spec."""
+    differing = [f.name for f in fields(DesiredDomain) if getattr(before, f.name) != getattr(wanted, f.name)]
+    return tuple(_spec_word(name) for name in differing)
+
+
+def to_json(desired: DesiredDomain) -> str:
+    """The definition as it is kept on disk, to tell later what changed since."""
+    return json.dumps(asdict(desired), sort_keys=True)
+
+
+def from_json(text: str) -> DesiredDomain | None:
+    """The kept definition; None when it cannot be read, which only costs the list of changes."""
+    try:
+        raw = json.loads(text)
+        disks = tuple(DiskFile(**disk) for disk in raw.pop("disks"))
+        nics = tuple(Interface(**nic) for nic in raw.pop("interfaces"))
+        return DesiredDomain(**raw, disks=disks, interfaces=nics)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _spec_word(field: str) -> str:
+    if field in _WORDS:
+        return _WORDS[field]
+    first, *rest = field.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def _memory(vm: VirtualMachine) -> int:
+    memory = to_bytes(vm.spec.memory)
+    if memory < LEAST_MEMORY:
+        raise Terminal("InvalidMemory", f"{vm.metadata.name}: memory {vm.spec.memory} is less than 16Mi")
+    return memory
+
+
+def _check_firmware(vm: VirtualMachine, uefi: bool, secure: bool) -> None:
+    if secure and not uefi:
+        raise Terminal("InvalidFirmware", "firmware.secureBoot needs firmware.bootloader: uefi")
+    if secure and vm.spec.machine_type != "q35":
+        raise Terminal("InvalidFirmware", "firmware.secureBoot needs machineType: q35")

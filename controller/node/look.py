@@ -1,0 +1,70 @@
+"""What a running guest and its host tell beside libvirt's state: agent, addresses, usage, QEMU's last words."""
+
+from dataclasses import dataclass
+
+from controller.hypervisor.port import DomainState, GuestAddress, GuestFacts, Hypervisor, ObservedDomain, Power
+from controller.node.memory import Memory
+from controller.node.ports import Usage
+from controller.node.usage import is_due, moved
+from hypersdk.errors import Terminal, Transient
+
+LOG_LINES = 5
+NO_ANSWER = GuestFacts()
+_CRASHES = frozenset({"crashed", "failed", "panicked"})
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was told."""
+
+    guest: GuestFacts = NO_ANSWER
+    addresses: tuple[GuestAddress, ...] = ()
+    log_tail: tuple[str, ...] = ()
+
+
+@dataclass
+class Look:
+    """Asks. A guest that does not answer costs two seconds, and never an error."""
+
+    hypervisor: Hypervisor
+    usage: Usage
+    usage_every_s: float
+
+    async def at(self, domain: ObservedDomain | None, *, agent: bool) -> Sight:
+        """Look at a domain as it is now."""
+        if domain is None or domain.owner is None:
+            return Sight()
+        if not domain.is_active:
+            is_crash = domain.owner.power is Power.ON and domain.reason in _CRASHES
+            return Sight(log_tail=await self.log_tail(domain.name) if is_crash else ())
+        running = domain.state is DomainState.RUNNING
+        guest = await self._guest(domain.uuid) if running and agent and domain.agent_connected else NO_ANSWER
+        return Sight(guest, () if guest.addresses else await self._addresses(domain.uuid))
+
+    async def log_tail(self, name: str) -> tuple[str, ...]:
+        """The last lines of QEMU's log; none when it cannot be read."""
+        try:
+            return tuple(await self.hypervisor.log_tail(name, LOG_LINES))
+        except (Transient, Terminal):
+            return ()
+
+    def measure(self, uid: str, memory: Memory) -> None:
+        """Take over the newest measurement when it is worth a write."""
+        sample = self.usage.latest(uid)
+        # Times of the measurements themselves: how long ago the last write was is told by them.
+        if sample is None or not moved(memory.usage, sample):
+            return
+        if memory.usage is None or is_due(memory.usage.time, sample.time, self.usage_every_s):
+            memory.usage = sample
+
+    async def _guest(self, uuid: str) -> GuestFacts:
+        try:
+            return await self.hypervisor.guest(uuid)
+        except (Transient, Terminal):
+            return NO_ANSWER
+
+    async def _addresses(self, uuid: str) -> tuple[GuestAddress, ...]:
+        try:
+            return tuple(await self.hypervisor.addresses(uuid))
+        except (Transient, Terminal):
+            return ()

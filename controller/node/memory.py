@@ -1,0 +1,77 @@
+"""What a node remembers of a VM between passes. All of it may be lost: it only costs a repetition."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from controller.node.finding import Finding
+from controller.node.intent import Run
+from controller.runtime.backoff import spread
+from hypersdk.errors import HyperSDKError, Terminal
+from hypersdk.model.metrics import Sample
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+FIRST_RETRY_S = 10.0
+LONGEST_RETRY_S = 600.0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A definition or start that failed."""
+
+    finding: Finding
+    generation: int
+    """Of the spec that it failed with: another one deserves another try."""
+    count: int
+    retry_at: datetime | None
+    """None for not before the spec changes or somebody asks."""
+
+
+@dataclass
+class Memory:
+    """One VM's."""
+
+    asked_at: datetime | None = None
+    asks: int = 0
+    stopping_since: datetime | None = None
+    failure: Failure | None = None
+    attached: Run | None = None
+    usage: Sample | None = None
+
+    def asked(self, now: datetime) -> None:
+        """The guest was asked to power off."""
+        self.asked_at, self.asks = now, self.asks + 1
+        self.stopping_since = self.stopping_since or now
+
+    def not_stopping(self) -> None:
+        """Nobody waits for a power-off."""
+        self.asked_at, self.asks, self.stopping_since = None, 0, None
+
+    def retry_at(self, generation: int) -> datetime | None:
+        """The moment before which there is no other start of a spec of this generation."""
+        if self.failure is None or self.failure.generation != generation:
+            self.failure = None
+            return None
+        return self.failure.retry_at or NEVER
+
+    def failed(self, error: HyperSDKError, words: str, generation: int, now: datetime, chance: float) -> None:
+        """Count a failed start; the next try is the later the more there were."""
+        count = self.failure.count + 1 if self.failure else 1
+        delay = spread(FIRST_RETRY_S, LONGEST_RETRY_S, count - 1, lambda: chance)
+        retry_at = None if isinstance(error, Terminal) else now + timedelta(seconds=delay)
+        reason = error.reason if isinstance(error, Terminal) and error.reason else "StartFailed"
+        self.failure = Failure(Finding("False", reason, words), generation, count, retry_at)
+
+
+@dataclass
+class Memories:
+    """Of all VMs of the node, by uid."""
+
+    _all: dict[str, Memory] = field(default_factory=dict)
+
+    def of(self, uid: str) -> Memory:
+        """That of one VM."""
+        return self._all.setdefault(uid, Memory())
+
+    def forget(self, uid: str) -> None:
+        """The VM is gone."""
+        self._all.pop(uid, None)

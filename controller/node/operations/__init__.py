@@ -1,0 +1,1 @@
+"""VMOperations of this node's VMs: whose turn it is, what it wants, and what came of it."""

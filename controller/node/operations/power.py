@@ -1,0 +1,112 @@
+"""start, stop and restart: what each wants of the VM, and when its effect is there. Pure.
+
+What has to outlive a controller that is killed stands in `status.result` before anything is done.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from controller.hypervisor.port import DomainState, ObservedDomain
+from controller.node.intent import Intent, Run, Wanted
+from controller.node.operations.outcome import failed, running, succeeded
+from controller.node.plan import is_half_started, run_of
+from hypersdk.model.base import JsonObject
+from hypersdk.model.quantity import to_seconds
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmoperation import OperationPhase, VMOperation, VMOperationStatus
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why the operation cannot come to its end now; `final` when it ends it."""
+
+    reason: str
+    message: str
+    final: bool = True
+
+
+def taken_up(op: VMOperation, vm: VirtualMachine, observed: ObservedDomain | None, now: datetime) -> VMOperationStatus:
+    """The status that says that work begins, with what was found at the beginning."""
+    if op.phase is OperationPhase.RUNNING and op.status.start_time is not None:
+        return op.status
+    there = observed if observed is not None and observed.is_active else None
+    found: JsonObject = {"runningBefore": vm.spec.running}
+    if there is not None:
+        found |= {"qemuPidBefore": there.pid, "qemuStartBefore": there.started_at}
+    return running(op, 10, f"{op.spec.operation} begins").but(start_time=now, result=found)
+
+
+def wanted_running(op: VMOperation) -> bool:
+    """What the operation makes of `spec.running`."""
+    return op.spec.operation != "stop"
+
+
+def running_before(op: VMOperation) -> bool | None:
+    """What `spec.running` was before the operation began; None when it never began."""
+    before = (op.status.result or {}).get("runningBefore")
+    return before if isinstance(before, bool) else None
+
+
+def as_intent(op: VMOperation, base: Intent) -> Intent:
+    """What the operation wants of the power, over what the spec wants."""
+    if op.spec.operation == "stop":
+        return replace(base, wanted=Wanted.OFF, force=op.spec.force)
+    ending = _run_before(op) if op.spec.operation == "restart" else None
+    return replace(base, wanted=Wanted.ON, explicit=True, force=op.spec.force and ending is not None, ending=ending)
+
+
+def judged(
+    op: VMOperation, observed: ObservedDomain | None, obstacle: Obstacle | None, now: datetime
+) -> VMOperationStatus:
+    """The operation after a pass: over when its effect was seen, when it failed, or when its time is up."""
+    if _is_effective(op, observed):
+        return succeeded(op, _past(op, observed))
+    if obstacle is not None and obstacle.final:
+        return failed(op, obstacle.reason, obstacle.message)
+    if now >= deadline(op, now):
+        return failed(op, "DeadlineExceeded", f"not done within {op.spec.timeout}: {_going_on(op, observed)}")
+    if obstacle is not None:
+        return running(op, 20, obstacle.message)
+    return running(op, 50 if _is_halfway(op, observed) else 20, _going_on(op, observed))
+
+
+def deadline(op: VMOperation, now: datetime) -> datetime:
+    """When its time is up."""
+    return (op.status.start_time or now) + timedelta(seconds=to_seconds(op.spec.timeout))
+
+
+def _is_effective(op: VMOperation, observed: ObservedDomain | None) -> bool:
+    if op.spec.operation == "stop":
+        return observed is None or not observed.is_active
+    runs = observed is not None and observed.state is DomainState.RUNNING
+    return runs and (op.spec.operation == "start" or not _is_old_run(op, observed))
+
+
+def _is_old_run(op: VMOperation, observed: ObservedDomain | None) -> bool:
+    return observed is not None and observed.is_active and run_of(observed) == _run_before(op)
+
+
+def _is_halfway(op: VMOperation, observed: ObservedDomain | None) -> bool:
+    return op.spec.operation == "restart" and not _is_old_run(op, observed)
+
+
+def _run_before(op: VMOperation) -> Run | None:
+    found = op.status.result or {}
+    pid, started_at = found.get("qemuPidBefore"), found.get("qemuStartBefore")
+    if isinstance(pid, int) and isinstance(started_at, int | float):
+        return Run(pid, float(started_at))
+    return None
+
+
+def _past(op: VMOperation, observed: ObservedDomain | None) -> str:
+    if op.spec.operation == "stop":
+        return "the VM is off"
+    return f"the VM runs (QEMU pid {observed.pid})" if observed else "the VM runs"
+
+
+def _going_on(op: VMOperation, observed: ObservedDomain | None) -> str:
+    if op.spec.operation == "stop" or _is_old_run(op, observed):
+        return "waiting for the guest to power off"
+    if observed is not None and observed.state is DomainState.PAUSED and not is_half_started(observed):
+        return f"the VM is paused ({observed.reason})"
+    return "starting"

@@ -1,0 +1,74 @@
+"""Whose turn is it among the operations on one VM: one at a time, the oldest first. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from controller.node.operations.outcome import cancelled, failed, pending
+from hypersdk.model.base import Resource
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmoperation import OperationPhase, VMOperation, VMOperationStatus
+
+SUPPORTED = frozenset({"start", "stop", "restart"})
+CANCEL = "hypersdk.io/cancel"
+"""An annotation with this name on an operation asks for its end, whatever its value."""
+Settled = tuple[VMOperation, VMOperationStatus]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The operation that goes on now, and what is said at once of the others."""
+
+    current: VMOperation | None = None
+    settled: tuple[Settled, ...] = ()
+
+
+def of_machine(operations: Iterable[VMOperation], vm: VirtualMachine) -> list[VMOperation]:
+    """The unfinished operations that name the VM, in their order; the one that runs already is the first."""
+    mine = [op for op in operations if op.key[0] == vm.key[0] and op.spec.vm_ref.name == vm.metadata.name]
+    return sorted((op for op in mine if not op.phase.is_over), key=_order)
+
+
+def turn(operations: Iterable[VMOperation], vm: VirtualMachine) -> Turn:
+    """Choose the current one; refuse, cancel or make wait the others."""
+    settled: list[Settled] = []
+    current: VMOperation | None = None
+    for op in of_machine(operations, vm):
+        if (end := _end(op, vm)) is not None:
+            settled.append((op, end))
+        elif current is None:
+            current = op
+        else:
+            settled.append((op, pending(op, f"waits for {current.spec.operation} ({current.metadata.name})")))
+    return Turn(current, tuple(settled))
+
+
+def refusal(op: VMOperation) -> VMOperationStatus | None:
+    """Why an operation cannot be done at all, whatever its VM is like; None when it can."""
+    other = op.spec.vm_ref.namespace
+    if other is not None and other != op.metadata.namespace:
+        words = f"vmRef names a VM of namespace {other}; an operation acts in its own namespace only"
+        return failed(op, "CrossNamespaceReference", words)
+    if op.spec.operation not in SUPPORTED:
+        known = ", ".join(sorted(SUPPORTED))
+        return failed(op, "NotSupported", f"{op.spec.operation} is not supported yet; supported are: {known}")
+    return None
+
+
+def asks_for_cancel(op: Resource) -> bool:
+    """Whether somebody wants the operation to end."""
+    return op.metadata.deletion_timestamp is not None or CANCEL in (op.metadata.annotations or {})
+
+
+def _end(op: VMOperation, vm: VirtualMachine) -> VMOperationStatus | None:
+    if (refused := refusal(op)) is not None:
+        return refused
+    if asks_for_cancel(op):
+        return cancelled(op, "it was cancelled")
+    if vm.metadata.deletion_timestamp is not None:
+        return cancelled(op, f"{vm.metadata.name} is being deleted")
+    return None
+
+
+def _order(op: VMOperation) -> tuple[bool, float, str]:
+    made = op.metadata.creation_timestamp
+    return (op.phase is not OperationPhase.RUNNING, made.timestamp() if made else 0.0, op.metadata.name)

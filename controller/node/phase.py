@@ -1,0 +1,88 @@
+"""The phase of a VM, and why: pure. What was observed decides, never what is intended."""
+
+from controller.hypervisor.port import DomainState, ObservedDomain, Power
+from controller.node.finding import Finding
+from controller.node.intent import Wanted
+from controller.node.plan import RESTARTED_REASONS, is_half_started
+from controller.node.view import View
+from hypersdk.model.virtualmachine import Phase
+
+PAUSED_WORDS = {
+    "ioerror": "a disk of the VM failed or is full; free space on the node, then resume",
+    "user": "somebody paused it",
+    "migration": "it is being migrated",
+    "crashed": "the guest crashed",
+}
+"""virDomainPausedReason."""
+
+
+def phase_of(view: View) -> tuple[Phase, Finding]:
+    """The phase, and the Ready condition that goes with it."""
+    domain = view.domain
+    if domain is not None and domain.owner is None:
+        words = f"a domain with this UUID exists on {view.node} that is not the controller's ({domain.name})"
+        return Phase.FAILED, Finding("False", "ForeignDomain", words)
+    if domain is not None and domain.is_active:
+        return _active(view, domain)
+    if view.intent.wanted is Wanted.REMOVED:
+        return Phase.STOPPED, Finding("False", "Deleting", "the VM is being deleted")
+    return _inactive(view, domain)
+
+
+def _active(view: View, domain: ObservedDomain) -> tuple[Phase, Finding]:
+    if is_half_started(domain):
+        return Phase.CREATING, Finding("False", "Starting", "QEMU is there, the guest does not run yet")
+    if domain.state is DomainState.PAUSED:
+        words = PAUSED_WORDS.get(domain.reason, f"libvirt's reason: {domain.reason}")
+        return Phase.PAUSED, Finding("False", "Paused", words)
+    if view.is_stopping:
+        return Phase.RUNNING, Finding("False", "Stopping", "waiting for the guest to power off")
+    return Phase.RUNNING, Finding("True", "Running", f"QEMU pid {domain.pid}")
+
+
+def _inactive(view: View, domain: ObservedDomain | None) -> tuple[Phase, Finding]:
+    wanted_on = view.intent.wanted is Wanted.ON
+    if view.failure is not None:
+        return Phase.FAILED, view.failure
+    if domain is not None and (ended := _guests_own_end(view, domain)) is not None:
+        return ended
+    if view.disks.status == "False" and (wanted_on or domain is None):
+        return _preparing(view)
+    if domain is None:
+        return Phase.CREATING, Finding("False", "Creating", "the domain is not defined yet")
+    if wanted_on:
+        return Phase.CREATING, Finding("False", "Starting", "about to start")
+    return Phase.STOPPED, Finding("False", "Stopped", "the VM is off, as wanted")
+
+
+def _preparing(view: View) -> tuple[Phase, Finding]:
+    if view.image is not None or view.disks.reason == "Preparing":
+        return Phase.CREATING, Finding("False", view.disks.reason, view.disks.message)
+    return Phase.FAILED, Finding("False", view.disks.reason, view.disks.message)
+
+
+def _guests_own_end(view: View, domain: ObservedDomain) -> tuple[Phase, Finding] | None:
+    """What is said of a domain that went off without having been told to, until somebody starts it."""
+    power = domain.owner.power if domain.owner else Power.GUEST_OFF
+    if power is Power.GUEST_OFF:
+        return Phase.STOPPED, Finding(
+            "False", "GuestShutdown", "the guest powered itself off; start it to have it back"
+        )
+    if power is not Power.ON or domain.reason in RESTARTED_REASONS:
+        return None
+    match domain.reason:
+        case "shutdown":
+            return Phase.STOPPED, Finding("False", "GuestShutdown", "the guest powered itself off")
+        case "destroyed":
+            words = "the power was cut from outside of the controller; start it to have it back"
+            return Phase.FAILED, Finding("False", "PowerCutOutside", words)
+        case "crashed" | "failed" | "panicked":
+            return Phase.FAILED, Finding("False", "GuestCrashed", _crash_words(view))
+    return Phase.STOPPED, Finding(
+        "False", "StoppedOutside", f"it went off by itself; libvirt's reason: {domain.reason}"
+    )
+
+
+def _crash_words(view: View) -> str:
+    said = "QEMU ended without the guest's power-off"
+    return "\n".join([said, *view.log_tail])

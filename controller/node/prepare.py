@@ -1,0 +1,96 @@
+"""Everything that a VM needs before there can be a domain, and the domain that comes of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.domain.desired import DesiredDomain
+from controller.hypervisor.port import Hypervisor, ObservedDomain
+from controller.node.definitions import Definitions, drift
+from controller.node.desired import HostView, desired_domain
+from controller.node.finding import Finding, NotYet
+from controller.node.host import Host
+from controller.node.networks import HostNetworks, as_defined, host_networks, needs_pod_network, unasked
+from controller.node.operations.power import Obstacle
+from controller.node.places import NodePlaces
+from controller.node.storage import Storage
+from controller.settings import Settings
+from hypersdk.errors import Terminal
+from hypersdk.model.virtualmachine import ImageProgress, VirtualMachine
+
+DISKS_READY = Finding("True", "DisksReady", "every disk is there")
+NETWORK_WAITS = Finding("Unknown", "NotPrepared", "looked at when the disks are there")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What came of it: the domain when there can be one, and what is said of each part."""
+
+    desired: DesiredDomain | None = None
+    disks: Finding = DISKS_READY
+    network: Finding = NETWORK_WAITS
+    failure: Finding | None = None
+    image: ImageProgress | None = None
+    drift: tuple[str, ...] = ()
+    retry_in_s: float | None = None
+    """When it is worth another try by itself; None when something has to change first."""
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """Why there can be no domain now."""
+        if self.desired is not None:
+            return None
+        worst = next(one for one in (self.failure, self.disks, self.network) if one and one.status != "True")
+        return Obstacle(worst.reason, worst.message, final=self.retry_in_s is None)
+
+
+@dataclass
+class Preparation:
+    """Prepares VMs on this host."""
+
+    hypervisor: Hypervisor
+    host: Host
+    storage: Storage
+    places: NodePlaces
+    definitions: Definitions
+    settings: Settings
+
+    async def of(self, vm: VirtualMachine, observed: ObservedDomain | None, wake: Callable[[], None]) -> Prepared:
+        """For a running domain only what it should be is told; otherwise what is missing is made."""
+        if observed is not None and observed.is_active:
+            return await self._running(vm, observed)
+        try:
+            image = await self.storage.prepare(vm, wake)
+        except NotYet as error:
+            return Prepared(disks=Finding("False", error.reason, str(error)), retry_in_s=error.retry_in_s)
+        except Terminal as error:
+            return Prepared(disks=Finding("False", error.reason, str(error)))
+        if image is not None:
+            return Prepared(disks=Finding("False", "Importing", progress_words(image)), image=image, retry_in_s=5.0)
+        networks = unasked(self.settings.network)
+        if needs_pod_network(vm):
+            networks = await host_networks(self.hypervisor, self.settings.network)
+        return await self._domain(vm, observed, networks)
+
+    async def _running(self, vm: VirtualMachine, observed: ObservedDomain) -> Prepared:
+        running = self.definitions.running(observed)
+        return await self._domain(vm, observed, as_defined(running, self.settings.network))
+
+    async def _domain(self, vm: VirtualMachine, observed: ObservedDomain | None, networks: HostNetworks) -> Prepared:
+        running = self.definitions.running(observed)
+        virt_type = running.virt_type if running else (await self.host.known()).virt_type
+        view = HostView(self.places, virt_type, networks.pod, self.settings.bridges)
+        try:
+            desired = desired_domain(vm, view)
+        except Terminal as error:
+            refused = Finding("False", error.reason, str(error))
+            if error.reason in {"NetworkNotFound", "InvalidBridgeName", "InvalidMAC", "DuplicateMAC"}:
+                return Prepared(network=refused)
+            return Prepared(network=networks.finding, failure=refused)
+        return Prepared(desired, network=networks.finding, drift=drift(observed, running, desired))
+
+
+def progress_words(image: ImageProgress) -> str:
+    """How far an import is, for a person."""
+    if image.total_bytes:
+        return f"importing the image, {100 * image.bytes_transferred // image.total_bytes}%"
+    return f"importing the image, {image.bytes_transferred // 2**20} MiB so far"

@@ -1,0 +1,235 @@
+"""One pass over one VM: read everything fresh, decide, act, look again, say what is."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from controller.hypervisor.port import Hypervisor, ObservedDomain
+from controller.node.apply import Applier, StartFailed, Subject
+from controller.node.host import Host
+from controller.node.intent import Intent, Wanted
+from controller.node.look import Look
+from controller.node.memory import Memories
+from controller.node.objects import Objects
+from controller.node.operations.conduct import Conductor
+from controller.node.operations.power import Obstacle, as_intent
+from controller.node.plan import is_winding_down, plan, run_of
+from controller.node.prepare import Preparation, Prepared
+from controller.node.removal import Removal
+from controller.node.schedule import next_look
+from controller.node.status import status_of, stopping_since, unknown
+from controller.node.steps import AttachConsole
+from controller.node.turns import events_of
+from controller.node.view import View
+from controller.runtime.worker import Done, Later, Outcome
+from controller.settings import Settings
+from hypersdk.errors import Transient
+from hypersdk.kube.cache import Health, Key
+from hypersdk.model.virtualmachine import VirtualMachine, VirtualMachineStatus
+from hypersdk.model.vmoperation import OperationPhase, VMOperation
+
+log = logging.getLogger(__name__)
+ROUNDS = 4
+"""Plans in one pass: a restart by force takes two, and nothing needs more."""
+
+
+@dataclass
+class State:
+    """What is known of one VM while a pass goes on."""
+
+    subject: Subject
+    observed: ObservedDomain | None
+    operation: VMOperation | None
+    prepared: Prepared
+    intent: Intent
+
+
+@dataclass
+class VmReconciler:
+    """Makes the VMs of this host true."""
+
+    settings: Settings
+    hypervisor: Hypervisor
+    host: Host
+    vms: Objects[VirtualMachine]
+    conductor: Conductor
+    preparation: Preparation
+    applier: Applier
+    removal: Removal
+    look: Look
+    memories: Memories
+    wake: Callable[[Key], None]
+    now: Callable[[], datetime]
+    chance: Callable[[], float]
+
+    async def __call__(self, key: Key) -> Outcome:
+        """One pass."""
+        if not self._is_current():
+            # What the caches say may be long over: until they are fresh, nothing is touched.
+            return Later(2.0)
+        vm = self.vms.get(*key)
+        if vm is None or vm.status.node_name != self.settings.node:
+            return Done()
+        subject = Subject(vm, vm.metadata.uid, self.memories.of(vm.metadata.uid), None)
+        if vm.metadata.deletion_timestamp is not None:
+            await self.conductor.settle(vm)
+            await self.removal.remove(subject)
+            return Done()
+        observed = await self._observe(subject)
+        return await self._live(subject, observed)
+
+    def _is_current(self) -> bool:
+        caches = (self.vms.cache, self.conductor.operations.cache)
+        return all(cache.health is Health.LIVE for cache in caches)
+
+    async def _observe(self, subject: Subject) -> ObservedDomain | None:
+        try:
+            observed = await self.hypervisor.observe(subject.uid)
+        except Transient as error:
+            self.host.lost(error)
+            await self._say_unknown(subject.vm)
+            raise
+        self.host.found()
+        return observed
+
+    async def _say_unknown(self, vm: VirtualMachine) -> None:
+        if self.host.is_lost_for(self.settings.pace.unreachable):
+            words = f"node {self.settings.node} cannot ask libvirt: {self.host.error}"
+            await self.vms.write_status(vm, vm.status.wire(), unknown(vm, words, self.now()).wire())
+
+    async def _live(self, subject: Subject, observed: ObservedDomain | None) -> Outcome:
+        memory = subject.memory
+        subject.vm = await self.removal.hold(subject.vm)
+        if observed is not None and observed.is_active and memory.stopping_since is None:
+            memory.stopping_since = stopping_since(subject.vm)
+        subject.vm, operation = await self.conductor.settle(subject.vm)
+        if operation is not None:
+            operation = await self._begin(subject, operation, observed)
+        state = await self._work(subject, observed, operation)
+        await self._tell(state)
+        if state.operation is not None:
+            state.operation = await self.conductor.judge(state.operation, state.observed, self._obstacle(state))
+            if state.operation.phase.is_over:
+                # The next one's turn, or the spec's own word.
+                self.wake(subject.vm.key)
+        return next_look(state.observed, state.intent, state.prepared, state.operation, subject.vm, self.now())
+
+    async def _begin(self, subject: Subject, op: VMOperation, observed: ObservedDomain | None) -> VMOperation:
+        subject.operation = op.metadata.name
+        if op.phase is not OperationPhase.RUNNING:
+            # Asked anew: an earlier failure does not hold it back.
+            subject.memory.failure = None
+        subject.vm, op = await self.conductor.begin(op, subject.vm, observed)
+        return op
+
+    async def _work(self, subject: Subject, observed: ObservedDomain | None, operation: VMOperation | None) -> State:
+        """Plan and act until there is nothing to do, or something to wait for."""
+        await self._adopt(subject, observed)
+        state = State(subject, observed, operation, Prepared(), self._intent(subject, operation))
+        for _ in range(ROUNDS):
+            self._settle(state)
+            state.prepared = await self._prepare(state)
+            subject.desired = state.prepared.desired
+            steps = plan(subject.desired, state.observed, state.intent, self.now())
+            if not steps:
+                break
+            try:
+                await self.applier.apply(steps, subject)
+            except StartFailed as failed:
+                state.observed = await self._observe(subject)
+                await self._start_failed(state, failed)
+                break
+            state.observed = await self._observe(subject)
+            if AttachConsole() in steps and state.observed is not None:
+                subject.memory.attached = run_of(state.observed)
+        self._settle(state)
+        return state
+
+    def _settle(self, state: State) -> None:
+        """Forget the request to power off when it is not one any more; what is wanted then."""
+        memory, observed = state.subject.memory, state.observed
+        intent = self._intent(state.subject, state.operation)
+        if observed is None or not observed.is_active:
+            memory.not_stopping()
+        elif _is_wanted_run(observed, intent) and not is_winding_down(observed, intent, self.now()):
+            memory.not_stopping()
+        state.intent = self._intent(state.subject, state.operation)
+
+    async def _prepare(self, state: State) -> Prepared:
+        key = state.subject.vm.key
+        return await self.preparation.of(state.subject.vm, state.observed, lambda: self.wake(key))
+
+    async def _adopt(self, subject: Subject, observed: ObservedDomain | None) -> None:
+        """Read the console of a guest that runs already, once in each of its lives."""
+        if observed is None or not observed.is_active or not observed.is_ours:
+            return
+        if subject.memory.attached != run_of(observed):
+            await self.applier.attach(subject)
+            subject.memory.attached = run_of(observed)
+
+    def _intent(self, subject: Subject, operation: VMOperation | None) -> Intent:
+        memory, pace, vm = subject.memory, self.settings.pace, subject.vm
+        intent = Intent(
+            Wanted.ON if vm.spec.running else Wanted.OFF,
+            stopping_since=memory.stopping_since,
+            asked_at=memory.asked_at,
+            asks=memory.asks,
+            retry_at=memory.retry_at(vm.metadata.generation),
+            grace=timedelta(seconds=pace.grace),
+            ask_again=timedelta(seconds=pace.ask_again),
+        )
+        return as_intent(operation, intent) if operation is not None else intent
+
+    async def _start_failed(self, state: State, failed: StartFailed) -> None:
+        subject = state.subject
+        name = subject.desired.domain_name if subject.desired else subject.vm.metadata.name
+        lines = await self.look.log_tail(name)
+        words = "\n".join([f"{failed.what}: {failed.error}", *lines])
+        subject.memory.failed(failed.error, words, subject.vm.metadata.generation, self.now(), self.chance())
+        await self.applier.tell(subject, "Warning", "StartFailed", words)
+
+    def _obstacle(self, state: State) -> Obstacle | None:
+        if state.intent.wanted is Wanted.OFF:
+            return None
+        failure = state.subject.memory.failure
+        if failure is not None:
+            return Obstacle(failure.finding.reason, failure.finding.message)
+        return state.prepared.obstacle
+
+    async def _tell(self, state: State) -> None:
+        """Look at the VM, and write its status where it differs."""
+        subject, observed = state.subject, state.observed
+        agent = subject.vm.spec.guest_agent is None or subject.vm.spec.guest_agent.enabled
+        sight = await self.look.at(observed, agent=agent)
+        if observed is not None and observed.is_active:
+            self.look.measure(subject.uid, subject.memory)
+        else:
+            subject.memory.usage = None
+        failure = subject.memory.failure.finding if subject.memory.failure else state.prepared.failure
+        view = View(
+            node=self.settings.node,
+            domain=observed,
+            intent=state.intent,
+            disks=state.prepared.disks,
+            network=state.prepared.network,
+            image=state.prepared.image,
+            failure=failure if state.intent.wanted is Wanted.ON or observed is None else None,
+            guest=sight.guest,
+            addresses=sight.addresses,
+            usage=subject.memory.usage,
+            drift=state.prepared.drift,
+            log_tail=sight.log_tail,
+            agent_wanted=agent,
+        )
+        await self._write(subject, status_of(subject.vm, view, self.now()))
+
+    async def _write(self, subject: Subject, status: VirtualMachineStatus) -> None:
+        old = subject.vm.status
+        for kind, reason, message in events_of(old, status):
+            await self.applier.tell(subject, kind, reason, message)
+        subject.vm = await self.vms.write_status(subject.vm, old.wire(), status.wire())
+
+
+def _is_wanted_run(observed: ObservedDomain, intent: Intent) -> bool:
+    return intent.wanted is Wanted.ON and run_of(observed) != intent.ending

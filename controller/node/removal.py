@@ -1,0 +1,61 @@
+"""Deletion: the domain first, then everything on the host that carries the uid, then the finalizer."""
+
+import contextlib
+from dataclasses import dataclass
+
+from controller.hypervisor.port import Hypervisor
+from controller.node.apply import Applier, Subject
+from controller.node.intent import Intent, Wanted
+from controller.node.memory import Memories
+from controller.node.objects import Objects
+from controller.node.plan import plan
+from controller.node.storage import Storage
+from hypersdk.errors import NotFound, Terminal, Transient
+from hypersdk.model.kinds import FINALIZER
+from hypersdk.model.virtualmachine import VirtualMachine
+
+
+@dataclass
+class Removal:
+    """Removes VMs from this host; every part is safe to repeat."""
+
+    hypervisor: Hypervisor
+    applier: Applier
+    storage: Storage
+    vms: Objects[VirtualMachine]
+    memories: Memories
+
+    async def hold(self, vm: VirtualMachine) -> VirtualMachine:
+        """Put our finalizer on the object, before there is anything on the host to clean up."""
+        finalizers = vm.metadata.finalizers or []
+        return vm if FINALIZER in finalizers else await self._write(vm, [*finalizers, FINALIZER])
+
+    async def remove(self, subject: Subject) -> None:
+        """Remove everything, then let the object go."""
+        if FINALIZER not in (subject.vm.metadata.finalizers or []):
+            return
+        await self._domain(subject)
+        await self.storage.remove(subject.uid)
+        await self.applier.consoles.detach(subject.uid)
+        self.memories.forget(subject.uid)
+        await self.applier.tell(subject, "Normal", "Deleted", "the domain and its disks are removed")
+        with contextlib.suppress(NotFound):
+            await self._write(subject.vm, [f for f in subject.vm.metadata.finalizers or [] if f != FINALIZER])
+        self.vms.forget(subject.uid)
+
+    async def _domain(self, subject: Subject) -> None:
+        observed = await self.hypervisor.observe(subject.uid)
+        if observed is not None and observed.owner is None:
+            words = (
+                f"domain {observed.name} has this VM's UUID and is not the controller's: look at it, then undefine it"
+            )
+            raise Terminal("ForeignDomain", words)
+        steps = plan(None, observed, Intent(Wanted.REMOVED), self.applier.now())
+        await self.applier.apply(steps, subject)
+        if steps and await self.hypervisor.observe(subject.uid) is not None:
+            raise Transient(f"the domain of {subject.vm.metadata.name} is still there")
+
+    async def _write(self, vm: VirtualMachine, finalizers: list[str]) -> VirtualMachine:
+        # The list is replaced whole: only as long as nobody else has written it.
+        version = vm.metadata.resource_version
+        return await self.vms.write(vm, {"metadata": {"finalizers": [*finalizers], "resourceVersion": version}})

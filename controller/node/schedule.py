@@ -1,0 +1,54 @@
+"""When a VM is worth another look though nothing wakes it: pure."""
+
+from datetime import datetime
+
+from controller.hypervisor.port import DomainState, ObservedDomain
+from controller.node.intent import Intent, Wanted
+from controller.node.memory import NEVER
+from controller.node.operations.power import deadline
+from controller.node.prepare import Prepared
+from controller.runtime.worker import Done, Later, Outcome
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmoperation import VMOperation
+
+YOUNG_S = 180.0
+"""A guest this young may get its address or its agent at any moment."""
+SOON_S = 2.0
+STEADY_S = 15.0
+LEAST_S = 0.05
+
+
+def next_look(
+    observed: ObservedDomain | None,
+    intent: Intent,
+    prepared: Prepared,
+    operation: VMOperation | None,
+    vm: VirtualMachine,
+    now: datetime,
+) -> Outcome:
+    """The earliest moment at which time alone changes something."""
+    waits = [
+        *_of_guest(observed, intent, vm, now),
+        *([prepared.retry_in_s] if prepared.retry_in_s is not None else []),
+        *_until(intent.retry_at if intent.wanted is Wanted.ON else None, now),
+    ]
+    if operation is not None and not operation.phase.is_over:
+        waits += _until(deadline(operation, now), now)
+    return Later(max(min(waits), LEAST_S)) if waits else Done()
+
+
+def _of_guest(observed: ObservedDomain | None, intent: Intent, vm: VirtualMachine, now: datetime) -> list[float]:
+    if observed is None or not observed.is_active:
+        return []
+    if intent.stopping_since is not None:
+        return [*_until(intent.ask_at(now), now), *_until(intent.cut_at(now), now)]
+    young = now.timestamp() - observed.started_at < YOUNG_S
+    if observed.state is DomainState.RUNNING and young and not vm.status.ip_addresses:
+        return [SOON_S]
+    return [STEADY_S]
+
+
+def _until(moment: datetime | None, now: datetime) -> list[float]:
+    if moment is None or moment is NEVER:
+        return []
+    return [(moment - now).total_seconds()]

@@ -1,0 +1,90 @@
+"""The NoCloud seed: what cloud-init in the guest reads at its first boot (cloud-init, datasource NoCloud)."""
+
+import base64
+import binascii
+import hashlib
+import io
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import pycdlib
+
+from controller.node.finding import NotYet
+from controller.node.places import make_folder
+from hypersdk.model.core import Secret
+from hypersdk.model.virtualmachine import VirtualMachine
+
+NOTHING = "#cloud-config\n{}\n"
+USER_KEYS = ("userData", "userdata", "user-data")
+NETWORK_KEYS = ("networkData", "networkdata", "network-data", "network-config")
+_HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+
+
+def seed_files(vm: VirtualMachine, secret: Secret | None) -> dict[str, bytes]:
+    """The files of the seed by name; what the spec says itself goes before what a Secret says."""
+    cloud = vm.spec.cloud_init
+    user = cloud.user_data.encode() if cloud and cloud.user_data else _from(secret, USER_KEYS)
+    network = cloud.network_data.encode() if cloud and cloud.network_data else _from(secret, NETWORK_KEYS)
+    meta = f"instance-id: {vm.metadata.uid}\nlocal-hostname: {hostname(vm)}\n"
+    files = {"meta-data": meta.encode(), "user-data": user or NOTHING.encode()}
+    return files | ({"network-config": network} if network else {})
+
+
+def hostname(vm: VirtualMachine) -> str:
+    """The VM's name as far as a host name may be one."""
+    name = vm.metadata.name[:63].rstrip(".-")
+    return name if _HOSTNAME.fullmatch(name) else f"vm-{vm.metadata.uid[:8]}"
+
+
+def write_seed(path: Path, files: Mapping[str, bytes]) -> bool:
+    """Write the ISO when its content is another one; tells whether it was."""
+    digest = _digest(files)
+    note = path.with_suffix(".sha256")
+    if path.exists() and note.exists() and note.read_text() == digest:
+        return False
+    make_folder(path.parent)
+    for left in path.parent.glob("*.tmp"):
+        left.unlink()
+    _replace(path, iso(files), 0o600)
+    _replace(note, digest.encode(), 0o600)
+    return True
+
+
+def iso(files: Mapping[str, bytes]) -> bytes:
+    """An ISO 9660 image with the volume id `cidata` and long names."""
+    disc = pycdlib.PyCdlib()
+    disc.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident="cidata")
+    for number, (name, content) in enumerate(sorted(files.items())):
+        short = f"/FILE{number}.;1"
+        disc.add_fp(io.BytesIO(content), len(content), short, rr_name=name, joliet_path=f"/{name}")
+    image = io.BytesIO()
+    disc.write_fp(image)
+    disc.close()
+    return image.getvalue()
+
+
+def _from(secret: Secret | None, keys: tuple[str, ...]) -> bytes:
+    data = (secret.data or {}) if secret is not None else {}
+    found = next((data[key] for key in keys if key in data), "")
+    try:
+        return base64.b64decode(found, validate=True)
+    except (binascii.Error, ValueError) as error:
+        name = secret.metadata.name if secret else ""
+        raise NotYet("SecretInvalid", f"Secret {name} has cloud-init data that is not base64") from error
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    fresh = path.with_name(f"{secrets.token_hex(8)}.tmp")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+    os.replace(fresh, path)

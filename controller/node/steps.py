@@ -1,0 +1,59 @@
+"""The things that can be done to a domain, as values; `plan` chooses them, `apply` does them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from controller.domain.desired import DesiredDomain
+from controller.hypervisor.port import Power
+
+
+@dataclass(frozen=True)
+class Define:
+    """Make the definition, or another one in its place."""
+
+    desired: DesiredDomain
+    power: Power
+
+
+@dataclass(frozen=True)
+class SetPower:
+    """Write down what is wanted of the power."""
+
+    power: Power
+
+
+@dataclass(frozen=True)
+class Start:
+    """Power on, with the CPUs still held."""
+
+
+@dataclass(frozen=True)
+class AttachConsole:
+    """Have the console read from here on."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Let the CPUs run."""
+
+
+@dataclass(frozen=True)
+class AskShutdown:
+    """Ask the guest to power itself off."""
+
+    mode: Literal["agent", "acpi"]
+
+
+@dataclass(frozen=True)
+class Destroy:
+    """Cut the power."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Undefine:
+    """Remove the definition."""
+
+
+Step = Define | SetPower | Start | AttachConsole | Resume | AskShutdown | Destroy | Undefine
