@@ -91,6 +91,7 @@ REFUSED: dict[str, tuple[JsonObject, str]] = {
     "cpus in words": (virtual_machine("bad", cpus="two"), "spec.cpus"),
     "memory in decimal units": (virtual_machine("bad", memory="8G"), "spec.memory"),
     "memory with a fraction": (virtual_machine("bad", memory="1.5Gi"), "spec.memory"),
+    "memory with a line break": (virtual_machine("bad", memory="8Gi\n"), "spec.memory"),
     "memory as a number": (virtual_machine("bad", memory=8192), "spec.memory"),
     "no memory": (virtual_machine("bad", memory=None), "spec.memory"),
     "unknown field": (virtual_machine("bad", cpu=1), 'unknown field "spec.cpu"'),
