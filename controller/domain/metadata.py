@@ -2,6 +2,7 @@
 
 from xml.etree.ElementTree import Element, tostring
 
+from controller.domain.elements import element
 from controller.hypervisor.port import Owner, Power
 
 NAMESPACE = "https://hypersdk.io/v1alpha1"
@@ -11,10 +12,10 @@ _TAG = "vm"
 
 def owner_element(owner: Owner) -> Element:
     """The element as it stands in a domain's XML, in our namespace."""
-    element = _bare(owner)
-    element.tag = f"{PREFIX}:{_TAG}"
-    element.set(f"xmlns:{PREFIX}", NAMESPACE)
-    return element
+    marked = _bare(owner)
+    marked.tag = f"{PREFIX}:{_TAG}"
+    marked.set(f"xmlns:{PREFIX}", NAMESPACE)
+    return marked
 
 
 def owner_fragment(owner: Owner) -> str:
@@ -24,30 +25,30 @@ def owner_fragment(owner: Owner) -> str:
 
 def read_owner(metadata: Element | None, uuid: str) -> Owner | None:
     """Whose domain it is; None for a foreign one, a copy of ours under another UUID included."""
-    element = metadata.find(f"{{{NAMESPACE}}}{_TAG}") if metadata is not None else None
-    if element is None or element.get("uid", "").lower() != uuid.lower():
+    mark = metadata.find(f"{{{NAMESPACE}}}{_TAG}") if metadata is not None else None
+    if mark is None or mark.get("uid", "").lower() != uuid.lower():
         return None
-    return _owner(element)
+    return _owner(mark)
 
 
 def _bare(owner: Owner) -> Element:
-    attributes = {
-        "uid": owner.uid,
-        "namespace": owner.namespace,
-        "name": owner.name,
-        "power": owner.power.value,
-        "specHash": owner.spec_hash,
-    }
-    return Element(_TAG, attributes)
+    return element(
+        _TAG,
+        uid=owner.uid,
+        namespace=owner.namespace,
+        name=owner.name,
+        power=owner.power.value,
+        specHash=owner.spec_hash,
+    )
 
 
-def _owner(element: Element) -> Owner:
+def _owner(mark: Element) -> Owner:
     return Owner(
-        uid=element.get("uid", ""),
-        namespace=element.get("namespace", ""),
-        name=element.get("name", ""),
-        power=_power(element.get("power", "")),
-        spec_hash=element.get("specHash", ""),
+        uid=mark.get("uid", ""),
+        namespace=mark.get("namespace", ""),
+        name=mark.get("name", ""),
+        power=_power(mark.get("power", "")),
+        spec_hash=mark.get("specHash", ""),
     )
 
 

@@ -92,6 +92,8 @@ class StreamConsole:
         # Of its own: a write that the guest does not take holds its thread.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="libvirt-console")
         stream.eventAddCallback(libvirt.VIR_STREAM_EVENT_READABLE | _ENDED, self._on_event, None)
+        # When libvirtd dies, the connection hears of it and the stream does not.
+        connection.registerCloseCallback(self._on_lost, None)
 
     async def read(self) -> bytes:
         """The next bytes; empty when the domain has gone off or the port was closed."""
@@ -137,6 +139,14 @@ class StreamConsole:
             self._is_ended = True
         if self._is_ended:
             self._unwatch()
+        self._tell_reader()
+
+    def _on_lost(self, _connection: libvirt.virConnect, _reason: int, _opaque: object) -> None:
+        """Runs in libvirt's event thread."""
+        self._is_ended = True
+        self._tell_reader()
+
+    def _tell_reader(self) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._news.set)
 
@@ -183,8 +193,9 @@ class StreamConsole:
     def close_now(self) -> None:
         """Let go of the port; blocks."""
         was_ended, self._is_ended = self._is_ended, True
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._news.set)
+        self._tell_reader()
+        with suppress(libvirt.libvirtError):
+            self._connection.unregisterCloseCallback()
         if not was_ended:
             self._unwatch()
             with suppress(libvirt.libvirtError):

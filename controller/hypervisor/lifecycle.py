@@ -49,7 +49,10 @@ def start(connection: libvirt.virConnect, uuid: str) -> None:
 
 def resume(connection: libvirt.virConnect, uuid: str) -> None:
     """Let the CPUs run; nothing when they do."""
-    _there(connection, uuid).resume()
+    domain = _there(connection, uuid)
+    state, _ = domain.state()
+    if state not in {libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED}:
+        domain.resume()
 
 
 def shutdown(connection: libvirt.virConnect, uuid: str, mode: Literal["agent", "acpi"]) -> None:

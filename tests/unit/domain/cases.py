@@ -1,0 +1,45 @@
+"""The DesiredDomains that have a golden file, by its name."""
+
+from dataclasses import replace
+
+from controller.domain.desired import DesiredDomain, DiskFile, Interface
+
+UID = "6f1b6c1e-5b0e-4a3a-9d52-2f3f7f6f0001"
+
+SMALL = DesiredDomain(uid=UID, namespace="demo", name="web-1", cpus=1, memory_bytes=256 << 20, virt_type="qemu")
+
+FULL = replace(
+    SMALL,
+    cpus=4,
+    memory_bytes=8 << 30,
+    disks=(
+        DiskFile("root", "/var/lib/hypersdk/disks/demo.web-1/root.qcow2", "qcow2", boot_order=1),
+        DiskFile("data", "/var/lib/hypersdk/disks/demo.web-1/data.raw", "raw", read_only=True),
+        DiskFile("seed", "/var/lib/hypersdk/seeds/demo.web-1.iso", "raw", "cdrom", read_only=True),
+    ),
+    interfaces=(
+        Interface("default", "network", "52:54:00:aa:00:01", "default"),
+        Interface("lan", "bridge", "52:54:00:aa:00:02", "br0"),
+        Interface("out", "user", "52:54:00:aa:00:03"),
+    ),
+    console_log="/var/log/hypersdk/demo.web-1.serial.log",
+)
+
+HOSTILE = replace(
+    SMALL,
+    namespace="a&b",
+    name='<x y="1">\x1b[2J\x00]]>',
+    disks=(DiskFile("<!--", "/images/'\"&<>\x07.qcow2", "qcow2"), DiskFile("a" * 21, "/images/b", "raw")),
+    interfaces=(Interface("n", "network", "52:54:00:aa:00:01", "'/><script/>"),),
+)
+
+CASES = {
+    "small": SMALL,
+    "full": FULL,
+    "kvm": replace(FULL, virt_type="kvm"),
+    "pc": replace(FULL, machine="pc"),
+    "uefi": replace(SMALL, uefi=True),
+    "secure-boot": replace(SMALL, uefi=True, secure_boot=True),
+    "no-agent": replace(SMALL, guest_agent=False),
+    "hostile": HOSTILE,
+}
