@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from hyperctl.stack.libvirtd import wait_ready
+from hyperctl.stack.log_owner import give_away
 from hyperctl.stack.supervisor import lock_holder
 from hyperctl.stack.virsh import active_domains, active_networks, virsh
 from tests.libvirt.conftest import Libvirtd
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(60)]
+
+_NOBODY = 65534
 
 _GUEST = """
 <domain type='qemu'>
@@ -95,3 +98,21 @@ def test_stopped_guest_is_reaped_at_once(libvirtd: Libvirtd, guest_folder: Path)
     virsh(libvirtd.uri, "destroy", uuid)
 
     assert time.monotonic() - began < 1.5
+
+
+def test_serial_logs_of_an_ordinary_owner_become_the_owners(guest_folder: Path) -> None:
+    logs = guest_folder / "one"
+    logs.mkdir()
+    os.chown(logs, _NOBODY, -1)
+    (logs / "serial.log").write_text("boot")
+    (guest_folder / "elsewhere.log").write_text("secret")
+    (logs / "link.log").symlink_to(guest_folder / "elsewhere.log")
+    os.link(guest_folder / "elsewhere.log", logs / "second-name.log")
+    (guest_folder / "of-root").mkdir()
+    (guest_folder / "of-root" / "serial.log").write_text("root's")
+
+    give_away(guest_folder, _NOBODY)
+
+    assert (logs / "serial.log").stat().st_uid == _NOBODY
+    assert (guest_folder / "elsewhere.log").stat().st_uid == 0
+    assert (guest_folder / "of-root" / "serial.log").stat().st_uid == 0
