@@ -46,7 +46,7 @@ async def probe_kvm(device: Path = DEVICE, qemu: str = QEMU, timeout_s: float = 
     with tempfile.NamedTemporaryFile(prefix="hypersdk-kvm-", suffix=".img") as image:
         image.write(boot_sector())
         image.flush()
-        return await _run(command(binary, image.name, "kvm"), timeout_s)
+        return await run_sector(command(binary, image.name, "kvm"), timeout_s)
 
 
 def _obstacle(device: Path) -> str:
@@ -79,14 +79,15 @@ def command(binary: str, image: str, accelerator: str) -> list[str]:
     ]
 
 
-async def _run(line: Sequence[str], timeout_s: float) -> Probe:
+async def run_sector(line: Sequence[str], timeout_s: float) -> Probe:
+    """What the QEMU with that command line shows."""
     process = await asyncio.create_subprocess_exec(
         *line, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     try:
         _, told = await asyncio.wait_for(process.communicate(), timeout_s)
     except TimeoutError:
-        return Probe(False, f"a guest on KVM took more than {timeout_s:.0f} s for the work of a moment")
+        return Probe(False, f"a guest on KVM took more than {timeout_s:g} s for the work of a moment")
     finally:
         await _end(process)
     if process.returncode == _EXIT_STATUS:

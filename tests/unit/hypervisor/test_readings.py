@@ -1,0 +1,140 @@
+"""Whether libvirt's, the kernel's and the guest's answers are read right, and a lying guest gets nothing through."""
+
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import libvirt
+import pytest
+
+from controller.hypervisor.addresses import guest_address, read_arp
+from controller.hypervisor.errors import translated
+from controller.hypervisor.facts import dotted
+from controller.hypervisor.guest_agent import read_addresses, read_version, safe_text
+from controller.hypervisor.port import DomainState, DomainStats, GuestAddress
+from controller.hypervisor.qemu_log import log_tail
+from controller.hypervisor.qemu_process import QemuProcess, QemuProcesses, pid_folder
+from controller.hypervisor.states import state_words
+from controller.hypervisor.stats import read_stats
+from hypersdk.errors import Transient
+
+MAC = "52:54:00:12:34:56"
+
+
+def test_counters_are_summed_over_devices() -> None:
+    record: dict[str, int | str] = {
+        "cpu.time": 5_000_000,
+        "vcpu.current": 2,
+        "balloon.current": 1024,
+        "balloon.rss": 300,
+        "net.count": 2,
+        "net.0.rx.bytes": 1,
+        "net.1.rx.bytes": 2,
+        "net.0.tx.bytes": 4,
+        "block.count": 2,
+        "block.0.name": "vda",
+        "block.0.rd.bytes": 10,
+        "block.1.rd.bytes": 20,
+        "block.1.wr.bytes": 7,
+    }
+
+    assert read_stats(record) == DomainStats(5_000_000, 2, 1 << 20, 300 << 10, 30, 7, 3, 4)
+
+
+def test_memory_used_is_the_guests_own_word_where_it_gives_one() -> None:
+    record = {"balloon.current": 1000, "balloon.rss": 900, "balloon.available": 950, "balloon.usable": 750}
+
+    assert read_stats(record).memory_used_bytes == 200 << 10
+    assert read_stats({}) == DomainStats()
+
+
+def test_states_and_reasons() -> None:
+    assert state_words(libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED) == (
+        DomainState.SHUTOFF,
+        "crashed",
+    )
+    assert state_words(libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR) == (DomainState.PAUSED, "ioerror")
+    assert state_words(libvirt.VIR_DOMAIN_RUNNING, 99) == (DomainState.RUNNING, "unknown")
+
+
+def test_arp_entries_that_were_answered() -> None:
+    table = f"""IP address       HW type     Flags       HW address            Mask     Device
+192.168.122.7    0x1         0x2         {MAC}     *        virbr0
+192.168.122.8    0x1         0x0         00:00:00:00:00:00     *        virbr0
+"""
+
+    assert list(read_arp(table)) == [GuestAddress("192.168.122.7", MAC, "arp")]
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "::1", "0.0.0.0", "224.0.0.1", "x", "", "1.2.3.4\x1b[2J"])
+def test_addresses_that_are_none(ip: str) -> None:
+    assert guest_address(ip, MAC, "agent") is None
+
+
+def test_mac_that_is_none() -> None:
+    assert guest_address("10.0.0.1", "not a mac", "agent") is None
+    assert guest_address("FE80::1", MAC.upper(), "agent") == GuestAddress("fe80::1", MAC, "agent")
+
+
+def test_agent_that_floods_or_lies() -> None:
+    answers: dict[str, str | int] = {"if.count": 10**9, "if.0.hwaddr": MAC, "if.0.addr.count": 10**9}
+    answers |= {f"if.0.addr.{n}.addr": f"10.0.{n // 256}.{n % 256}" for n in range(1000)}
+    answers |= {
+        "if.1.name": "\x1b]0;owned\x07",
+        "if.1.hwaddr": MAC,
+        "if.1.addr.count": 1,
+        "if.1.addr.0.addr": "10.1.0.1",
+    }
+
+    assert len(read_addresses(answers)) == 64
+    assert read_addresses({"if.count": "many"}) == []
+    assert safe_text("\x1b]0;owned\x07" * 1000, 32).isprintable()
+    assert len(safe_text("x" * 10**6, 32)) == 32
+
+
+@pytest.mark.parametrize("answer", ["", "[", "[]", '{"return": 3}', '{"return": {"version": 7}}', "[" * 100_000])
+def test_agent_version_that_is_none(answer: str) -> None:
+    assert read_version(answer) == ""
+
+
+def test_agent_version() -> None:
+    assert read_version(json.dumps({"return": {"version": "7.2.22", "supported_commands": []}})) == "7.2.22"
+
+
+def test_version_numbers() -> None:
+    assert (dotted(9_000_000), dotted(7_002_022)) == ("9.0.0", "7.2.22")
+
+
+def test_log_tail_is_plain_text(tmp_path: Path) -> None:
+    (tmp_path / "web.log").write_bytes(b"x" * 100_000 + b"\nlast \x1b[31mwords\xff\n")
+
+    assert log_tail(str(tmp_path), "web", 1) == ["last [31mwords\N{REPLACEMENT CHARACTER}"]
+    assert len(log_tail(str(tmp_path), "web", 5)) == 2
+    assert log_tail(str(tmp_path), "web", 0) == []
+
+
+@pytest.mark.parametrize("name", ["gone", "../web", "/etc/passwd", "..", ""])
+def test_log_that_is_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / "web.log").write_text("words")
+
+    assert log_tail(str(tmp_path / "below"), name, 5) == []
+
+
+def test_pid_file_is_beside_the_socket() -> None:
+    assert pid_folder("qemu+unix:///system?socket=/a/run/libvirt-sock") == Path("/a/run/qemu")
+    assert pid_folder("qemu:///system") == Path("/run/libvirt/qemu")
+
+
+def test_process_that_is_another_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "qemu").mkdir()
+    (tmp_path / "qemu/web.pid").write_text("1")
+    processes = QemuProcesses(f"qemu+unix:///system?socket={tmp_path}/libvirt-sock")
+
+    assert processes.of(str(uuid4()), "web") == QemuProcess()
+
+
+def test_error_of_unknown_kind_is_tried_again() -> None:
+    error = translated(libvirt.libvirtError("Cannot allocate memory"), "start web")
+
+    assert isinstance(error, Transient)
+    assert str(error) == "cannot start web: Cannot allocate memory (free memory on the host, or give the VM less)"
