@@ -1,0 +1,125 @@
+"""A session behind the console's own port: the test says what the API knows, and reads what was asked of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from hypersdk.errors import HyperSDKError
+from hypersdk.kube.cache import Cache
+from hypersdk.model.base import JsonObject, Resource
+from hypersdk.model.kinds import VIRTUAL_MACHINES, Kind
+from hypersdk.model.metrics import Sample
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.verbs.verb import Outcome, Progress, Values, Verb
+from tui.session import Link
+
+R = TypeVar("R", bound=Resource)
+
+
+@dataclass
+class ScriptedLink:
+    """A console whose guest says what the test puts in."""
+
+    heard: asyncio.Queue[bytes | str | None] = field(default_factory=asyncio.Queue)
+    typed: bytearray = field(default_factory=bytearray)
+
+    async def messages(self) -> AsyncIterator[bytes | str]:
+        """What the test says, until it hangs up."""
+        while (message := await self.heard.get()) is not None:
+            yield message
+
+    async def send(self, data: bytes) -> None:
+        """Remember."""
+        self.typed += data
+
+    async def control(self, message: JsonObject) -> None:
+        """Nothing to steer."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass
+class ScriptedSession:
+    """The port, filled by hand."""
+
+    host: str = "https://127.0.0.1:6443"
+    context: str = "embedded"
+    namespace: str = "default"
+    caches: dict[tuple[str, str], Cache[Resource]] = field(default_factory=dict)
+    objects: list[Resource] = field(default_factory=list)
+    done: list[tuple[str, str, dict[str, str | int | bool]]] = field(default_factory=list)
+    created: list[tuple[str, JsonObject]] = field(default_factory=list)
+    refusal: HyperSDKError | None = None
+    outcome: Outcome = field(default_factory=lambda: Outcome(True, "done"))
+    figures: list[Sample] = field(default_factory=list)
+    link: ScriptedLink = field(default_factory=ScriptedLink)
+    answers: bool = True
+    """Whether lists are answered at all; a server that does not leaves the caches loading."""
+
+    def cache(self, kind: Kind[Resource], namespace: str = "default") -> Cache[Resource]:
+        """The cache that the console watches."""
+        return self.caches[kind.plural, namespace]
+
+    def put(self, *items: Resource, namespace: str = "default") -> None:
+        """The API has these now."""
+        for item in items:
+            kind = next(plural for plural, _ in self.caches if plural == f"{item.kind.lower()}s")
+            self.caches[kind, namespace].put([item])
+
+    def lose(self, words: str, namespace: str = "default") -> None:
+        """The API answers no more."""
+        for (_, where), cache in self.caches.items():
+            if where == namespace:
+                cache.lost(words)
+
+    def find(self, namespace: str = "default") -> None:
+        """The API answers again."""
+        for (_, where), cache in self.caches.items():
+            if where == namespace:
+                cache.live(asyncio.get_running_loop().time())
+
+    async def watch(self, kind: Kind[R], cache: Cache[R], namespace: str, fields: str = "") -> None:
+        """Fill the cache once and leave the rest to the test."""
+        self.caches[kind.plural, namespace] = cache  # type: ignore[assignment]
+        mine = [one for one in self.objects if isinstance(one, kind.model)]
+        if self.answers:
+            cache.put(one for one in mine if namespace in {"", one.metadata.namespace})
+            cache.live(asyncio.get_running_loop().time())
+        await asyncio.Event().wait()
+
+    async def do(self, verb: Verb, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
+        """Remember what was asked for."""
+        self.done.append((verb.id, vm.metadata.name, dict(values)))
+        if self.refusal is not None:
+            raise self.refusal
+        progress(50, "half way")
+        return self.outcome
+
+    async def create(self, namespace: str, vm: JsonObject) -> VirtualMachine:
+        """Remember, and show it in the list."""
+        if self.refusal is not None:
+            raise self.refusal
+        self.created.append((namespace, vm))
+        made = VirtualMachine.model_validate({"kind": "VirtualMachine"} | vm)
+        made = made.but(metadata=made.metadata.but(namespace=namespace, uid="new"))
+        self.cache(VIRTUAL_MACHINES, namespace).put([made])
+        return made
+
+    async def namespaces(self) -> list[str]:
+        """Three."""
+        return ["default", "prod", "staging"]
+
+    async def samples(self, namespace: str, name: str) -> AsyncIterator[Sample]:
+        """The figures, then silence."""
+        for figure in self.figures:
+            yield figure
+        await asyncio.Event().wait()
+
+    async def console(self, namespace: str, name: str) -> Link:
+        """The one link."""
+        return self.link
+
+    async def close(self) -> None:
+        """Nothing to close."""

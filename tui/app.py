@@ -1,0 +1,214 @@
+"""The application: it connects, feeds the screens and holds what they share; heavy parts load after the first paint."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.console import RenderableType
+from textual.app import App, ComposeResult
+from textual.command import Provider
+from textual.message import Message
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.widgets import Static
+
+from hypersdk.errors import HyperSDKError
+from tui.options import Options
+from tui.painting import Painter
+
+if TYPE_CHECKING:
+    from tui.journal import Entry
+    from tui.screens.base import ConsoleScreen
+    from tui.session import Connect, Session
+    from tui.workspace import Workspace
+
+AGAIN_S = 3.0
+MANY = 3
+"""From so many running entries on, only failures pop up; the log has them all."""
+
+
+def _palette() -> type[Provider]:
+    from tui.palette import Palette
+
+    return Palette
+
+
+def utcnow() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+class FirstPaint(Screen[None]):
+    """What is seen until the list is loaded."""
+
+    def compose(self) -> ComposeResult:
+        """One line."""
+        yield Static(" HyperSDK  starting …")
+
+
+class HypersdkApp(App[None]):
+    """The console."""
+
+    TITLE = "HyperSDK"
+    CSS_PATH = ["app.tcss", "widgets/tones.tcss", "widgets/bar.tcss", "widgets/lines.tcss", "widgets/table.tcss",
+                "widgets/chart.tcss"]  # fmt: skip
+    COMMANDS = {_palette}
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS: ClassVar = []
+
+    class FeedMoved(Message, bubble=False):
+        """The caches changed; what changed is asked of the feed."""
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the newest counts."""
+            return isinstance(message, HypersdkApp.FeedMoved)
+
+    def __init__(
+        self,
+        options: Options,
+        connect: "Connect",
+        theme: Theme,
+        *,
+        notices: Sequence[str] = (),
+        unicode: bool = True,
+        now: Callable[[], datetime] = utcnow,
+    ) -> None:
+        super().__init__()
+        self.options = options
+        self._connect = connect
+        self._notices = list(notices)
+        self._unicode = unicode
+        self._painter = Painter()
+        self._now = now
+        self._workspace: Workspace | None = None
+        self.animation_level = "none"
+        self.register_theme(theme)
+        self.theme = theme.name
+
+    @property
+    def workspace(self) -> "Workspace":
+        """What the screens share."""
+        assert self._workspace is not None
+        return self._workspace
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Textual's way to the terminal, with only the changed cells."""
+        super()._display(screen, cast("RenderableType", self._painter.tight(renderable)) or renderable)
+
+    def on_resize(self) -> None:
+        """Terminals move what they show when they are resized."""
+        self._painter.forget()
+
+    def get_default_screen(self) -> Screen[None]:
+        """The first thing painted needs nothing loaded."""
+        return FirstPaint()
+
+    def on_mount(self) -> None:
+        """Go on after the first paint."""
+        self.call_after_refresh(self._begin)
+
+    async def on_unmount(self) -> None:
+        """Hang up."""
+        if self._workspace is not None and self._workspace.session is not None:
+            await self._workspace.session.close()
+
+    def action_keys(self) -> None:
+        """Show the keys."""
+        from tui.screens.base import ConsoleScreen
+        from tui.screens.help import HelpScreen
+
+        if isinstance(self.screen, ConsoleScreen):
+            self.push_screen(HelpScreen(self.workspace, self.screen.VIEW))
+
+    def action_operations(self) -> None:
+        """Show the operations log."""
+        from tui.screens.operations import OperationsScreen
+
+        self.push_screen(OperationsScreen(self.workspace))
+
+    def action_namespace(self) -> None:
+        """Choose another namespace."""
+        from tui.screens.namespaces import NamespacesScreen
+
+        def chosen(namespace: str | None) -> None:
+            if namespace is not None and namespace != self.workspace.namespace:
+                self._enter(namespace)
+
+        self.push_screen(NamespacesScreen(self.workspace), chosen)
+
+    def on_hypersdk_app_feed_moved(self) -> None:
+        """Hand the changes to the screens."""
+        feed = self.workspace.feed
+        changes = feed.take() if feed else None
+        if changes is not None:
+            for screen in self._console_screens():
+                screen.hear(changes)
+
+    async def _begin(self) -> None:
+        self.run_worker(self._open(), group="session", exclusive=True)
+
+    async def _open(self) -> None:
+        """Load what the list needs, show it, connect."""
+        await asyncio.to_thread(import_module, "tui.screens.vms")
+        from tui.screens.vms import VmsScreen
+
+        self._workspace = self._new_workspace()
+        self.set_keymap(dict(self._workspace.keymap.keys))
+        await self.push_screen(VmsScreen(self._workspace))
+        for words in self._notices:
+            self.notify(words, severity="warning", timeout=15, markup=False)
+        session = await self._connected()
+        self.workspace.session, self.workspace.problem = session, ""
+        asked = "" if self.options.all_namespaces else self.options.namespace or session.namespace
+        self._enter(asked)
+
+    async def _connected(self) -> "Session":
+        while True:
+            try:
+                return await self._connect()
+            except HyperSDKError as error:
+                self.workspace.problem = str(error)
+            self.post_message(self.FeedMoved())
+            await asyncio.sleep(AGAIN_S)
+
+    def _enter(self, namespace: str) -> None:
+        """Show that namespace from now on."""
+        from tui.feed import Feed
+
+        session = self.workspace.session
+        assert session is not None
+        feed = Feed(session, namespace, lambda: self.post_message(self.FeedMoved()))
+        self.workspace.namespace, self.workspace.feed = namespace, feed
+        self.run_worker(feed.run(), group="feed", exclusive=True)
+        for screen in self._console_screens():
+            screen.start_over()
+
+    def _console_screens(self) -> "list[ConsoleScreen]":
+        from tui.screens.base import ConsoleScreen
+
+        return [screen for screen in self.screen_stack if isinstance(screen, ConsoleScreen)]
+
+    def _new_workspace(self) -> "Workspace":
+        from tui.glyphs import glyphs
+        from tui.journal import Journal
+        from tui.keymap import choose_keymap
+        from tui.workspace import Workspace
+
+        keymap, words = choose_keymap(self.options.keymap, self.options.keymap_folders)
+        self._notices += [words] if words else []
+        journal = Journal(self._journal_moved, self._now)
+        clock = asyncio.get_running_loop().time
+        return Workspace(self.options, glyphs(self._unicode), keymap, journal, self._now, clock)
+
+    def _journal_moved(self, entry: "Entry") -> None:
+        from tui.journal import State
+
+        for screen in self._console_screens():
+            screen.journal_moved(entry)
+        many = sum(one.state is State.RUNNING for one in self.workspace.journal.entries) > MANY
+        if entry.state is State.FAILED:
+            self.notify(entry.words, severity="error", timeout=15, markup=False)
+        elif entry.state is State.DONE and not many:
+            self.notify(entry.words, markup=False)

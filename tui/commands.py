@@ -1,0 +1,100 @@
+"""Everything a key or the palette can ask for, in one table: the verbs of the VM, and the console's own moves."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from textual.binding import Binding
+
+from hypersdk.verbs.table import VERBS
+
+
+class View(StrEnum):
+    """Where a command makes sense."""
+
+    ANYWHERE = "anywhere"
+    VMS = "VM list"
+    DETAIL = "VM detail"
+    TABLE = "tables"
+    PANE = "text panes"
+    DIALOG = "dialogs"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: `id` is its name in keymaps, `action` what Textual runs."""
+
+    id: str
+    title: str
+    help: str
+    action: str
+    views: frozenset[View]
+    hint: bool = False
+    """Whether the line of keys at the bottom shows it."""
+    writes: bool = False
+    """Whether it changes anything; read-only mode leaves it out."""
+
+
+def _command(id: str, title: str, help: str, action: str, *views: View, hint: bool = False) -> Command:
+    return Command(id, title, help, action, frozenset(views), hint)
+
+
+_VERBS: Final = tuple(
+    Command(verb.id, verb.title, verb.help, f"verb('{verb.id}')", frozenset({View.VMS, View.DETAIL}), True, True)
+    for verb in VERBS
+)
+_CREATE: Final = Command(
+    "vm.create", "Create", "make a new VM", "create", frozenset({View.VMS}), hint=True, writes=True
+)
+_SORTS: Final = tuple(
+    _command(f"sort.{column}", f"Sort by {column}", f"sort the list by {column}", f"sort('{column}')", View.VMS)
+    for column in ("name", "status", "cpu", "memory", "node", "age")
+)
+TABS: Final = ("overview", "metrics", "console", "events", "yaml")
+"""The tabs of the detail, in the order of their numbers."""
+_TABS: Final = tuple(
+    _command(f"tab.{number}", tab.capitalize(), f"show the tab {tab!r}", f"tab({number})", View.DETAIL)
+    for number, tab in enumerate(TABS, 1)
+)
+COMMANDS: Final[tuple[Command, ...]] = (
+    _command("vm.detail", "Detail", "open the VM under the cursor", "detail", View.VMS),
+    _command("vm.console", "Console", "go to the serial console", "console", View.VMS, View.DETAIL, hint=True),
+    *_VERBS,
+    _CREATE,
+    _command("view.filter", "Filter", "show only some VMs, as you type", "filter", View.VMS, hint=True),
+    _command("view.namespace", "Namespace", "switch the namespace", "app.namespace", View.VMS),
+    _command("view.unmark", "Unmark", "take every mark off, then the filter", "unmark", View.VMS),
+    *_SORTS,
+    *_TABS,
+    _command("tab.next", "Next tab", "show the next tab", "step_tab(1)", View.DETAIL),
+    _command("tab.previous", "Previous tab", "show the tab before", "step_tab(-1)", View.DETAIL),
+    _command("view.back", "Back", "back to where you came from", "back", View.DETAIL, hint=True),
+    _command("view.operations", "Operations", "what was done and what came of it", "app.operations", View.ANYWHERE),
+    _command("app.palette", "Palette", "find a command by name", "app.command_palette", View.ANYWHERE, hint=True),
+    _command("app.help", "Help", "this list of keys", "app.keys", View.ANYWHERE, hint=True),
+    _command("app.quit", "Quit", "leave the console; VMs run on", "app.quit", View.ANYWHERE, hint=True),
+    _command("move.up", "Up", "one line up", "", View.TABLE, View.PANE),
+    _command("move.down", "Down", "one line down", "", View.TABLE, View.PANE),
+    _command("move.page_up", "Page up", "one page up", "", View.TABLE, View.PANE),
+    _command("move.page_down", "Page down", "one page down", "", View.TABLE, View.PANE),
+    _command("move.home", "First", "to the first line", "", View.TABLE, View.PANE),
+    _command("move.end", "Last", "to the last line", "", View.TABLE, View.PANE),
+    _command("table.choose", "Open", "open the row under the cursor", "", View.TABLE),
+    _command("table.mark", "Mark", "mark or unmark a row for a bulk action", "", View.TABLE),
+    _command("dialog.close", "Close", "leave the dialog and change nothing", "close", View.DIALOG),
+    _command("dialog.yes", "Yes", "do it", "yes", View.DIALOG),
+    _command("dialog.no", "No", "do not do it", "close", View.DIALOG),
+    _command("dialog.toggle", "Option", "turn the first option on or off", "toggle_option", View.DIALOG),
+)
+IDS: Final = frozenset(command.id for command in COMMANDS)
+
+
+def commands(*views: View, read_only: bool = False) -> list[Command]:
+    """The commands of these views, in the order of the table."""
+    wanted = frozenset(views)
+    return [one for one in COMMANDS if one.views & wanted and not (one.writes and read_only)]
+
+
+def bindings(view: View) -> list[Binding]:
+    """The bindings of a screen or the app; the keymap puts the keys in the place of the ids."""
+    return [Binding(one.id, one.action, one.title, id=one.id, show=False) for one in commands(view) if one.action]

@@ -1,0 +1,134 @@
+"""What every full screen of the console has in common: the workspace, word of changes, and asking before doing."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.verbs.table import verb
+from hypersdk.verbs.verb import Danger, Values, Verb
+from tui.commands import View, bindings, commands
+from tui.feed import Changes
+from tui.journal import Entry
+from tui.screens.confirm import ConfirmScreen
+from tui.tone import Line, Span, Tone
+from tui.widgets.bar import Bar
+from tui.workspace import Workspace
+
+LAST = 2
+
+
+class ConsoleScreen(Screen[None]):
+    """A full screen; the app tells it of changes, and it tells the app nothing but actions."""
+
+    VIEW: ClassVar[View] = View.ANYWHERE
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.ANYWHERE)]
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self.workspace = workspace
+        self._missed = Changes()
+
+    def hear(self, changes: Changes) -> None:
+        """Show changes now, or keep them for when this screen is seen again: painting below another costs bytes."""
+        if self.is_covered:
+            self._missed |= changes
+        else:
+            self.feed_moved(changes)
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether another full screen is above this one; a dialog covers nothing."""
+        stack = self.app.screen_stack
+        return any(isinstance(screen, ConsoleScreen) for screen in stack[stack.index(self) + 1 :])
+
+    def every(self, seconds: float, show: Callable[[], None]) -> None:
+        """Show something again and again, as long as it is seen."""
+        self.set_interval(seconds, lambda: None if self.is_covered else show())
+
+    def on_screen_resume(self) -> None:
+        """Seen again: show what was missed."""
+        missed, self._missed = self._missed, Changes()
+        self.feed_moved(missed)
+
+    def start_over(self) -> None:
+        """Another namespace: nothing that is shown holds."""
+
+    def feed_moved(self, changes: Changes) -> None:
+        """The caches changed, or only their health did."""
+
+    def journal_moved(self, entry: Entry) -> None:
+        """Something that was asked for got further."""
+
+    def targets(self) -> list[VirtualMachine]:
+        """The VMs that a verb would be done to."""
+        return []
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Read-only mode leaves out what changes anything."""
+        return not (self.workspace.options.read_only and action in {"verb", "create"})
+
+    def action_verb(self, id: str) -> None:
+        """Do a verb to the targets, after asking as its danger demands."""
+        doing, vms = verb(id), self.targets()
+        if not vms:
+            return
+        able = [vm for vm in vms if doing.applies(vm)]
+        if reason := self.workspace.refusal() or ("" if able else doing.refusal(vms[0])):
+            self.notify(f"{doing.title} refused: {reason}", severity="warning", markup=False)
+        elif doing.danger is Danger.NONE and len(vms) == 1:
+            self._do(doing, able, {})
+        else:
+            refused = [(vm, doing.refusal(vm)) for vm in vms if not doing.applies(vm)]
+            dialog = ConfirmScreen(doing, able, refused, self.workspace.keymap)
+            self.app.push_screen(dialog, lambda values: self._answered(doing, able, values))
+
+    def on_resize(self) -> None:
+        """Another width has room for other keys."""
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        self.query_one("#keys", Bar).show(self._key_hints())
+
+    def _key_hints(self) -> Line:
+        """The keys of this screen that are worth a place at the bottom."""
+        keymap, read_only = self.workspace.keymap, self.workspace.options.read_only
+        hints = [one for one in commands(self.VIEW, View.ANYWHERE, read_only=read_only) if one.hint]
+        return hint_line([(keymap.shown(one.id), one.title) for one in hints], self.app.size.width)
+
+    def _answered(self, doing: Verb, able: Sequence[VirtualMachine], values: Values | None) -> None:
+        if values is None:
+            return
+        if reason := self.workspace.refusal():
+            self.notify(f"{doing.title} refused: {reason}", severity="warning", markup=False)
+        else:
+            self._do(doing, able, values)
+
+    def _do(self, doing: Verb, able: Sequence[VirtualMachine], values: Values) -> None:
+        session = self.workspace.session
+        assert session is not None
+        for vm in able:
+            work = self.workspace.journal.do(session, doing, vm, values)
+            self.app.run_worker(work, name=f"{doing.id} {vm.metadata.name}", group="verbs", exclusive=False)
+
+
+def hint_line(hints: Sequence[tuple[str, str]], width: int) -> Line:
+    """Keys and what they do, as many as fit; the last ones, help and quit, always do."""
+    room = width - sum(_length(hint) for hint in hints[-LAST:])
+    shown = []
+    for hint in hints[:-LAST]:
+        room -= _length(hint)
+        if room < 0:
+            break
+        shown.append(hint)
+    gap = "  " if room > len(shown) + LAST else " "
+    spans: list[Span] = []
+    for key, title in [*shown, *hints[-LAST:]]:
+        spans += [Span(f" {key}", Tone.ACCENT), Span(f" {title}{gap[1:]}", Tone.DIM)]
+    return tuple(spans)
+
+
+def _length(hint: tuple[str, str]) -> int:
+    return len(hint[0]) + len(hint[1]) + 2

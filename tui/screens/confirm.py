@@ -1,0 +1,122 @@
+"""Asking before something is done: what, to which VMs, with which command, and how sure one must be."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.verbs.verb import Danger, Values, Verb
+from tui.commands import View, bindings
+from tui.keymap import Keymap
+from tui.plaintext import plain
+from tui.widgets.option import Option
+
+LISTED = 6
+"""So many VMs are named; the rest is counted."""
+
+
+class ConfirmScreen(ModalScreen[Values | None]):
+    """A question; the answer is the values of the verb's parameters, or None for no."""
+
+    CSS_PATH = "dialogs.tcss"
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.DIALOG)]
+
+    def __init__(
+        self,
+        verb: Verb,
+        vms: Sequence[VirtualMachine],
+        refused: Sequence[tuple[VirtualMachine, str]],
+        keymap: Keymap,
+    ) -> None:
+        super().__init__()
+        self._verb = verb
+        self._vms = vms
+        self._refused = refused
+        self._keymap = keymap
+
+    def compose(self) -> ComposeResult:
+        """The question, the plan, the options, the command, and the way to say yes."""
+        with Vertical(classes="dialog"):
+            yield Static(f"{self._verb.title} {_count(self._vms)}?", classes="dialog--title", markup=False)
+            yield Static("\n".join(self._plan()), markup=False)
+            for param in self._verb.params:
+                if param.type == "bool":
+                    yield Option(param.name, f"{param.name}: {param.help}")
+            yield Static(self._command(), id="command", classes="dialog--command", markup=False)
+            if self._verb.danger is Danger.NAME:
+                yield Static(f"Type {self._wanted!r} to confirm:", markup=False)
+                yield Input(id="name", compact=True)
+            yield Static(self._ways(), classes="dialog--keys", markup=False)
+
+    def on_mount(self) -> None:
+        """A name is typed at once; otherwise keys answer."""
+        if self._verb.danger is Danger.NAME:
+            self.query_one("#name", Input).focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What loses something for good takes the typed name, never a single key."""
+        return not (action == "yes" and self._verb.danger is Danger.NAME)
+
+    def action_yes(self) -> None:
+        """Do it."""
+        self.dismiss(self._values())
+
+    def action_close(self) -> None:
+        """Do not."""
+        self.dismiss(None)
+
+    def action_toggle_option(self) -> None:
+        """Turn the first option on or off."""
+        for option in self.query(Option).results():
+            option.action_switch()
+            break
+
+    def on_option_changed(self) -> None:
+        """The command says the options, too."""
+        self.query_one("#command", Static).update(self._command())
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Only the right name is a yes."""
+        if event.value.strip() == self._wanted:
+            self.dismiss(self._values())
+        else:
+            event.input.value = ""
+            event.input.placeholder = f"that was not {self._wanted}"
+
+    @property
+    def _wanted(self) -> str:
+        return self._vms[0].metadata.name if len(self._vms) == 1 else f"{len(self._vms)} VMs"
+
+    def _values(self) -> Values:
+        return {option.name: True for option in self.query(Option) if option.is_on and option.name}
+
+    def _plan(self) -> list[str]:
+        lines = [self._verb.help + ":"]
+        lines += [f"  {plain(vm.metadata.namespace or '')}/{plain(vm.metadata.name)}" for vm in self._vms[:LISTED]]
+        if len(self._vms) > LISTED:
+            lines.append(f"  and {len(self._vms) - LISTED} more")
+        lines += [f"  left out: {plain(reason)}" for _, reason in self._refused[:3]]
+        if len(self._refused) > 3:
+            lines.append(f"  left out: {len(self._refused) - 3} more")
+        return lines
+
+    def _command(self) -> str:
+        values = self._values() if self.is_mounted else {}
+        return "$ " + plain(" ".join(self._verb.command(self._vms[0], values)))
+
+    def _ways(self) -> str:
+        close = self._keymap.shown("dialog.close")
+        if self._verb.danger is Danger.NAME:
+            return f"enter confirm   {close} leave"
+        toggle = f"   {self._keymap.shown('dialog.toggle')} option" if self._verb.params else ""
+        return f"{self._keymap.shown('dialog.yes')} yes   {self._keymap.shown('dialog.no')} no{toggle}"
+
+
+def _count(vms: Sequence[VirtualMachine]) -> str:
+    return plain(vms[0].metadata.name) if len(vms) == 1 else f"{len(vms)} VMs"

@@ -1,0 +1,245 @@
+"""One VM: overview, live metrics, serial console, what happened, YAML."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container, Vertical
+from textual.widgets import ContentSwitcher
+
+from hypersdk.kube.streams import ConsoleState
+from hypersdk.model.virtualmachine import VirtualMachine
+from tui.attachment import Attachment
+from tui.cells import Key
+from tui.charts import CHARTS
+from tui.columns import status_cell
+from tui.commands import TABS, View, bindings
+from tui.feed import Changes
+from tui.history import History
+from tui.journal import Entry
+from tui.manifest import manifest
+from tui.overview import overview
+from tui.plaintext import plain
+from tui.retry import keep_open
+from tui.screens.base import ConsoleScreen
+from tui.timeline import deleted, timeline
+from tui.tone import Line, Span, Tone, line
+from tui.widgets.bar import Bar
+from tui.widgets.chart import LineChart
+from tui.widgets.lines import Lines
+from tui.widgets.serial import SerialPane
+from tui.workspace import Workspace
+
+AGES_S = 5.0
+
+
+class DetailScreen(ConsoleScreen):
+    """Everything about one VM; it stays readable when the VM or the connection is gone."""
+
+    VIEW = View.DETAIL
+    CSS_PATH = "detail.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.DETAIL)]
+
+    def __init__(self, workspace: Workspace, key: Key, tab: str = "overview") -> None:
+        super().__init__(workspace)
+        self._key = key
+        self._first_tab = tab
+        self._history = History()
+        self._attachment: Attachment | None = None
+        self._vm = workspace.feed.vms.get(*key) if workspace.feed else None
+        """What was seen last; it stays when the VM is deleted."""
+
+    def compose(self) -> ComposeResult:
+        """Title, tabs, banner, the panes, keys."""
+        yield Bar(id="title")
+        yield Bar(id="tabs")
+        yield Bar(id="banner")
+        with ContentSwitcher(initial=None, id="panes"):
+            yield Lines(id="overview")
+            with Container(id="metrics"):
+                yield Bar(id="metrics-words")
+                with Container(id="charts"):
+                    for chart in CHARTS:
+                        yield LineChart(chart.title, braille=self.workspace.glyphs.braille, id=chart.id)
+            with Vertical(id="console"):
+                yield SerialPane(id="serial")
+                yield Bar(id="console-words")
+            yield Lines(id="events")
+            yield Lines(id="yaml")
+        yield Bar(id="keys")
+
+    def on_mount(self) -> None:
+        """Show the tab that was asked for."""
+        self._show_keys()
+        self.every(AGES_S, self._show)
+        self.every(1.0, self._show_banner)
+        self._switch(self._first_tab)
+
+    @property
+    def tab(self) -> str:
+        """The tab that is shown."""
+        return self.query_one("#panes", ContentSwitcher).current or self._first_tab
+
+    def feed_moved(self, changes: Changes) -> None:
+        """Show what changed of this VM."""
+        if self._key in changes.vms or self._key in changes.talk:
+            self._show()
+        self._show_banner()
+
+    def journal_moved(self, entry: Entry) -> None:
+        """The title line says the newest word on this VM."""
+        if entry.about == self._key[1]:
+            self._show_title(entry.words)
+
+    def targets(self) -> list[VirtualMachine]:
+        """This VM, while it exists."""
+        feed = self.workspace.feed
+        vm = feed.vms.get(*self._key) if feed else None
+        if vm is None:
+            self.notify(f"{self._key[1]} does not exist any more", severity="warning", markup=False)
+        return [vm] if vm else []
+
+    def action_back(self) -> None:
+        """Back to the list."""
+        self.dismiss(None)
+
+    def action_tab(self, number: int) -> None:
+        """Show tab `number`, counted from 1."""
+        if number <= len(TABS):
+            self._switch(TABS[number - 1])
+
+    def action_step_tab(self, by: int) -> None:
+        """The next tab, or the one before."""
+        self._switch(TABS[(TABS.index(self.tab) + by) % len(TABS)])
+
+    def action_console(self) -> None:
+        """The serial console."""
+        self._switch("console")
+
+    @on(SerialPane.Typed)
+    async def _typed(self, event: SerialPane.Typed) -> None:
+        if self._attachment is not None:
+            await self._attachment.type(event.data)
+
+    @on(SerialPane.Left)
+    def _left_console(self) -> None:
+        if self._first_tab == "console":
+            self.action_back()
+        else:
+            self._switch("overview")
+
+    def _switch(self, tab: str) -> None:
+        self.query_one("#panes", ContentSwitcher).current = tab
+        self.set_class(tab == "console", "-console")
+        if tab == "metrics":
+            self._start("samples", self._keep_sampling)
+        if tab == "console":
+            self._start("console", self._keep_attached)
+        self._show()
+        focus = {"console": "#serial", "metrics": None}.get(tab, f"#{tab}")
+        self.set_focus(self.query_one(focus) if focus else None)
+
+    def _start(self, group: str, work: Callable[[], object]) -> None:
+        """Start a stream once; it lives as long as this screen."""
+        if self.workspace.session is not None and not any(one.group == group for one in self.workers):
+            self.run_worker(work, group=group, exclusive=True)
+
+    def _show(self) -> None:
+        feed, workspace = self.workspace.feed, self.workspace
+        now = feed.vms.get(*self._key) if feed else None
+        self._vm = now or self._vm
+        self._show_title("")
+        if self._vm is None or feed is None:
+            return
+        head = [] if now else [deleted(self._vm), line()]
+        match self.tab:
+            case "overview":
+                page = overview(self._vm, feed.pending(self._key), workspace.now(), workspace.glyphs)
+                self.query_one("#overview", Lines).show([*head, *page])
+            case "events":
+                page = timeline(self._key, feed.events, feed.operations, workspace.now(), workspace.glyphs)
+                self.query_one("#events", Lines).show([*head, *page])
+            case "yaml":
+                self.query_one("#yaml", Lines).show([*head, *manifest(self._vm)])
+            case "metrics":
+                self._show_charts()
+
+    def _show_title(self, words: str) -> None:
+        spans = [Span(f" {plain(self._key[1])}", Tone.STRONG), Span(f"  {plain(self._key[0])}  ", Tone.DIM)]
+        if self._vm is not None:
+            pending = self.workspace.feed.pending(self._key) if self.workspace.feed else None
+            spans.append(status_cell(self._vm, pending, self.workspace.glyphs))
+        if words:
+            spans.append(Span(f"  {plain(words)}", Tone.ACCENT))
+        self.query_one("#title", Bar).show(tuple(spans))
+        self.query_one("#tabs", Bar).show(self._tab_line())
+
+    def _tab_line(self) -> Line:
+        spans = []
+        for number, tab in enumerate(TABS, 1):
+            key, is_shown = self.workspace.keymap.shown(f"tab.{number}"), tab == self.tab
+            spans.append(Span(f" {key}", Tone.ACCENT))
+            spans.append(Span(f"[{tab}]" if is_shown else f" {tab} ", Tone.STRONG if is_shown else Tone.DIM))
+        return tuple(spans)
+
+    def _show_banner(self) -> None:
+        stale = self.workspace.stale()
+        self.set_class(bool(stale), "-stale")
+        self.query_one("#banner", Bar).show((Span(f" {self.workspace.glyphs.failed} {plain(stale)}", Tone.BAD),))
+
+    async def _keep_sampling(self) -> None:
+        await keep_open(self._sample, self._say_of_samples)
+
+    async def _sample(self) -> bool:
+        got_any = False
+        assert self.workspace.session is not None
+        async for sample in self.workspace.session.samples(*self._key):
+            if self._history.add(sample) and self.tab == "metrics":
+                self._show_charts()
+            if not got_any:
+                self._say_of_samples("")
+            got_any = True
+        return got_any
+
+    def _say_of_samples(self, words: str) -> None:
+        self.set_class(bool(words), "-no-samples")
+        if words:
+            note = Span(f" no live figures: {plain(words)}", Tone.WARN)
+            self.query_one("#metrics-words", Bar).show((note,))
+
+    def _show_charts(self) -> None:
+        history = self._history
+        if history.last is None:
+            return
+        for chart in CHARTS:
+            draw = partial(chart.drawing, history)
+            words = chart.words(history.last)
+            self.query_one(f"#{chart.id}", LineChart).show(words, history.count, draw)
+
+    async def _keep_attached(self) -> None:
+        pane, session = self.query_one("#serial", SerialPane), self.workspace.session
+        assert session is not None
+
+        async def show(data: bytes, is_live: bool) -> None:
+            await pane.feed(data, live=is_live)
+
+        self._attachment = Attachment(session, self._key, show, self._say_of_console, pane.reset, self.workspace.clock)
+        await self._attachment.run()
+
+    def _say_of_console(self, problem: str, state: ConsoleState | None) -> None:
+        spans = [Span(f" {plain(self._key[1])} ", Tone.STRONG)]
+        if problem:
+            spans.append(Span(f"{plain(problem)} ", Tone.BAD))
+        if state is not None:
+            spans.append(Span("writing " if state.writable else "watching ", Tone.OK if state.writable else Tone.WARN))
+            if not state.writable and state.writer:
+                spans.append(Span(f"({plain(state.writer)} writes) "))
+            if state.watchers > 1:
+                spans.append(Span(f"{state.watchers} attached ", Tone.DIM))
+            if state.reason:
+                spans.append(Span(f"{plain(state.reason)} ", Tone.WARN))
+        spans.append(Span(" ^] history, then esc leaves, enter types", Tone.DIM))
+        self.query_one("#console-words", Bar).show(tuple(spans))

@@ -1,0 +1,155 @@
+"""What the console needs of an API: the port that screens are written against, and the real one behind it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from hypersdk.kube.cache import Cache
+from hypersdk.kube.client import Client
+from hypersdk.kube.watch import Watch
+from hypersdk.model.base import JsonObject, Resource
+from hypersdk.model.kinds import NAMESPACES, VIRTUAL_MACHINES, Kind
+from hypersdk.model.metrics import Sample
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.verbs.verb import Outcome, Progress, Values, Verb
+
+if TYPE_CHECKING:
+    from hypersdk.kube.endpoint import Endpoint
+
+R = TypeVar("R", bound=Resource)
+
+
+class Link(Protocol):
+    """An attached serial console: bytes both ways, control words from the far side."""
+
+    def messages(self) -> AsyncIterator[bytes | str]:
+        """Bytes and control texts as they come."""
+        ...
+
+    async def send(self, data: bytes) -> None:
+        """What the person typed."""
+        ...
+
+    async def control(self, message: JsonObject) -> None:
+        """A control message."""
+        ...
+
+    async def close(self) -> None:
+        """Detach."""
+        ...
+
+
+class Session(Protocol):
+    """One API server with one identity. Calls raise HyperSDKError for a refusal or a lost link."""
+
+    @property
+    def host(self) -> str:
+        """The API server's address."""
+        ...
+
+    @property
+    def context(self) -> str:
+        """The name of the kubeconfig's context."""
+        ...
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the context."""
+        ...
+
+    async def watch(self, kind: Kind[R], cache: Cache[R], namespace: str, fields: str = "") -> None:
+        """Keep the cache equal to the server's list until cancelled."""
+        ...
+
+    async def do(self, verb: Verb, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
+        """Do a verb; ends when its effect was seen."""
+        ...
+
+    async def create(self, namespace: str, vm: JsonObject) -> VirtualMachine:
+        """Create a VirtualMachine."""
+        ...
+
+    async def namespaces(self) -> list[str]:
+        """The namespaces that there are."""
+        ...
+
+    def samples(self, namespace: str, name: str) -> AsyncIterator[Sample]:
+        """The live figures of a VM, history first."""
+        ...
+
+    async def console(self, namespace: str, name: str) -> Link:
+        """Attach to the serial console."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up."""
+        ...
+
+
+Connect = Callable[[], Awaitable[Session]]
+
+
+@dataclass
+class LiveSession:
+    """The port on a real API server."""
+
+    client: Client
+
+    @property
+    def host(self) -> str:
+        """The API server's address."""
+        return self.client.connection.host
+
+    @property
+    def context(self) -> str:
+        """The name of the kubeconfig's context."""
+        return self.client.connection.context.name
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the context."""
+        return self.client.namespace
+
+    async def watch(self, kind: Kind[R], cache: Cache[R], namespace: str, fields: str = "") -> None:
+        """Keep the cache equal to the server's list until cancelled."""
+        await Watch(self.client, kind, cache, namespace=namespace, fields=fields).run()
+
+    async def do(self, verb: Verb, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
+        """Do a verb; ends when its effect was seen."""
+        return await verb.run(self.client, vm, values, progress)
+
+    async def create(self, namespace: str, vm: JsonObject) -> VirtualMachine:
+        """Create a VirtualMachine."""
+        return await self.client.create(VIRTUAL_MACHINES, namespace, vm)
+
+    async def namespaces(self) -> list[str]:
+        """The namespaces that there are."""
+        return sorted(one.metadata.name for one in await self.client.list(NAMESPACES))
+
+    async def samples(self, namespace: str, name: str) -> AsyncIterator[Sample]:
+        """The live figures of a VM, history first."""
+        from hypersdk.kube.streams import samples
+
+        async for sample in samples(self.client, namespace, name):
+            yield sample
+
+    async def console(self, namespace: str, name: str) -> Link:
+        """Attach to the serial console."""
+        from hypersdk.kube.streams import open_console
+
+        return await open_console(self.client, namespace, name)
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self.client.close()
+
+
+async def live_session(endpoint: "Endpoint") -> Session:
+    """Connect; ConfigError when the kubeconfig cannot be used. The heavy library is loaded off the event loop."""
+    import asyncio
+    from importlib import import_module
+
+    from hypersdk.kube.endpoint import connect
+
+    await asyncio.to_thread(import_module, "kubernetes_asyncio.client")
+    return LiveSession(Client(await connect(endpoint)))

@@ -1,0 +1,307 @@
+"""The table that stays cheap with ten thousand rows: it reads only the rows it shows and sends only what changed."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from rich.cells import cell_len, set_cell_size
+from textual import events
+from textual.binding import Binding
+from textual.geometry import Offset
+from textual.message import Message
+from textual.strip import Strip
+from textual.timer import Timer
+
+from tui.cells import Cells, Column, Key, Placed, place
+from tui.glyphs import Glyphs
+from tui.tone import Tone
+from tui.widgets.canvas import Canvas, StripBuilder
+
+SHORTEST_TURN_S = 0.1
+"""Changes are painted at most this often; keys are painted at once."""
+GUTTER = 2
+RowState = tuple[Cells, bool, bool]
+
+
+class Table(Canvas, can_focus=True):
+    """Rows by key, in an order given from outside; the cursor and the marks stay with their keys."""
+
+    BINDINGS = [
+        Binding("move.up", "move(-1)", "Up", id="move.up", show=False),
+        Binding("move.down", "move(1)", "Down", id="move.down", show=False),
+        Binding("move.page_up", "page(-1)", "Page up", id="move.page_up", show=False),
+        Binding("move.page_down", "page(1)", "Page down", id="move.page_down", show=False),
+        Binding("move.home", "jump(0)", "First", id="move.home", show=False),
+        Binding("move.end", "jump(-1)", "Last", id="move.end", show=False),
+        Binding("table.choose", "choose", "Open", id="table.choose", show=False),
+        Binding("table.mark", "mark", "Mark", id="table.mark", show=False),
+    ]
+    COMPONENT_CLASSES = Canvas.COMPONENT_CLASSES | {"table--header", "table--cursor", "table--marked"}
+
+    @dataclass
+    class Moved(Message):
+        """The cursor or the marks changed."""
+
+        table: "Table"
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the newest counts."""
+            return isinstance(message, Table.Moved)
+
+    @dataclass
+    class Chosen(Message):
+        """A row was chosen by Enter or a double click."""
+
+        key: Key
+
+    @dataclass
+    class SortAsked(Message):
+        """A column title was clicked."""
+
+        column: str
+
+    def __init__(
+        self, columns: Sequence[Column], read: Callable[[Key], Cells], glyphs: Glyphs, *, id: str | None = None
+    ) -> None:
+        super().__init__(id=id)
+        self._columns = tuple(columns)
+        self._read = read
+        self._glyphs = glyphs
+        self._placed: tuple[Placed, ...] = ()
+        self._placed_for = -1
+        self._order: Sequence[Key] = ()
+        self._place_of: dict[Key, int] = {}
+        self._at = 0
+        self._top = 0
+        self._marked: dict[Key, None] = {}
+        self._sorted_by: tuple[str, bool] = ("", False)
+        self._cells: dict[Key, Cells] = {}
+        self._strips: dict[Key, tuple[RowState, Strip]] = {}
+        self._timer: Timer | None = None
+        self._painted_at = 0.0
+
+    @property
+    def cursor(self) -> Key | None:
+        """The key under the cursor."""
+        return self._order[self._at] if self._order else None
+
+    @property
+    def position(self) -> int:
+        """The cursor's row, counted from 0."""
+        return self._at
+
+    @property
+    def marked(self) -> list[Key]:
+        """The marked keys, in the order of the table."""
+        return sorted(self._marked, key=lambda key: self._place_of.get(key, 0))
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns, shown or not."""
+        return self._columns
+
+    def set_columns(self, columns: Sequence[Column]) -> None:
+        """Other columns: every cell is read again."""
+        self._columns = tuple(columns)
+        self._cells.clear()
+        self._place()
+        self.repaint()
+
+    def set_sort(self, column: str, descending: bool) -> None:
+        """Show by which column the rows are sorted."""
+        self._sorted_by = (column, descending)
+        self.repaint()
+
+    def set_order(self, order: Sequence[Key]) -> None:
+        """The rows are now these; the cursor stays with its key, or where it was when that is gone."""
+        cursor = self.cursor
+        self._order = order
+        self._place_of = {key: index for index, key in enumerate(order)}
+        last = max(0, len(order) - 1)
+        self._at = self._place_of.get(cursor, min(self._at, last)) if cursor else 0
+        if not self._place_of.keys() >= self._marked.keys():
+            self._marked = {key: None for key in self._marked if key in self._place_of}
+        self._keep_in_view()
+        self._soon()
+        self.post_message(self.Moved(self))
+
+    def changed(self, keys: Iterable[Key]) -> None:
+        """What these rows say may have changed."""
+        for key in keys:
+            self._cells.pop(key, None)
+        self._soon()
+
+    def reread(self) -> None:
+        """What any row says may have changed, such as ages."""
+        self._cells.clear()
+        self._soon()
+
+    def select(self, key: Key) -> None:
+        """Put the cursor on that row."""
+        if key in self._place_of:
+            self._go(self._place_of[key])
+
+    def unmark(self) -> None:
+        """Take every mark off."""
+        self._marked.clear()
+        self.repaint()
+        self.post_message(self.Moved(self))
+
+    def paint(self, y: int) -> Strip:
+        """Line 0 is the titles, the others are rows."""
+        if self.size.width != self._placed_for:
+            self._place()
+        if y == 0:
+            return self._titles()
+        index = self._top + y - 1
+        if index >= len(self._order):
+            return Strip.blank(self.size.width, self.tone(Tone.PLAIN))
+        return self._row(index)
+
+    def action_move(self, by: int) -> None:
+        """One row up or down."""
+        self._go(self._at + by)
+
+    def action_page(self, by: int) -> None:
+        """One page up or down."""
+        self._go(self._at + by * self._rows)
+
+    def action_jump(self, to: int) -> None:
+        """The first or the last row."""
+        self._go(to if to >= 0 else len(self._order) - 1)
+
+    def action_choose(self) -> None:
+        """Tell that the row under the cursor was chosen."""
+        if self.cursor:
+            self.post_message(self.Chosen(self.cursor))
+
+    def action_mark(self) -> None:
+        """Mark or unmark the row under the cursor, and go one down."""
+        if key := self.cursor:
+            if key in self._marked:
+                del self._marked[key]
+            else:
+                self._marked[key] = None
+            self._go(self._at + 1)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Place the columns anew and keep the cursor in view."""
+        self._keep_in_view()
+        self._show_cursor()
+        super().on_resize(event)
+
+    def notify_style_update(self) -> None:
+        """Another theme."""
+        super().notify_style_update()
+        self._strips.clear()
+
+    def on_focus(self) -> None:
+        """The hardware cursor comes here."""
+        self._show_cursor()
+
+    def on_click(self, event: events.Click) -> None:
+        """A row: go there, twice to choose. A title: ask for that order."""
+        if event.y == 0:
+            hit = next((one for one in self._placed if one.x <= event.x < one.x + one.width), None)
+            if hit is not None:
+                self.post_message(self.SortAsked(hit.column.id))
+        elif self._top + event.y - 1 < len(self._order):
+            self._go(self._top + event.y - 1)
+            if event.chain > 1:
+                self.action_choose()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Three rows down."""
+        event.stop()
+        self._go(self._at + 3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Three rows up."""
+        event.stop()
+        self._go(self._at - 3)
+
+    def _place(self) -> None:
+        self._placed_for = self.size.width
+        self._placed = place(self._columns, self._placed_for, GUTTER)
+        self._strips.clear()
+
+    @property
+    def _rows(self) -> int:
+        return max(1, self.size.height - 1)
+
+    def _go(self, to: int) -> None:
+        self._at = max(0, min(to, len(self._order) - 1))
+        self._keep_in_view()
+        self._show_cursor()
+        self.repaint()
+        self.post_message(self.Moved(self))
+
+    def _keep_in_view(self) -> None:
+        highest = max(0, len(self._order) - self._rows)
+        self._top = max(0, min(self._top, highest))
+        if self._at < self._top:
+            self._top = self._at
+        elif self._at >= self._top + self._rows:
+            self._top = self._at - self._rows + 1
+
+    def _show_cursor(self) -> None:
+        """The terminal's own cursor follows, for screen readers and braille displays."""
+        if self.has_focus:
+            row = min(self.content_region.y + 1 + self._at - self._top, self.content_region.bottom - 1)
+            self.app.cursor_position = Offset(self.content_region.x + GUTTER, row)
+
+    def _soon(self) -> None:
+        if self._timer is None:
+            wait = self._painted_at + SHORTEST_TURN_S - monotonic()
+            self._timer = self.set_timer(max(0.001, wait), self._turn)
+
+    def _turn(self) -> None:
+        self._timer = None
+        self._painted_at = monotonic()
+        if len(self._strips) > 4 * self._rows:
+            self._strips.clear()
+            self._cells.clear()
+        self._show_cursor()
+        self.repaint()
+
+    def _titles(self) -> Strip:
+        style = self.style_of("table--header")
+        made = StripBuilder()
+        made.add(" " * GUTTER, style)
+        for one in self._placed:
+            title = one.column.title
+            if one.column.id == self._sorted_by[0]:
+                title += self._glyphs.down if self._sorted_by[1] else self._glyphs.up
+            made.add(self._fit(title, one) + " ", style)
+        return made.done(self.size.width, style)
+
+    def _row(self, index: int) -> Strip:
+        key = self._order[index]
+        if key not in self._cells:
+            self._cells[key] = self._read(key)
+        state = (self._cells[key], index == self._at, key in self._marked)
+        old = self._strips.get(key)
+        if old is None or old[0] != state:
+            old = self._strips[key] = (state, self._draw(*state))
+        return old[1]
+
+    def _draw(self, cells: Cells, is_cursor: bool, is_marked: bool) -> Strip:
+        base = self.tone(Tone.PLAIN)
+        lead = self.style_of("table--cursor" if is_cursor else "table--marked" if is_marked else "tone--plain")
+        made = StripBuilder()
+        gutter = (self._glyphs.cursor if is_cursor else " ") + (self._glyphs.mark if is_marked else " ")
+        made.add(gutter, lead)
+        for one in self._placed:
+            cell = cells[one.index]
+            leads = one is self._placed[0] and (is_cursor or is_marked)
+            blank = not cell.text or cell.tone is Tone.PLAIN
+            made.add(self._fit(cell.text, one), lead if leads else base if blank else self.tone(cell.tone))
+            made.add(" ", base)
+        return made.done(self.size.width, base)
+
+    def _fit(self, text: str, one: Placed) -> str:
+        length = len(text) if text.isascii() else cell_len(text)
+        if length > one.width:
+            return set_cell_size(text, one.width - 1) + self._glyphs.ellipsis if one.width > 1 else text[:1]
+        blanks = " " * (one.width - length)
+        return blanks + text if one.column.right else text + blanks
