@@ -8,7 +8,7 @@ import json
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pydantic import ValidationError
@@ -48,22 +48,26 @@ class Watch(Generic[T]):
     fields: str = ""
     pace: Pace = Pace()
     chance: Callable[[], float] = random.random
+    _heard: int = field(default=0, init=False)
 
     async def run(self) -> None:
-        """List and watch for ever."""
-        failures = 0
+        """List and watch for ever; what ends in vain again and again is tried at ever longer intervals."""
+        clock = asyncio.get_running_loop().time
+        version, in_vain = "", 0
         while True:
+            began, heard = clock(), self._heard
             try:
-                version = await self._list()
-                failures = 0
-                while True:
-                    version = await self._follow(version)
+                version = version or await self._list()
+                version = await self._follow(version)
             except Gone:
-                continue
+                version = ""
             except (ApiError, Unreachable) as error:
+                version = ""
                 self.cache.lost(str(error))
-                await asyncio.sleep(self._delay(failures))
-                failures += 1
+            if self._heard > heard or clock() - began > self.pace.longest_retry:
+                in_vain = 0
+            await asyncio.sleep(self._delay(in_vain))
+            in_vain += 1
 
     def _delay(self, failures: int) -> float:
         longest: float = min(self.pace.longest_retry, self.pace.first_retry * 2 ** min(failures, 16))
@@ -90,6 +94,7 @@ class Watch(Generic[T]):
     async def _follow(self, version: str) -> str:
         """One watch request; ends with the version to go on from when the server closes it."""
         async for event in self._events(version):
+            self._heard += 1
             version = self._take(event) or version
             self.cache.live(asyncio.get_running_loop().time())
         return version
