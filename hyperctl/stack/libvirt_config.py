@@ -3,6 +3,7 @@
 import grp
 import os
 import pwd
+import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +72,10 @@ def qemu_conf(owner: Owner) -> str:
     )
 
 
-def prepare(root: Path, owner: Owner) -> None:
+def prepare(root: Path, owner: Owner, boot: str) -> None:
     """Make the folders and write the configuration; safe to repeat."""
     root.mkdir(parents=True, exist_ok=True)
+    _forget_other_boots(root, boot)
     # The folder guards the socket: group members of the owner do not get in, whatever the socket's own mode.
     os.chown(root, owner.uid, -1)
     root.chmod(0o700)
@@ -83,6 +85,14 @@ def prepare(root: Path, owner: Owner) -> None:
     (root / "etc/libvirtd.conf").write_text(libvirtd_conf(owner, _host_uuid(root)))
     (root / "etc/qemu.conf").write_text(qemu_conf(owner))
     (root / "etc/virtlogd.conf").write_text(_render(log_outputs="3:stderr"))
+
+
+def _forget_other_boots(root: Path, boot: str) -> None:
+    # libvirtd kills what now has the pid of a guest that it lost: after a reboot that may be anybody.
+    noted = root / "boot-id"
+    if not noted.exists() or noted.read_text() != boot:
+        shutil.rmtree(root / "run", ignore_errors=True)
+        noted.write_text(boot)
 
 
 def _host_uuid(root: Path) -> str:

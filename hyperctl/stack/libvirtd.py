@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hyperctl.stack import libvirt_config, namespace
 from hyperctl.stack.log_owner import give_away
+from hyperctl.stack.process import current_boot
 from hyperctl.stack.supervisor import Daemon, lock_holder, supervise
 from hypersdk.errors import HyperSDKError
 
@@ -59,12 +60,13 @@ def daemons(root: Path) -> list[Daemon]:
 
 def run(root: Path, owner: libvirt_config.Owner, *, host_devices: bool, logs: Path | None = None) -> None:
     """Serve until SIGTERM; the guests are left alone."""
-    libvirt_config.prepare(root, owner)
+    root.mkdir(parents=True, exist_ok=True)
     with (root / "supervisor.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise HyperSDKError(f"a libvirtd already serves {root}") from error
+        libvirt_config.prepare(root, owner, current_boot())
         namespace.adopt_orphans()
         parts = daemons(root)
         # A libvirtd whose supervisor was killed has no one to reap for it; virtlogd is kept, guests write to it.

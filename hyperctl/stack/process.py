@@ -40,7 +40,12 @@ def identify(pid: int) -> Process | None:
         return None
     if fields[_STATE] in {"Z", "X"}:
         return None
-    return Process(pid, int(fields[_START]), Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+    return Process(pid, int(fields[_START]), current_boot())
+
+
+def current_boot() -> str:
+    """What tells this boot of the host from every other."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 Kill = Callable[[int, signal.Signals], None]

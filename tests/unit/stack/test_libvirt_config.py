@@ -36,13 +36,26 @@ def test_libvirtd_listens_on_no_network() -> None:
 
 
 def test_host_keeps_its_uuid_and_the_folder_is_closed(tmp_path: Path) -> None:
-    prepare(tmp_path, _ME)
+    prepare(tmp_path, _ME, "this boot")
     before = (tmp_path / "etc/libvirtd.conf").read_text()
 
-    prepare(tmp_path, _ME)
+    prepare(tmp_path, _ME, "this boot")
 
     assert (tmp_path / "etc/libvirtd.conf").read_text() == before
     assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_ran_before_a_reboot_is_forgotten(tmp_path: Path) -> None:
+    prepare(tmp_path, _ME, "this boot")
+    (tmp_path / "run/guest.pid").write_text("1234")
+    (tmp_path / "etc/guest.xml").write_text("<domain/>")
+
+    prepare(tmp_path, _ME, "this boot")
+    assert (tmp_path / "run/guest.pid").exists()
+
+    prepare(tmp_path, _ME, "the next boot")
+    assert list((tmp_path / "run").iterdir()) == []
+    assert (tmp_path / "etc/guest.xml").exists()
 
 
 def test_mounts_are_found_last_first_with_their_real_names() -> None:
