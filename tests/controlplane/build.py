@@ -80,6 +80,10 @@ class Binaries:
         return self.folder / "kubectl"
 
 
+class BuildFailed(OSError):
+    """Go could not build a program; it said why on stderr."""
+
+
 def binaries(environ: Mapping[str, str]) -> Binaries:
     """Finished programs: $KUBEBUILDER_ASSETS if it is set, else from the cache, built first when they are missing."""
     assets = environ.get("KUBEBUILDER_ASSETS")
@@ -126,12 +130,13 @@ def _compile(go: Path, program: Program, staging: Path, environ: Mapping[str, st
     _say(f"building {program.name} {program.version} (minutes, once a machine)")
     began = time.monotonic()
     command = [str(go), "build", "-mod=readonly", "-buildvcs=false", "-ldflags", program.linker_flags]
-    subprocess.run(
+    done = subprocess.run(
         [*command, "-o", str(target), program.package],
         cwd=program.go_mod.parent,
         env={**environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""},
-        check=True,
     )
+    if done.returncode != 0:
+        raise BuildFailed(f"building {program.name} failed; it needs about 3 GB of space and the Go module proxy")
     _say(f"built {program.name} in {time.monotonic() - began:.0f} s: {target.stat().st_size / 1e6:.0f} MB")
     return target
 
@@ -180,7 +185,7 @@ def main() -> int:
     try:
         folder = binaries(os.environ).folder
     except (subprocess.CalledProcessError, OSError) as error:
-        _say(f"{error}. Free space and the Go module proxy are what a build needs; then run it again")
+        _say(str(error))
         return 1
     sys.stdout.write(f"{folder}\n")
     return 0
