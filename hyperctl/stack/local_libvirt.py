@@ -22,8 +22,8 @@ _ASK_TIMEOUT_S = 30.0
 def ensure(places: Places, uri: str, virt_type: str, tell: Tell) -> str:
     """The URI of a libvirtd that answers: the one that was named, or ours, started if it does not run."""
     part = Part.of(places, "libvirt")
-    if uri:
-        return _named(part, uri, tell)
+    if named := uri or _in_use(places, part):
+        return _named(part, named, tell)
     ours = libvirt_uri(places.libvirt)
     if process := part.process:
         if not answers(ours, _ASK_TIMEOUT_S):
@@ -31,13 +31,19 @@ def ensure(places: Places, uri: str, virt_type: str, tell: Tell) -> str:
         tell(f"runs (pid {process.pid})")
         return ours
     _check_tun()
-    if _HOST_SOCKET.exists():
-        tell("this host has a libvirtd already; ours is separate and leaves it alone (or use --libvirt-uri)")
-    kvm = virt_type == "kvm" or (virt_type == "auto" and _kvm_works(tell))
+    kvm, why = _kvm(virt_type, tell)
     starting = part.start(_command(places, kvm), prefix=as_root("libvirtd"), uri=ours)
     _await(starting, places, ours, tell)
-    tell(f"ready, our own, in {places.libvirt}")
+    beside = "; this host's own libvirtd is left alone (--libvirt-uri takes it)" if _HOST_SOCKET.exists() else ""
+    tell(f"ready, {why}, separate, in {places.libvirt}{beside}")
     return ours
+
+
+def _in_use(places: Places, part: Part) -> str:
+    """The libvirtd of somebody else's that a running controller is on."""
+    noted = part.fact("uri")
+    is_other = noted != libvirt_uri(places.libvirt)
+    return noted if is_other and Part.of(places, "controller").process else ""
 
 
 def _named(part: Part, uri: str, tell: Tell) -> str:
@@ -68,13 +74,15 @@ def _await(starting: Starting, places: Places, uri: str, tell: Tell) -> None:
     starting.await_answer(ask, _START_TIMEOUT_S, tell)
 
 
-def _kvm_works(tell: Tell) -> bool:
-    """Whether libvirtd may see /dev/kvm: one that is there and does not work makes it slow beyond use."""
+def _kvm(virt_type: str, tell: Tell) -> tuple[bool, str]:
+    """Whether libvirtd may see /dev/kvm, and why: one that is there and does not work makes it slow beyond use."""
+    if virt_type != "auto":
+        return virt_type == "kvm", f"{virt_type} as asked"
     from controller.hypervisor.kvm_probe import probe_kvm
 
+    tell("trying KVM")
     probe = asyncio.run(probe_kvm())
-    tell(f"{'with' if probe.works else 'without'} KVM: {probe.reason}")
-    return probe.works
+    return probe.works, f"{'with' if probe.works else 'without'} KVM ({probe.reason})"
 
 
 def _check_tun() -> None:

@@ -17,4 +17,5 @@ def as_root(purpose: str) -> tuple[str, ...]:
             "and allow you to use it"
         )
     # Without a terminal there is no one to type a password: refuse at once instead of waiting for ever.
-    return ("sudo",) if sys.stdin.isatty() else ("sudo", "-n")
+    # The question begins a line of its own, below the step that is being told of.
+    return ("sudo", "--prompt", "\n[sudo] password of %p: ") if sys.stdin.isatty() else ("sudo", "-n")

@@ -23,30 +23,29 @@ class Talk:
     @contextmanager
     def step(self, name: str) -> Iterator[Tell]:
         """A step: what is told within it appears after its name, with the time since it began."""
-        began, last = self._clock(), ""
+        began, line, last = self._clock(), "", ""
 
         def tell(text: str) -> None:
-            nonlocal last
-            if text != last or self._out.isatty():
-                last = text
-                self._show(f"{self._bullet} {name}: {text}", self._clock() - began)
+            nonlocal line, last
+            line = self._timed(f"{self._bullet} {name}: {text}", self._clock() - began)
+            if self._out.isatty():
+                self._write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
+            elif text != last:
+                self._write(f"{line}\n")
+            last = text
 
         try:
             yield tell
         finally:
-            if self._out.isatty() and last:
-                self._write("\n")
+            if self._out.isatty() and line:
+                self._write(f"\r\x1b[K{line}\n")
 
     def say(self, text: str) -> None:
         """A line of its own."""
         self._write(f"{text}\n")
 
-    def _show(self, line: str, elapsed: float) -> None:
-        timed = f"{line} ({elapsed:.1f} s)" if elapsed >= _SHOWN_AFTER_S else line
-        if self._out.isatty():
-            self._write(f"\r\x1b[K{timed[: shutil.get_terminal_size().columns - 1]}")
-        else:
-            self._write(f"{timed}\n")
+    def _timed(self, line: str, elapsed: float) -> str:
+        return f"{line} ({elapsed:.1f} s)" if elapsed >= _SHOWN_AFTER_S else line
 
     def _write(self, text: str) -> None:
         self._out.write(text)
