@@ -11,7 +11,7 @@ from controller.gateway.seam import PROOF, fresh
 from controller.gateway.serial_log import Place, SerialLog
 from controller.gateway.splice import Seen, Splice, splice
 from controller.gateway.words import note
-from controller.hypervisor.port import Hypervisor, ObservedDomain, SerialConsole
+from controller.hypervisor.port import DomainState, Hypervisor, ObservedDomain, SerialConsole
 from hypersdk.errors import Terminal, Transient
 
 _log = logging.getLogger(__name__)
@@ -111,7 +111,10 @@ class SerialLine:
             joint = None
         else:
             await self.look()
+            is_first = not self._seen.end
             joint = await self._join(before)
+            if is_first and self.domain is not None and self.domain.state is DomainState.PAUSED:
+                self.has_spoken = False  # before its first byte: what the log has is of earlier boots
         if self._is_off and not self.trouble and not self._seen.boot_ended:
             await self._catch_up()
         self._tried.set()

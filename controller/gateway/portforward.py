@@ -64,13 +64,10 @@ def _is_own(address: str) -> bool:
 
 
 async def forward(ws: web.WebSocketResponse, pipe: Pipe) -> None:
-    """Carry bytes both ways until one side ends; the other side is ended then."""
+    """Carry bytes both ways until one side ends; then the client is let go, and the caller closes the pipe."""
     reader, writer = pipe
-    try:
-        await either(_to_client(reader, ws), _to_guest(ws, writer))
-        await ws.close(message=b"the guest closed the connection")
-    finally:
-        writer.close()
+    await either(_to_client(reader, ws), _to_guest(ws, writer))
+    await ws.close(message=b"the guest closed the connection")
 
 
 async def either(one: Coroutine[None, None, None], other: Coroutine[None, None, None]) -> None:

@@ -1,9 +1,8 @@
 """What does each subresource of a VM answer: console, metrics, log, portforward?"""
 
 import json
-import weakref
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -17,7 +16,7 @@ from controller.gateway.sampler import Sampler
 from controller.gateway.session import Session
 from controller.gateway.targets import Lookup, Target, target_here
 from controller.hypervisor.port import Hypervisor
-from hypersdk.errors import Forbidden, Invalid, NotFound
+from hypersdk.errors import ApiError, Forbidden, Invalid, NotFound
 from hypersdk.kube.streams import ConsoleState, Mode, SubResource, stream_path
 from hypersdk.model.metrics import Metrics
 
@@ -25,6 +24,8 @@ HEARTBEAT_S = 30.0
 LARGEST_FRAME = 1024 * 1024
 LONGEST_CONTROL = 1024
 MOST_LOG_LINES = 10_000
+MOST_OPEN = 1024
+"""WebSockets at a time; each costs this process some 100 KiB."""
 
 
 @dataclass
@@ -40,7 +41,8 @@ class Streams:
     allowed_names: frozenset[str] = frozenset()
     """Common names of the front proxies that may call over TLS; empty: any with a certificate of the client CA."""
     dial: Dial = dial_guest
-    _open: "weakref.WeakSet[web.WebSocketResponse]" = field(default_factory=weakref.WeakSet)
+    most_open: int = MOST_OPEN
+    _open: set[web.WebSocketResponse] = field(default_factory=set)
 
     def routes(self) -> list[web.RouteDef]:
         """A route for each subresource."""
@@ -54,7 +56,7 @@ class Streams:
 
     async def close(self) -> None:
         """Let every client go, with a word that this is not an error."""
-        for ws in set(self._open):
+        for ws in list(self._open):
             await ws.close(code=WSCloseCode.GOING_AWAY, message=b"the node's controller ends")
 
     async def console(self, request: web.Request) -> web.StreamResponse:
@@ -64,10 +66,12 @@ class Streams:
         caller, target = await self._admit(request, "console", "update" if mode == "write" else "get")
         if not _wants_socket(request):
             return web.Response(body=self.consoles.history(target.uuid), content_type="text/plain", charset="utf-8")
-        ws = await self._socket(request)
-        async with self.consoles.session(target.uuid, caller.user, mode, history=with_history) as (console, session):
+        async with (
+            self._socket(request) as ws,
+            self.consoles.session(target.uuid, caller.user, mode, history=with_history) as (console, session),
+        ):
             await either(_send(ws, _frames(session)), _receive(ws, console, session))
-        await ws.close(message=b"the VM is gone")
+            await ws.close(message=b"the VM is gone")
         return ws
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
@@ -76,8 +80,8 @@ class Streams:
         if not _wants_socket(request):
             samples = self.sampler.history(target.uuid)
             return web.json_response(Metrics(interval_seconds=self.sampler.interval_s, samples=samples).wire())
-        ws = await self._socket(request)
-        await either(_send(ws, self._samples(target.uuid)), _end_of(ws))
+        async with self._socket(request) as ws:
+            await either(_send(ws, self._samples(target.uuid)), _end_of(ws))
         return ws
 
     async def log(self, request: web.Request) -> web.StreamResponse:
@@ -99,16 +103,17 @@ class Streams:
         try:
             if not _wants_socket(request):
                 raise _bad("portforward is a WebSocket")
-            ws = await self._socket(request)
-        except BaseException:
+            async with self._socket(request) as ws:
+                await forward(ws, pipe)
+        finally:
             pipe[1].close()
-            raise
-        await forward(ws, pipe)
         return ws
 
     async def _admit(self, request: web.Request, subresource: SubResource, *verbs: Verb) -> tuple[Caller, Target]:
         """Who calls and which VM is meant, once any of the verbs is allowed: nobody else learns whether it exists."""
         caller = caller_of(request, self.allowed_names)
+        if len(self._open) >= self.most_open:
+            raise ApiError(f"{len(self._open)} streams are open on node {self.node_name}", 429, "TooManyRequests")
         namespace, name = request.match_info["namespace"], request.match_info["name"]
         for verb in verbs:
             if await self.access.allows(caller, Wish(verb, namespace, name, subresource)):
@@ -116,11 +121,15 @@ class Streams:
         what = f'virtualmachines/{subresource} of "{name}" in namespace "{namespace}"'
         raise Forbidden(f'user "{caller.user}" cannot {verbs[0]} {what}', 403, "Forbidden")
 
-    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
+    @asynccontextmanager
+    async def _socket(self, request: web.Request) -> AsyncIterator[web.WebSocketResponse]:
         ws = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=LARGEST_FRAME, compress=False)
         await ws.prepare(request)
         self._open.add(ws)
-        return ws
+        try:
+            yield ws
+        finally:
+            self._open.discard(ws)
 
     async def _samples(self, uuid: str) -> AsyncIterator[str]:
         async with aclosing(self.sampler.subscribe(uuid)) as samples:

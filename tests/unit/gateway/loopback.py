@@ -80,6 +80,7 @@ class Lab:
     sampler: Sampler
     rights: Rights
     targets: dict[tuple[str, str], Target]
+    streams: Streams
     socket: Path
     clock: "Clock"
     _clients: list[Client] = field(default_factory=list)
@@ -114,7 +115,7 @@ async def running(folder: Path, host: ScriptedHost, dial: Dial = dial_guest) -> 
     targets = {("default", "vm"): Target(UUID, NODE, ("192.0.2.7",))}
     streams = Streams(NODE, lambda ns, name: targets.get((ns, name)), host, consoles, sampler, rights, dial=dial)
     gateway = Gateway(streams, [UnixListener(folder / "gateway.sock")])
-    lab = Lab(host, consoles, sampler, rights, targets, folder / "gateway.sock", clock)
+    lab = Lab(host, consoles, sampler, rights, targets, streams, folder / "gateway.sock", clock)
     async with background(consoles.run, gateway.run):
         await gateway.ready.wait()
         try:

@@ -154,3 +154,20 @@ def test_cache_is_looked_up_with_the_addresses_that_the_host_saw_first() -> None
     cache.put([vm.but(status=vm.status.but(node_name=NODE, addresses=told))])
     assert lookup_in(cache)("default", "vm") == Target(UUID, NODE, ("10.0.0.2", "10.0.0.1"))
     assert lookup_in(cache)("default", "other") is None
+
+
+async def test_streams_are_limited(lab: Lab) -> None:
+    client = lab.client()
+    lab.streams.most_open = 1
+    async with await open_stream(client, "default", "vm", "metrics"):
+        with pytest.raises(ApiError, match="1 streams are open on node node-1") as caught:
+            await open_stream(client, "default", "vm", "metrics")
+    assert caught.value.code == 429
+
+
+async def test_end_of_the_controller_is_a_goodbye(tmp_path: Path, guest: ScriptedGuest) -> None:
+    async with running(tmp_path, ScriptedHost(guest)) as lab:
+        stream = await open_stream(lab.client(), "default", "vm", "metrics")
+        await lab.streams.close()
+        assert [message async for message in stream.messages()] == []
+    assert stream.socket.close_code == 1001
