@@ -21,6 +21,8 @@ from controller.hypervisor.port import (
 )
 from hypersdk.errors import Terminal, Transient
 
+HOST = HostFacts("fake", 8, 16 * 2**30, "x86_64", "9.0.0", "7.2.0", "qemu", "a fake")
+
 
 @dataclass
 class FakeGuest:
@@ -29,7 +31,8 @@ class FakeGuest:
     obeys: bool = True
     power_off_s: float = 1.0
     agent_after_s: float = 5.0
-    addresses: tuple[GuestAddress, ...] = ()
+    ips: tuple[str, ...] = ()
+    """Of its first interface."""
 
 
 @dataclass
@@ -46,7 +49,7 @@ class FakeHypervisor:
 
     clock: Callable[[], float]
     guest_behaviour: FakeGuest = field(default_factory=FakeGuest)
-    host: HostFacts = HostFacts("fake", 8, 16 * 2**30, "x86_64", "9.0.0", "7.2.0", "qemu", "a fake")
+    host: HostFacts = HOST
     down: bool = False
     """libvirtd does not answer."""
     network_error: Exception | None = None
@@ -172,9 +175,11 @@ class FakeHypervisor:
     async def guest(self, uuid: str) -> GuestFacts:
         """The agent's answer once it is up."""
         self._ask("guest")
-        if not self._ours(uuid).observed.agent_connected:
+        domain = self._ours(uuid).observed
+        if not domain.agent_connected:
             return GuestFacts()
-        return GuestFacts(True, "7.2.0", "guest", self.guest_behaviour.addresses)
+        told = tuple(GuestAddress(ip, domain.macs[0], "agent", "eth0") for ip in self.guest_behaviour.ips)
+        return GuestFacts(True, "7.2.0", "guest", told)
 
     async def addresses(self, uuid: str) -> list[GuestAddress]:
         """No leases here."""

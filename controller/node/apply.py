@@ -120,6 +120,7 @@ class Applier:
             await self.hypervisor.define(domain_xml(step.desired, step.power))
         except (Transient, Terminal) as error:
             raise StartFailed(error, "the domain cannot be defined") from error
+        subject.memory.failure = None
         await self.tell(subject, "Normal", "Created", f"domain {step.desired.domain_name} is defined")
 
     async def _start(self, subject: Subject) -> None:

@@ -29,7 +29,12 @@ POWER_ON: tuple[Step, ...] = (Start(), AttachConsole(), Resume(), SetPower(Power
 
 
 def plan(desired: DesiredDomain | None, observed: ObservedDomain | None, intent: Intent, now: datetime) -> list[Step]:
-    """The steps of this pass; `desired` is None when it cannot be told, and then nothing is defined or started."""
+    """The steps of this pass; `desired` is None when it cannot be told, and then nothing is defined or started.
+
+    The same while the last definition or start has failed a short time ago.
+    """
+    if not _may_try(intent, now):
+        desired = None
     if observed is None:
         return _first(desired, intent, now)
     if observed.owner is None:
@@ -70,7 +75,7 @@ def holds_back(observed: ObservedDomain, intent: Intent) -> bool:
 def _first(desired: DesiredDomain | None, intent: Intent, now: datetime) -> list[Step]:
     if desired is None or intent.wanted is Wanted.REMOVED:
         return []
-    power_on = POWER_ON if intent.wanted is Wanted.ON and _may_start(intent, now) else ()
+    power_on = POWER_ON if intent.wanted is Wanted.ON else ()
     return [Define(desired, Power.OFF), *power_on]
 
 
@@ -105,7 +110,7 @@ def _off(desired: DesiredDomain | None, observed: ObservedDomain, intent: Intent
         if _power(observed) is Power.ON and observed.reason == "shutdown":
             return [SetPower(Power.GUEST_OFF), *_redefinition(desired, observed, Power.GUEST_OFF)]
         return _redefinition(desired, observed, _power(observed))
-    if desired is None or not _may_start(intent, now):
+    if desired is None:
         return []
     # Not ON while it is off and about to start: if this ends here, it would look like a guest that has gone.
     noted = [SetPower(Power.OFF)] if _power(observed) is Power.ON else []
@@ -119,7 +124,7 @@ def _redefinition(desired: DesiredDomain | None, observed: ObservedDomain, power
     return [Define(desired, power)]
 
 
-def _may_start(intent: Intent, now: datetime) -> bool:
+def _may_try(intent: Intent, now: datetime) -> bool:
     return intent.retry_at is None or now >= intent.retry_at
 
 

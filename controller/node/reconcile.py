@@ -134,6 +134,9 @@ class VmReconciler:
             steps = plan(subject.desired, state.observed, state.intent, self.now())
             if not steps:
                 break
+            if state.observed is None:
+                # A first start takes a while: it is said before.
+                await self._tell(state)
             try:
                 await self.applier.apply(steps, subject)
             except StartFailed as failed:
@@ -150,9 +153,7 @@ class VmReconciler:
         """Forget the request to power off when it is not one any more; what is wanted then."""
         memory, observed = state.subject.memory, state.observed
         intent = self._intent(state.subject, state.operation)
-        if observed is None or not observed.is_active:
-            memory.not_stopping()
-        elif _is_wanted_run(observed, intent) and not is_winding_down(observed, intent, self.now()):
+        if not _is_to_end(observed, intent, self.now()):
             memory.not_stopping()
         state.intent = self._intent(state.subject, state.operation)
 
@@ -231,5 +232,10 @@ class VmReconciler:
         subject.vm = await self.vms.write_status(subject.vm, old.wire(), status.wire())
 
 
-def _is_wanted_run(observed: ObservedDomain, intent: Intent) -> bool:
-    return intent.wanted is Wanted.ON and run_of(observed) != intent.ending
+def _is_to_end(observed: ObservedDomain | None, intent: Intent, now: datetime) -> bool:
+    """Whether the guest is to power off, or may still do so after it was asked."""
+    if observed is None or not observed.is_active:
+        return False
+    if intent.wanted is Wanted.ON and run_of(observed) != intent.ending:
+        return is_winding_down(observed, intent, now)
+    return True

@@ -38,10 +38,9 @@ class Removal:
         await self.storage.remove(subject.uid)
         await self.applier.consoles.detach(subject.uid)
         self.memories.forget(subject.uid)
-        await self.applier.tell(subject, "Normal", "Deleted", "the domain and its disks are removed")
         with contextlib.suppress(NotFound):
             await self._write(subject.vm, [f for f in subject.vm.metadata.finalizers or [] if f != FINALIZER])
-        self.vms.forget(subject.uid)
+        await self.applier.tell(subject, "Normal", "Deleted", "the domain and its disks are removed")
 
     async def _domain(self, subject: Subject) -> None:
         observed = await self.hypervisor.observe(subject.uid)

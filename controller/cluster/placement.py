@@ -1,0 +1,86 @@
+"""Which node a VM goes to, or why none: pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hypersdk.model.base import condition
+from hypersdk.model.quantity import human_bytes, to_bytes
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmnode import VMNode
+
+SILENT_FOR = timedelta(seconds=90)
+"""A node without a heartbeat for so long gets no new VMs."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What is left of a node's allocatable."""
+
+    cpus: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a node does not take the VM."""
+
+    node: str
+    why: str
+
+
+def place(
+    vm: VirtualMachine, nodes: Sequence[VMNode], vms: Iterable[VirtualMachine], now: datetime
+) -> str | list[Refusal]:
+    """The node with the most memory left among those that fit, or every node's refusal."""
+    placed = list(vms)
+    rooms = {node.metadata.name: room(node, placed) for node in nodes}
+    refusals = [Refusal(node.metadata.name, why) for node in nodes if (why := refusal(vm, node, rooms, now))]
+    fitting = rooms.keys() - {refused.node for refused in refusals}
+    if not fitting:
+        return refusals
+    return min(fitting, key=lambda name: (-rooms[name].memory_bytes, name))
+
+
+def refusal(vm: VirtualMachine, node: VMNode, rooms: dict[str, Room], now: datetime) -> str:
+    """Why the node does not take the VM; empty when it does."""
+    if node.spec.unschedulable:
+        return "it is cordoned (spec.unschedulable)"
+    if why := _not_ready(node, now):
+        return why
+    labels = node.metadata.labels or {}
+    missing = [f"{key}={value}" for key, value in (vm.spec.node_selector or {}).items() if labels.get(key) != value]
+    if missing:
+        return f"it lacks the label {', '.join(missing)}"
+    left, memory = rooms[node.metadata.name], to_bytes(vm.spec.memory)
+    if vm.spec.cpus > left.cpus:
+        return f"{left.cpus} of the {vm.spec.cpus} CPUs are left"
+    if memory > left.memory_bytes:
+        return f"{human_bytes(left.memory_bytes)} of the {human_bytes(memory)} memory are left"
+    return ""
+
+
+def room(node: VMNode, vms: Iterable[VirtualMachine]) -> Room:
+    """Allocatable less what the VMs ask for that are placed on the node, running or not: a start must not fail."""
+    there = [vm for vm in vms if vm.status.node_name == node.metadata.name]
+    offered = node.status.allocatable
+    cpus = (offered.cpus if offered else None) or 0
+    memory = to_bytes(offered.memory) if offered and offered.memory else 0
+    return Room(cpus - sum(vm.spec.cpus for vm in there), memory - sum(to_bytes(vm.spec.memory) for vm in there))
+
+
+def words(refusals: Sequence[Refusal]) -> str:
+    """The refusals in one sentence."""
+    if not refusals:
+        return "no node runs a controller yet: there is no VMNode"
+    return "no node takes it: " + "; ".join(f"{refused.node}: {refused.why}" for refused in refusals)
+
+
+def _not_ready(node: VMNode, now: datetime) -> str:
+    ready = condition(node.status.conditions, "Ready")
+    if ready is None or ready.status != "True":
+        return f"it is not ready ({ready.message or ready.reason})" if ready else "it is not ready"
+    beat = node.status.last_heartbeat_time
+    if beat is None or now - beat > SILENT_FOR:
+        return "its controller has gone silent"
+    return ""

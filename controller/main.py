@@ -1,0 +1,162 @@
+"""The process of a node: reads its command line, puts the parts together, runs until it is told to end."""
+
+import asyncio
+import fcntl
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import IO
+
+from controller.cluster.leader import Leader
+from controller.gateway.access import ReviewedAccess
+from controller.gateway.consoles import Consoles
+from controller.gateway.sampler import Sampler
+from controller.gateway.server import Gateway, Listener, TlsListener, UnixListener
+from controller.gateway.streams import Streams
+from controller.gateway.targets import lookup_in
+from controller.hypervisor.libvirt_host import open_host
+from controller.hypervisor.port import Hypervisor
+from controller.node.controller import Neighbours, NodeController
+from controller.node.images import Images
+from controller.node.places import NodePlaces
+from controller.node.storage import NodeStorage
+from controller.settings import Settings, parser, settings_of
+from hypersdk.errors import ConfigError, HyperSDKError
+from hypersdk.kube.client import Client
+from hypersdk.kube.endpoint import connect
+from hypersdk.kube.events import Recorder
+from hypersdk.kube.leases import Election
+
+log = logging.getLogger(__name__)
+COMPONENT = "hypersdk-controller"
+SYSTEM_NAMESPACE = "hypersdk-system"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the controller; 0 after SIGTERM or SIGINT, 1 for a fault, 2 for a command line that makes no sense."""
+    line = parser()
+    words = line.parse_args(arguments)
+    level = logging.DEBUG if words.verbose else logging.INFO
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        settings = settings_of(words)
+    except ValueError as error:
+        line.error(str(error))
+    try:
+        with _only_one(settings.state):
+            asyncio.run(_until_told(settings))
+    except (HyperSDKError, OSError) as error:
+        sys.stderr.write(f"hypersdk-controller: {error}\n")
+        return 1
+    return 0
+
+
+async def run(settings: Settings, ready: Callable[[], None]) -> None:
+    """Everything that this process does, until cancelled."""
+    async with AsyncExitStack() as stack:
+        client = Client(await connect(settings.endpoint))
+        stack.push_async_callback(client.close)
+        hypervisor = await open_host(
+            settings.libvirt_uri, virt_type=settings.virt_type, log_folder=str(settings.log_folder)
+        )
+        stack.push_async_callback(hypervisor.close)
+        places = NodePlaces(settings.state, settings.storage_classes)
+        await asyncio.to_thread(places.make)
+        images = await stack.enter_async_context(Images(places.images, settings.limits))
+        sampler = Sampler(hypervisor)
+        consoles = Consoles(hypervisor, lambda uuid: _phase(controller, uuid))
+        recorder = Recorder(client, COMPONENT, settings.node)
+        storage = NodeStorage(places, images, client, settings)
+        controller = NodeController(settings, Neighbours(client, hypervisor, storage, consoles, sampler, recorder))
+        streams = Streams(
+            settings.node,
+            lookup_in(controller.vm_cache),
+            hypervisor,
+            consoles,
+            sampler,
+            ReviewedAccess(client),
+            frozenset(settings.gateway_tls.client_names if settings.gateway_tls else ()),
+        )
+        gateway = Gateway(streams, _listeners(settings))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(consoles.run())
+            group.create_task(sampler.run())
+            group.create_task(gateway.run())
+            group.create_task(_wake_consoles(hypervisor, consoles))
+            group.create_task(controller.run())
+            group.create_task(_stand(settings, client, controller, recorder))
+            group.create_task(_announce(controller, gateway, ready))
+
+
+async def _stand(settings: Settings, client: Client, controller: NodeController, recorder: Recorder) -> None:
+    """Take part in the election, and lead when it is won."""
+    await controller.vm_cache.synced.wait()
+    await controller.operation_cache.synced.wait()
+
+    def leader() -> Awaitable[None]:
+        now = controller.with_.now
+        return Leader(client, controller.vms, controller.operations, recorder, settings.pace, now).run()
+
+    await Election(client, SYSTEM_NAMESPACE, COMPONENT, settings.node).run(leader)
+
+
+async def _announce(controller: NodeController, gateway: Gateway, ready: Callable[[], None]) -> None:
+    await controller.ready()
+    await gateway.ready.wait()
+    ready()
+
+
+async def _wake_consoles(hypervisor: Hypervisor, consoles: Consoles) -> None:
+    async for event in hypervisor.events():
+        consoles.wake(event.uuid)
+
+
+def _phase(controller: NodeController, uuid: str) -> str:
+    return next((str(vm.phase) for vm in controller.vm_cache if vm.metadata.uid == uuid), "")
+
+
+def _listeners(settings: Settings) -> list[Listener]:
+    listeners: list[Listener] = []
+    if settings.gateway is not None:
+        listeners.append(UnixListener(settings.gateway))
+    if (tls := settings.gateway_tls) is not None:
+        listeners.append(TlsListener(tls.host, tls.port, tls.certificate, tls.key, tls.client_ca))
+    return listeners
+
+
+async def _until_told(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; guests are none of their business."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(run(settings, _say_ready))
+        ended = group.create_task(told.wait())
+        await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
+        running.cancel()
+        ended.cancel()
+    log.info("ended; the guests run on")
+
+
+def _say_ready() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+
+
+def _only_one(state: Path) -> IO[str]:
+    """Hold the state folder for this process alone, until the file is closed."""
+    state.mkdir(parents=True, exist_ok=True)
+    held = (state / "controller.lock").open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        raise ConfigError(f"another controller works in {state}; end it first, or use another --state") from None
+    return held
+
+
+if __name__ == "__main__":
+    sys.exit(main())

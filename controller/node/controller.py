@@ -1,0 +1,142 @@
+"""The node's controller as a whole: its parts put together, its sources, its worker, its VMNode."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from controller.hypervisor.port import DomainEvent, Hypervisor
+from controller.node.apply import Applier
+from controller.node.definitions import Definitions
+from controller.node.host import Host
+from controller.node.look import Look
+from controller.node.memory import Memories
+from controller.node.objects import Objects
+from controller.node.operations.conduct import Conductor
+from controller.node.places import NodePlaces
+from controller.node.ports import ConsoleKeeper, Usage
+from controller.node.prepare import Preparation
+from controller.node.reconcile import VmReconciler
+from controller.node.removal import Removal
+from controller.node.storage import Storage
+from controller.node.vmnode import NodeKeeper
+from controller.runtime.backoff import Backoff
+from controller.runtime.queue import KeyQueue
+from controller.runtime.sources import on_change, on_clock, on_event
+from controller.runtime.worker import Worker
+from controller.settings import Settings
+from hypersdk.kube.cache import Cache, Key
+from hypersdk.kube.client import Client
+from hypersdk.kube.events import Recorder, utcnow
+from hypersdk.kube.watch import Watch
+from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_OPERATIONS
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmoperation import VMOperation
+
+log = logging.getLogger(__name__)
+LONGEST_BACKOFF_S = 30.0
+
+
+@dataclass
+class Neighbours:
+    """What the node's controller works with."""
+
+    client: Client
+    hypervisor: Hypervisor
+    storage: Storage
+    consoles: ConsoleKeeper
+    usage: Usage
+    recorder: Recorder
+    now: Callable[[], datetime] = utcnow
+    chance: Callable[[], float] = random.random
+
+
+@dataclass
+class NodeController:
+    """Runs the VMs of one host. Nothing happens to them when it ends, or when it is killed."""
+
+    settings: Settings
+    with_: Neighbours
+    queue: KeyQueue[Key] = field(default_factory=KeyQueue)
+    vm_cache: Cache[VirtualMachine] = field(default_factory=Cache)
+    operation_cache: Cache[VMOperation] = field(default_factory=Cache)
+    _machine_of: dict[Key, Key] = field(default_factory=dict)
+    """The VM of each operation, also of one that has just been deleted."""
+
+    def __post_init__(self) -> None:
+        near = self.with_
+        self.vms = Objects(near.client, VIRTUAL_MACHINES, self.vm_cache)
+        self.operations = Objects(near.client, VM_OPERATIONS, self.operation_cache)
+        self.places = NodePlaces(self.settings.state, self.settings.storage_classes)
+        self.host = Host(near.hypervisor, near.now)
+        self.keeper = NodeKeeper(near.client, near.hypervisor, self.host, self.vm_cache, self.settings, near.now)
+        self.reconciler = self._reconciler()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        near, pace = self.with_, self.settings.pace
+        # Listening begins before the first look, so that nothing can happen in between.
+        events = near.hypervisor.events()
+        stops = [
+            on_change(self.vm_cache, self.queue, lambda key: [key]),
+            on_change(self.operation_cache, self.queue, self._of_operation),
+        ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(Watch(near.client, VIRTUAL_MACHINES, self.vm_cache).run())
+                group.create_task(Watch(near.client, VM_OPERATIONS, self.operation_cache).run())
+                group.create_task(self.keeper.run())
+                group.create_task(on_event(events, self.queue, self._of_event))
+                group.create_task(on_clock(pace.resync, self.queue, self._mine))
+                group.create_task(
+                    Worker(self.queue, self.reconciler, Backoff(longest_s=LONGEST_BACKOFF_S, chance=near.chance)).run()
+                )
+        finally:
+            for stop in stops:
+                stop()
+            self.queue.close()
+
+    async def ready(self) -> None:
+        """Wait until the caches are filled and the VMNode is Ready."""
+        await self.vm_cache.synced.wait()
+        await self.operation_cache.synced.wait()
+        await self.keeper.ready.wait()
+
+    def _reconciler(self) -> VmReconciler:
+        near, settings = self.with_, self.settings
+        definitions, memories = Definitions(self.places), Memories()
+        applier = Applier(near.hypervisor, near.consoles, near.recorder, self.places, definitions, near.now)
+        preparation = Preparation(near.hypervisor, self.host, near.storage, self.places, definitions, settings)
+        return VmReconciler(
+            settings=settings,
+            hypervisor=near.hypervisor,
+            host=self.host,
+            vms=self.vms,
+            conductor=Conductor(self.operations, self.vms, near.now),
+            preparation=preparation,
+            applier=applier,
+            removal=Removal(near.hypervisor, applier, near.storage, self.vms, memories),
+            look=Look(near.hypervisor, near.usage, settings.pace.resources),
+            memories=memories,
+            wake=self.queue.add,
+            now=near.now,
+            chance=near.chance,
+        )
+
+    def _mine(self) -> list[Key]:
+        return [vm.key for vm in self.vm_cache if vm.status.node_name == self.settings.node]
+
+    def _of_event(self, event: DomainEvent) -> Iterable[Key]:
+        if not event.uuid:
+            return self._mine()
+        return [vm.key for vm in self.vm_cache if vm.metadata.uid == event.uuid]
+
+    def _of_operation(self, key: Key) -> Iterable[Key]:
+        op = self.operation_cache.get(*key)
+        if op is None:
+            machine = self._machine_of.pop(key, None)
+            return [machine] if machine else []
+        machine = self._machine_of[key] = (key[0], op.spec.vm_ref.name)
+        return [machine]
