@@ -1,0 +1,1 @@
+"""HTTP requests on objects: reading, writing, watching."""

@@ -1,0 +1,185 @@
+"""What has to be true of an object before it is stored, and how is it completed? Shared by every write."""
+
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from apiserver.document import Decoded, Unreadable, child, decode, decode_yaml, text
+from apiserver.handlers.call import Call, FieldValidation
+from apiserver.objects.metadata import check_metadata, check_metadata_update, finalizer_warnings
+from apiserver.refusal import FieldError, Refusal, bad_request, invalid, unsupported_media
+from apiserver.registry.builtin import schema as builtin_schema
+from apiserver.registry.resource import ResourceType
+from apiserver.schema.defaulting import apply_defaults
+from apiserver.schema.fields import invalid_value
+from apiserver.schema.pruning import prune
+from apiserver.schema.validation import json_type, validate
+from hypersdk.model.base import JsonObject
+
+_GO_TYPES = {"string": "string", "boolean": "bool", "object": "map[string]string", "array": "[]string"}
+_GO_KINDS = {"integer": "number", "boolean": "bool"}
+_BODY_TYPES = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An object as a client sent it."""
+
+    obj: JsonObject
+    duplicates: list[str]
+
+
+async def read_body(call: Call) -> bytes:
+    """The body; too much of it is 413 (raised by the web server)."""
+    return await call.request.read()
+
+
+async def read_object(call: Call) -> Sent:
+    """The object in the body; 400 when there is none of the right kind."""
+    content_type = call.request.content_type if call.request.headers.get("Content-Type") else "application/json"
+    body = await read_body(call)
+    match content_type:
+        case "application/json":
+            read = decode
+        case "application/yaml" | "application/x-yaml" | "text/yaml":
+            read = decode_yaml
+        case _:
+            raise unsupported_media(_BODY_TYPES)
+    try:
+        decoded = read(body)
+    except Unreadable as error:
+        raise _unrecognized(call.resource, f"couldn't get version/kind; {error}") from error
+    return sent(call.resource, decoded)
+
+
+def _unrecognized(resource: ResourceType, why: str) -> Refusal:
+    return bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {why}")
+
+
+def sent(resource: ResourceType, decoded: Decoded) -> Sent:
+    """The decoded body, if it is an object of the resource's kind."""
+    obj = decoded.value
+    if not isinstance(obj, dict):
+        raise _unrecognized(resource, f"couldn't get version/kind; it is no object but {json_type(obj)}")
+    if not text(obj, "kind"):
+        raise _unrecognized(resource, "Object 'Kind' is missing")
+    version = text(obj, "apiVersion")
+    if version != resource.api_version:
+        message = (
+            f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
+        )
+        raise bad_request(message)
+    if text(obj, "kind") != resource.kind:
+        raise _wrong_kind(resource, obj)
+    return Sent(obj, decoded.duplicates)
+
+
+def _wrong_kind(resource: ResourceType, obj: JsonObject) -> Refusal:
+    kind = text(obj, "kind")
+    if resource.rules.is_typed:
+        return bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
+    about = resource.kind_named(text(child(obj, "metadata"), "name"))
+    return invalid(about, [invalid_value("kind", kind, f"must be {resource.kind}")])
+
+
+def settle_fields(call: Call, obj: JsonObject, duplicates: list[str], mode: FieldValidation) -> str:
+    """Check types that cannot be repaired, prune, fill in defaults; what strict validation would say against it."""
+    resource = call.resource
+    _check_types(resource, obj)
+    unknown = prune(obj, resource.schema)
+    meta = obj.get("metadata")
+    if isinstance(meta, dict):
+        unknown += [f"metadata.{path}" for path in prune_metadata(meta)]
+    apply_defaults(obj, resource.schema)
+    problems = [f'duplicate field "{path}"' for path in duplicates]
+    problems += [f'unknown field "{path}"' for path in sorted(unknown)]
+    if mode == "Warn":
+        call.warnings.extend(problems)
+    return f"strict decoding error: {', '.join(problems)}" if problems and mode == "Strict" else ""
+
+
+def prune_metadata(meta: JsonObject) -> list[str]:
+    """Drop what ObjectMeta does not have; nulls are as good as missing."""
+    for name in [name for name, value in meta.items() if value is None]:
+        del meta[name]
+    wrapped: JsonObject = {"spec": meta}
+    unknown = prune(wrapped, {"properties": {"spec": builtin_schema("objectmeta")}})
+    return [path.removeprefix("spec.") for path in unknown]
+
+
+def refuse_strictly(resource: ResourceType, problem: str) -> None:
+    """400 when strict validation found something in an object that was sent whole."""
+    if problem:
+        raise _cannot_be_handled(resource, problem)
+
+
+def _cannot_be_handled(resource: ResourceType, why: str) -> Refusal:
+    return bad_request(f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}')
+
+
+def _check_types(resource: ResourceType, obj: JsonObject) -> None:
+    """What Go could not read into its structs: metadata of every kind, everything of built-in ones."""
+    meta = obj.get("metadata")
+    if meta is not None and not isinstance(meta, dict):
+        words = f"json: cannot unmarshal {_go_kind(meta)} into Go value of type v1.ObjectMeta"
+        raise _cannot_be_handled(resource, words)
+    errors = _type_errors(meta, builtin_schema("objectmeta"), "ObjectMeta")
+    if resource.rules.is_typed:
+        errors += _type_errors(obj, resource.schema, resource.kind)
+    if errors:
+        raise _cannot_be_handled(resource, errors[0])
+
+
+def _type_errors(value: JsonValue, schema: JsonObject, struct: str) -> list[str]:
+    if not isinstance(value, dict):
+        return []
+    present: JsonObject = {name: member for name, member in value.items() if member is not None}
+    wrong = [error for error in validate(present, schema) if error.reason == "FieldValueTypeInvalid"]
+    return [_go_words(error, schema, struct) for error in wrong if '"null"' not in error.message]
+
+
+def _go_words(error: FieldError, schema: JsonObject, struct: str) -> str:
+    top = error.field.split(".")[0].split("[")[0]
+    if "in body must be of type date-time" in error.message or "of type byte" in error.message:
+        return f"parsing {struct}.{error.field}: {error.message}"
+    found = error.message.split('"')[1]
+    field = child(schema, "properties", top)
+    wanted = text(field, "format") or _GO_TYPES.get(text(field, "type"), "object")
+    return f"json: cannot unmarshal {_GO_KINDS.get(found, found)} into Go struct field {struct}.{top} of type {wanted}"
+
+
+def _go_kind(value: JsonValue) -> str:
+    found = json_type(value)
+    return _GO_KINDS.get(found, found)
+
+
+def check_new(call: Call, obj: JsonObject) -> None:
+    """422 with everything that is wrong with a new object."""
+    rules = call.resource.rules
+    errors = [
+        *check_metadata(obj, rules.name_problems),
+        *_schema_errors(call.resource, obj),
+        *rules.check(obj, None),
+    ]
+    _refuse(call, obj, errors)
+    call.warnings.extend(finalizer_warnings(obj, None))
+
+
+def check_update(call: Call, obj: JsonObject, old: JsonObject) -> None:
+    """422 with everything that is wrong with an update."""
+    errors = [
+        *check_metadata_update(obj, old),
+        *_schema_errors(call.resource, obj),
+        *call.resource.rules.check(obj, old),
+    ]
+    _refuse(call, obj, errors)
+    call.warnings.extend(finalizer_warnings(obj, old))
+
+
+def _schema_errors(resource: ResourceType, obj: JsonObject) -> list[FieldError]:
+    return [] if resource.rules.is_typed else validate(obj, resource.schema)
+
+
+def _refuse(call: Call, obj: JsonObject, errors: list[FieldError]) -> None:
+    if errors:
+        raise invalid(call.resource.kind_named(text(child(obj, "metadata"), "name")), errors)

@@ -1,0 +1,1 @@
+"""What the server does by itself: emptied namespaces, removed definitions, orphans, old events."""

@@ -1,0 +1,1 @@
+"""Merge patch, JSON patch, strategic merge patch."""

@@ -1,0 +1,16 @@
+"""What does a JSON merge patch (RFC 7386) make of a document?"""
+
+from pydantic import JsonValue
+
+
+def merge_patch(target: JsonValue, patch: JsonValue) -> JsonValue:
+    """The patched document; nulls remove."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged

@@ -1,0 +1,1 @@
+"""Which resources the server offers: built-in ones and those of CustomResourceDefinitions."""

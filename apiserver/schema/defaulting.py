@@ -1,0 +1,41 @@
+"""Which values does a schema fill in? Missing fields get their default; forbidden nulls are dropped first."""
+
+from copy import deepcopy
+
+from pydantic import JsonValue
+
+from apiserver.document import child
+from hypersdk.model.base import JsonObject
+
+
+def apply_defaults(value: JsonValue, schema: JsonObject) -> None:
+    """Fill in defaults in place."""
+    if isinstance(value, dict):
+        _object(value, schema)
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        for member in value:
+            apply_defaults(member, child(schema, "items"))
+
+
+def _object(value: JsonObject, schema: JsonObject) -> None:
+    properties = child(schema, "properties")
+    for name, field_schema in properties.items():
+        if not isinstance(field_schema, dict):
+            continue
+        if value.get(name, ...) is None and field_schema.get("nullable") is not True:
+            del value[name]
+        if name not in value and "default" in field_schema:
+            value[name] = deepcopy(field_schema["default"])
+        if name in value:
+            apply_defaults(value[name], field_schema)
+    others = schema.get("additionalProperties")
+    if isinstance(others, dict):
+        _map_values(value, properties, others)
+
+
+def _map_values(value: JsonObject, properties: JsonObject, schema: JsonObject) -> None:
+    for name in [name for name in value if name not in properties]:
+        if value[name] is None and schema.get("nullable") is not True:
+            del value[name]
+        else:
+            apply_defaults(value[name], schema)

@@ -1,0 +1,51 @@
+"""How does a watcher get changes? Through a bounded queue of its own; who reads too slowly is cut off."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+
+from apiserver.storage.stored import Change
+
+LIMIT = 4096
+
+
+class Subscription:
+    """The changes of one resource from now on."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._changes: deque[Change] = deque()
+        self._wake = asyncio.Event()
+        self.overrun = False
+        """The watcher was too slow: changes were lost, and the watch has to end."""
+        self.ended = False
+        """The resource is gone or the server stops."""
+
+    def push(self, change: Change) -> None:
+        """Add a change."""
+        if len(self._changes) >= self._limit:
+            self.overrun = True
+            self._changes.clear()
+        if not self.overrun:
+            self._changes.append(change)
+        self._wake.set()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything was taken."""
+        return not self._changes
+
+    def end(self) -> None:
+        """Let the watcher finish."""
+        self.ended = True
+        self._wake.set()
+
+    async def take(self, timeout: float) -> list[Change]:
+        """Everything that came; empty after the timeout, or when the watch is over."""
+        if not self._changes and not self.overrun and not self.ended:
+            self._wake.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), timeout)
+        taken = list(self._changes)
+        self._changes.clear()
+        return taken

@@ -1,0 +1,1 @@
+"""Objects as rows of a meta.k8s.io/v1 Table."""
