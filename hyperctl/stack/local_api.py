@@ -22,7 +22,7 @@ def ensure(places: Places, port: int, tell: Tell) -> str:
         return before
     chosen = choose_port(port, urlsplit(before).port or 0)
     starting = part.start(_command(places, chosen))
-    line = starting.await_answer(starting.ready_line, _START_TIMEOUT_S, tell)
+    line = starting.await_ready(_START_TIMEOUT_S, tell)
     url = line.partition(" ")[2]
     part.note(starting.process, url=url)
     tell(f"ready at {url}")

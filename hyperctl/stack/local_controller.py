@@ -31,7 +31,7 @@ def ensure(places: Places, api: str, libvirt_uri: str, virt_type: str, tell: Tel
         part.stop(plain_kill, _STOP_TIMEOUT_S)
     name = node_name(socket.gethostname())
     starting = part.start(_command(places, libvirt_uri, virt_type, name), api=api, libvirt=libvirt_uri, node=name)
-    starting.await_answer(starting.ready_line, _START_TIMEOUT_S, tell)
+    starting.await_ready(_START_TIMEOUT_S, tell)
     tell(f"ready, node {name}")
 
 

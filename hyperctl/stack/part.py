@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hyperctl.stack import background
-from hyperctl.stack.process import Kill, Process, end, identify
+from hyperctl.stack.process import Kill, Process, end, identify, plain_kill
 from hyperctl.stack.talk import Tell
 from hypersdk.errors import HyperSDKError
 from hypersdk.settings import Places
@@ -16,6 +16,7 @@ NAMES = ("libvirt", "api", "controller")
 """The parts, in the order in which each needs the ones before it."""
 _POLL_S = 0.05
 _LOG_LINES = 8
+_STOP_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,14 @@ class Starting:
             tell("starting")
             time.sleep(_POLL_S)
         return answer
+
+    def await_ready(self, timeout: float, tell: Tell) -> str:
+        """Its `ready` line; a part that does not get there is stopped, so that the next try begins anew."""
+        try:
+            return self.await_answer(self.ready_line, timeout, tell)
+        except HyperSDKError:
+            self.part.stop(plain_kill, _STOP_TIMEOUT_S)
+            raise
 
     def ready_line(self) -> str:
         """The line that begins with `ready`, once it has been written."""
