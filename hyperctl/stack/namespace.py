@@ -16,8 +16,12 @@ FOLDERS = {
     "lib": "/var/lib/libvirt",
     "cache": "/var/cache/libvirt",
     "log": "/var/log/libvirt",
+    "lock": "/var/lock",
 }
-"""Folder below the root, and where libvirt looks for it."""
+"""Folder below the root, and where libvirt looks for it.
+
+The last one has its lock files of open consoles, by the name of the pty: each /dev/pts has a /dev/pts/1 of its own.
+"""
 
 _DEVICES = {
     "null": (1, 3),
