@@ -18,9 +18,9 @@ class Entry:
     device: tuple[int, int] = (0, 0)
 
 
-def folder(path: str) -> Entry:
-    """A folder everyone may read."""
-    return Entry(path, stat.S_IFDIR | 0o755)
+def folder(path: str, mode: int = 0o755) -> Entry:
+    """A folder, everyone may look into it."""
+    return Entry(path, stat.S_IFDIR | mode)
 
 
 def file(path: str, content: bytes, mode: int = 0o644) -> Entry:

@@ -20,7 +20,7 @@ PROGRAMS = {
 }
 """Where programs go in the guest, and their names in the packages."""
 
-_FOLDERS = ("dev", "proc", "run", "sys", "tmp", "var/log")
+_FOLDERS = (".", "dev", "proc", "run", "sys", "var/log")
 _LINKS = {
     "bin": "usr/bin",
     "sbin": "usr/sbin",
@@ -43,6 +43,7 @@ def build(root: Path) -> bytes:
 
 def _skeleton() -> Iterable[cpio.Entry]:
     yield from (cpio.folder(path) for path in _FOLDERS)
+    yield cpio.folder("tmp", mode=0o1777)
     # The kernel opens it for the first process, before anything is mounted.
     yield cpio.character_device("dev/console", 5, 1)
 
