@@ -14,6 +14,7 @@ from controller.domain.graphics import graphics_elements
 from controller.domain.interfaces import interface_element
 from controller.domain.metadata import owner_element
 from controller.domain.platform import platform_elements
+from controller.domain.ports import port_elements
 from controller.domain.serial import serial_elements
 from controller.hypervisor.port import Owner, Power
 
@@ -42,7 +43,7 @@ def spec_hash(desired: DesiredDomain) -> str:
 
 
 def _devices(desired: DesiredDomain) -> list[Element]:
-    return [
+    devices = [
         *disk_elements(desired.disks),
         *(interface_element(interface) for interface in desired.interfaces),
         *serial_elements(desired.console_log),
@@ -50,6 +51,7 @@ def _devices(desired: DesiredDomain) -> list[Element]:
         *graphics_elements(),
         *standard_elements(),
     ]
+    return devices + port_elements(desired, devices)
 
 
 def _said(value: object) -> object:

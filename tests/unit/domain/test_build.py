@@ -11,6 +11,7 @@ from controller.domain.build import domain_xml, spec_hash
 from controller.domain.desired import DesiredDomain, DiskFile
 from controller.domain.disks import target
 from controller.domain.parse import parse_domain
+from controller.domain.ports import SPARE_PORTS
 from controller.hypervisor.port import Owner, Power
 from tests.unit.domain.cases import FULL, HOSTILE, SMALL, UID
 
@@ -101,3 +102,10 @@ def test_nothing_listens() -> None:
 
     assert [listen.get("type") for listen in domain.findall("devices/graphics/listen")] == ["none"]
     assert {serial.get("type") for serial in domain.findall("devices/serial")} == {"pty"}
+
+
+def test_ports_are_kept_free_for_later_on_q35() -> None:
+    ports = "devices/controller[@model='pcie-root-port']"
+
+    assert len(fromstring(domain_xml(FULL)).findall(ports)) == 2 + 3 + 1 + 4 + SPARE_PORTS
+    assert fromstring(domain_xml(replace(FULL, machine="pc"))).findall(ports) == []
