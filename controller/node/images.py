@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 from collections.abc import Callable, Hashable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -84,24 +85,30 @@ class Images:
         if stored is not None:
             return stored
         job = self._jobs.get(key) or self._begin(key, source)
-        self._raise_failure(key, job)
         job.waiters[who] = wake
+        self._raise_failure(key, job)
         return self._progress(job)
 
     def forget(self, who: Hashable) -> None:
         """Somebody does not wait any more; an import that nobody waits for is given up."""
         for key, job in list(self._jobs.items()):
-            if job.waiters.pop(who, None) is not None and not job.waiters and job.task is not None:
-                job.task.cancel()
+            if job.waiters.pop(who, None) is not None and not job.waiters:
+                if job.task is not None:
+                    job.task.cancel()
+                del self._jobs[key]
+
+    def retry(self, who: Hashable) -> None:
+        """Somebody wants another try at what has failed for them."""
+        for key, job in list(self._jobs.items()):
+            if who in job.waiters and job.failure is not None:
                 del self._jobs[key]
 
     def _raise_failure(self, key: str, job: _Job) -> None:
         now = asyncio.get_running_loop().time()
         match job.failure:
             case Terminal() as failure:
-                # The next who asks may have reason to: a Terminal one asks again only when its spec changed.
-                del self._jobs[key]
-                raise failure
+                # The same words until another source is asked for, or somebody wants another try.
+                raise Terminal(failure.reason, str(failure))
             case NotYet() as failure if now < job.retry_at:
                 raise NotYet(failure.reason, str(failure), job.retry_at - now)
             case NotYet():
@@ -128,7 +135,8 @@ class Images:
             self._fail(key, job, NotYet(IMPORT_FAILED, f"image {job.source.words}: {error.strerror or error}"))
         else:
             self._backoff.forget(key)
-            del self._jobs[key]
+            if self._jobs.get(key) is job:
+                del self._jobs[key]
         if job.failure is not None:
             log.warning("image %s was not imported: %s", job.source.words, job.failure)
         _tell(job)
@@ -140,7 +148,8 @@ class Images:
         loop.call_later(delay, _tell, job)
 
     async def _fetch(self, key: str, job: _Job) -> None:
-        partial = self._folder / ".partial" / key
+        # A name of its own: an import that is given up may still be ending when the next one begins.
+        partial = self._folder / ".partial" / f"{key}-{secrets.token_hex(4)}"
         try:
             async with incoming(job.source) as image:
                 digest = await self._receive(job, image, partial)

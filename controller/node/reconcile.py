@@ -120,6 +120,7 @@ class VmReconciler:
         if op.phase is not OperationPhase.RUNNING:
             # Asked anew: an earlier failure does not hold it back.
             subject.memory.failure = None
+            self.preparation.storage.retry(subject.uid)
         subject.vm, op = await self.conductor.begin(op, subject.vm, observed)
         return op
 

@@ -30,8 +30,8 @@ class Storage(Protocol):
         """Make what is missing; how far the import is while one goes on (`wake` is called), None when all is there."""
         ...
 
-    async def is_ready(self, vm: VirtualMachine) -> bool:
-        """Whether every disk is there."""
+    def retry(self, uid: str) -> None:
+        """Somebody asks anew: what failed for good deserves another try."""
         ...
 
     async def remove(self, uid: str) -> None:
@@ -60,9 +60,9 @@ class NodeStorage:
         await self._make(vm, planned, image)
         return None
 
-    async def is_ready(self, vm: VirtualMachine) -> bool:
-        """Whether every disk is there."""
-        return not missing(planned_disks(vm, self.places))
+    def retry(self, uid: str) -> None:
+        """Forget the failed import."""
+        self.images.retry(uid)
 
     async def remove(self, uid: str) -> None:
         """Remove everything that carries this uid, and give up an import that nobody else waits for."""

@@ -93,7 +93,7 @@ class MemoryApi(Connection):
             return self._get(path, asked)
         assert isinstance(body, dict)
         self.before_write(method, path, body)
-        answer = getattr(self, f"_{method.lower()}")(path, body)
+        answer = {"POST": self._post, "PATCH": self._patch, "DELETE": self._delete}[method](path, body)
         if answer.status < 300:
             self.writes.append((method, path))
         return answer

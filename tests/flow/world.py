@@ -15,7 +15,7 @@ from controller.settings import Settings
 from hypersdk.kube.client import Client
 from hypersdk.kube.events import Recorder
 from hypersdk.kube.leases import Election
-from hypersdk.model.base import condition, rfc3339
+from hypersdk.model.base import JsonObject, condition, rfc3339
 from hypersdk.model.core import Event
 from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_OPERATIONS
 from hypersdk.model.metrics import Sample
@@ -36,6 +36,7 @@ class FakeStorage:
 
     outcome: ImageProgress | Exception | None = None
     removed: list[str] = field(default_factory=list)
+    retried: list[str] = field(default_factory=list)
     wakes: list[Callable[[], None]] = field(default_factory=list)
 
     async def prepare(self, vm: VirtualMachine, wake: Callable[[], None]) -> ImageProgress | None:
@@ -44,8 +45,8 @@ class FakeStorage:
             raise self.outcome
         return self.outcome
 
-    async def is_ready(self, vm: VirtualMachine) -> bool:
-        return self.outcome is None
+    def retry(self, uid: str) -> None:
+        self.retried.append(uid)
 
     async def remove(self, uid: str) -> None:
         self.removed.append(uid)
@@ -120,13 +121,13 @@ class World:
 
     async def create(self, name: str = "web", **spec: Any) -> VirtualMachine:
         """Create a VM."""
-        whole = {"cpus": 1, "memory": "256Mi", "image": {"source": "demo"}} | spec
+        whole: JsonObject = {"cpus": 1, "memory": "256Mi", "image": {"source": "demo"}} | spec
         return await self.client.create(VIRTUAL_MACHINES, "default", {"metadata": {"name": name}, "spec": whole})
 
     async def operate(self, operation: str, name: str = "web", **spec: Any) -> VMOperation:
         """Create an operation."""
-        whole = {"vmRef": {"name": name}, "operation": operation} | spec
-        meta = {"name": f"{name}-{operation}-{uuid.uuid4().hex[:6]}"}
+        whole: JsonObject = {"vmRef": {"name": name}, "operation": operation} | spec
+        meta: JsonObject = {"name": f"{name}-{operation}-{uuid.uuid4().hex[:6]}"}
         return await self.client.create(VM_OPERATIONS, "default", {"metadata": meta, "spec": whole})
 
     async def done(self, op: VMOperation, within: float = 900) -> VMOperation:

@@ -1,0 +1,153 @@
+"""Does the controller make real guests live, through a real API, and leave them alone when it dies?"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from controller.hypervisor.libvirt_host import open_host
+from hyperctl.guest.image import build
+from hypersdk.kube.client import Client
+from hypersdk.model.base import JsonObject, condition
+from hypersdk.model.kinds import VM_NODES
+from hypersdk.model.virtualmachine import Phase
+from hypersdk.model.vmoperation import OperationPhase
+from hypersdk.settings import places
+from tests.controlplane.api import Api
+from tests.libvirt.conftest import Libvirtd
+from tests.libvirt.controllers import NODE, Bench, ControllerProcess, bench, is_alive
+
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(420)]
+
+
+@pytest.fixture(scope="module")
+def image() -> Path:
+    """The guest image."""
+    return build(places(os.environ).cache, tell=print)
+
+
+@pytest.fixture
+async def here(
+    client: Client, namespace: str, any_api: Api, libvirtd: Libvirtd, guest_folder: Path, private_network: None
+) -> AsyncIterator[Bench]:
+    """A controller on the test's own libvirtd."""
+    async with bench(client, namespace, ControllerProcess(any_api, libvirtd.uri, guest_folder)) as made:
+        yield made
+
+
+def sha256_of(image: Path) -> str:
+    """Its digest."""
+    return hashlib.sha256(image.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def local(here: Bench, image: Path) -> str:
+    """The guest image as a file of the node."""
+    return f"file://{shutil.copy(image, here.controller.images / 'demo.qcow2')}"
+
+
+async def test_guest_lives_through_its_whole_life(here: Bench, local: str, libvirtd: Libvirtd) -> None:
+    await here.create("web", local, cloudInit={"userData": "#cloud-config\nhostname: web\n"})
+    await here.until_phase("web", Phase.RUNNING, "Running")
+    await here.until(lambda: here.reason("web", "LivenessProbe") == "AgentAnswers")
+    await here.until(lambda: bool(here.vm("web").status.ip_addresses))
+    status = here.vm("web").status
+    assert status.node_name == NODE
+    assert is_alive(status.qemu_pid)
+    assert status.guest_agent is not None
+    assert status.guest_agent.hostname == "web"
+    assert {c.type: c.status for c in status.conditions or []} == {
+        "Ready": "True",
+        "AgentConnected": "True",
+        "LivenessProbe": "True",
+        "DiskReady": "True",
+        "NetworkReady": "True",
+    }
+    assert status.addresses is not None
+    assert status.addresses[0].last_seen is not None
+
+    stop = await here.operate("web", "stop")
+    assert stop.phase is OperationPhase.SUCCEEDED, stop.status.message
+    await here.until_phase("web", Phase.STOPPED, "Stopped")
+    assert not is_alive(status.qemu_pid)
+    assert here.vm("web").spec.running is False
+    assert "PowerCut" not in {event.reason for event in await here.events()}
+
+    start = await here.operate("web", "start")
+    assert start.phase is OperationPhase.SUCCEEDED, start.status.message
+    await here.until_phase("web", Phase.RUNNING, "Running")
+    first = here.vm("web").status.qemu_pid
+
+    restart = await here.operate("web", "restart", force=True)
+    assert restart.phase is OperationPhase.SUCCEEDED, restart.status.message
+    await here.until(lambda: here.vm("web").status.qemu_pid not in {first, None})
+    await here.until(lambda: here.vm("web").status.resources is not None)
+
+    await here.delete("web")
+    assert here.controller.files() == set()
+    host = await open_host(libvirtd.uri, virt_type="qemu")
+    assert await host.domains() == []
+    await host.close()
+
+
+async def test_image_comes_once_over_http_and_a_wrong_checksum_is_refused(here: Bench, image: Path) -> None:
+    asked: list[str] = []
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        return web.FileResponse(image)
+
+    app = web.Application()
+    app.router.add_get("/demo.qcow2", serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/demo.qcow2"
+    good: JsonObject = {"type": "sha256", "value": sha256_of(image)}
+    try:
+        for name in ("one", "two"):
+            await here.create(name, {"source": url, "checksum": good})
+        await here.create("bad", {"source": url, "checksum": good | {"value": "0" * 64}})
+        for name in ("one", "two"):
+            await here.until_phase(name, Phase.RUNNING, "Running")
+        await here.until_phase("bad", Phase.FAILED, "ChecksumMismatch")
+    finally:
+        await runner.cleanup()
+    assert len(asked) == 2
+    found = condition(here.vm("bad").status.conditions, "DiskReady")
+    assert found is not None
+    assert found.status == "False"
+    assert len(list((here.controller.state / "images").glob("*.img"))) == 1
+
+
+async def test_killed_controller_leaves_the_guest_alone_and_its_successor_adopts_it(here: Bench, local: str) -> None:
+    await here.create("web", local)
+    await here.until_phase("web", Phase.RUNNING, "Running")
+    await here.until(lambda: here.reason("web", "AgentConnected") == "AgentConnected")
+    pid = here.vm("web").status.qemu_pid
+    await here.controller.kill()
+    assert is_alive(pid)
+    await here.controller.start()
+    stop = await here.operate("web", "stop")
+    assert stop.phase is OperationPhase.SUCCEEDED, stop.status.message
+    assert (stop.status.result or {})["qemuPidBefore"] == pid
+
+
+async def test_guest_that_powers_itself_off_is_told_apart_and_stays_off(
+    here: Bench, local: str, client: Client
+) -> None:
+    poweroff = "#cloud-config\nruncmd:\n  - poweroff\n"
+    await here.create("web", local, cloudInit={"userData": poweroff})
+    await here.until_phase("web", Phase.STOPPED, "GuestShutdown")
+    await here.controller.stop()
+    await here.controller.start()
+    node = await client.get(VM_NODES, "", NODE)
+    assert condition(node.status.conditions, "Ready") is not None
+    assert here.vm("web").phase is Phase.STOPPED
+    start = await here.operate("web", "start")
+    assert start.phase is OperationPhase.SUCCEEDED, start.status.message
