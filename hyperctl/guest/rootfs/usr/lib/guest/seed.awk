@@ -51,7 +51,7 @@ function add_keys(text,    n, i, words) {
 }
 
 function add_key(key) {
-    if (key !~ /^[a-z0-9@.-]+ [A-Za-z0-9+\/=]+/) return
+    if (key !~ /^(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+\/=]+/) return
     if (top == "users") keys[++held] = key
     else print "key root " key
 }
