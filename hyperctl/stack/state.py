@@ -1,6 +1,7 @@
 """Where the stack keeps everything: made, guarded against two at once, and removed only when it is really ours."""
 
 import fcntl
+import grp
 import os
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hyperctl.stack.libvirt_config import Owner
 from hyperctl.stack.privilege import as_root
 from hypersdk.errors import HyperSDKError
 from hypersdk.settings import Places
@@ -24,13 +26,26 @@ def prepare(places: Places) -> None:
             folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HyperSDKError(f"{error}. Set HYPERSDK_STATE to a folder that you may write") from error
-    # QEMU runs as another user when root starts it: it may pass through, and read the images by their names.
-    for folder in (places.state, places.node):
-        folder.chmod(0o711)
+    _open_to_qemu(places.state)
     for folder in (places.api, places.run, places.log):
         folder.chmod(0o700)
     (places.state / _MARK).write_text(_MARK_TEXT)
     check_space(places.state)
+
+
+def _open_to_qemu(folder: Path) -> None:
+    """Let in nobody but the owner, and for root's stack the user that QEMU runs as, who reads its disks."""
+    folder.chmod(0o700)
+    if os.getuid() == 0 and (qemu := _group(Owner(0).qemu_group)) is not None:
+        os.chown(folder, -1, qemu.gr_gid)
+        folder.chmod(0o710)
+
+
+def _group(name: str) -> grp.struct_group | None:
+    try:
+        return grp.getgrnam(name)
+    except KeyError:
+        return None
 
 
 def check_space(folder: Path, needed: int = _NEEDED_BYTES) -> None:

@@ -43,12 +43,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _bring_up(here: Places, options: argparse.Namespace, environ: Mapping[str, str], talk: Talk) -> None:
+    with talk.step("packages") as tell:
+        packages.ensure(tell)
     with talk.step("state") as tell:
         state.prepare(here)
         tell(str(here.state))
     with state.locked(here):
-        with talk.step("packages") as tell:
-            packages.ensure(tell)
         with talk.step("image") as tell:
             library.ensure(here, tell)
         with talk.step("libvirt") as tell:

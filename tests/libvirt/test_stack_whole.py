@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hyperctl.stack.part import Part
+from hyperctl.stack.process import identify
 from hypersdk.settings import Places, places
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(420), pytest.mark.usefixtures("private_network")]
@@ -78,7 +79,7 @@ def test_stack_lives_through_its_life(stack: Stack) -> None:
     assert (revived["libvirt"], revived["api"], stack.guests()) == (pids["libvirt"], pids["api"], guests)
 
     stack("down")
-    assert not any(Path(f"/proc/{pid}").exists() for pid in {*guests, *revived.values()})
+    assert not any(identify(pid) for pid in {*guests, *revived.values()})
     stack("status", code=1)
     stack("down")
 
