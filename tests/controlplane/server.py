@@ -15,6 +15,7 @@ import yaml
 
 from hypersdk.data import data_folder
 from hypersdk.model.base import JsonObject
+from hypersdk.model.kinds import OURS
 from tests.controlplane.api import RealApi
 from tests.controlplane.build import Binaries
 from tests.controlplane.certificates import LOOPBACK, Authority, KeyPair, rsa_key
@@ -71,12 +72,14 @@ class ControlPlane:
     def start(self) -> None:
         """Start both, write the kubeconfig, install our kinds."""
         self._etcd_port, self._etcd = _on_free_port(self._start_etcd)
-        self._port, self._server = _on_free_port(self._start_server)
+        _, self._server = _on_free_port(self._start_server)
         _write_kubeconfig(self.api)
         kubectl = self.api.kubectl()
         crds = data_folder("deploy") / "crds"
         kubectl("apply", "-f", crds)
         kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", crds)
+        for kind in OURS:  # Established is written before the server takes it up itself
+            self._wait_for(self._server, kind.path())
 
     def restart(self) -> None:
         """Take kube-apiserver down and bring it back under the same address."""
@@ -115,8 +118,16 @@ class ControlPlane:
     def _start_server(self, port: int) -> Process:
         command = [str(self._binaries.kube_apiserver), f"--secure-port={port}", *self._flags()]
         process = Process.start(command, self._folder / "kube-apiserver.log")
-        trust = ssl.create_default_context(cafile=str(self._credentials.authority.certificate))
-        return _ready(process, f"https://127.0.0.1:{port}/readyz", trust)
+        self._port = port
+        self._wait_for(process, "/readyz")
+        return process
+
+    def _wait_for(self, process: Process, path: str) -> None:
+        """Wait until the server answers there."""
+        made = self._credentials
+        headers = {"Authorization": f"Bearer {made.token}"}
+        trust = ssl.create_default_context(cafile=str(made.authority.certificate))
+        _ready(process, urllib.request.Request(self.api.url + path, headers=headers), trust)
 
     def _flags(self) -> list[str]:
         made = self._credentials
@@ -170,7 +181,7 @@ def _credentials(folder: Path) -> _Credentials:
     )
 
 
-def _ready(process: Process, url: str, trust: ssl.SSLContext | None) -> Process:
+def _ready(process: Process, url: str | urllib.request.Request, trust: ssl.SSLContext | None) -> Process:
     """The process once it answers at `url`; stopped again when it does not."""
 
     def answers() -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from hyperctl.guest.image import build
 from hyperctl.stack.libvirtd import libvirt_uri, wait_ready
+from hyperctl.stack.namespace import reaches_out
 from hyperctl.stack.virsh import destroy_everything
 from hypersdk.settings import places
 from tests.controlplane.api import RealApi
@@ -30,9 +31,13 @@ class Stack:
     kubeconfig: Path
     environ: Mapping[str, str]
 
+    def command(self, program: str) -> list[str]:
+        """An installed program of ours."""
+        return [str(Path(sys.executable).with_name(program))]
+
     def hyperctl(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run `hyperctl` to its end."""
-        command = [sys.executable, "-m", "hyperctl", *words]
+        command = [*self.command("hyperctl"), *words]
         return subprocess.run(command, env=dict(self.environ), capture_output=True, text=True, timeout=timeout)
 
 
@@ -61,8 +66,9 @@ def environment(folder: Path, kubeconfig: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def embedded_stack(short_folder: Path, private_network: None) -> Iterator[Stack]:
+def embedded_stack(short_folder: Path) -> Iterator[Stack]:
     """`hyperctl up` without its console, as the README says it; both demo guests answer when it ends."""
+    assert not reaches_out(), "run the tests by 'make test', or below 'unshare -n': this network is the host's"
     state = short_folder / "s"
     stack = Stack("embedded", state / "kubeconfig", environment(state, state / "kubeconfig") | {"HEADLESS": "1"})
     up = stack.hyperctl("up", timeout=280)
@@ -74,8 +80,9 @@ def embedded_stack(short_folder: Path, private_network: None) -> Iterator[Stack]
 
 
 @pytest.fixture(scope="session")
-def kube_stack(short_folder: Path, real_api: RealApi, private_network: None) -> Iterator[Stack]:
+def kube_stack(short_folder: Path, real_api: RealApi) -> Iterator[Stack]:
     """A libvirtd and a controller beside a real kube-apiserver, its gateway behind the API's aggregation."""
+    assert not reaches_out(), "run the tests by 'make test', or below 'unshare -n': this network is the host's"
     folder = short_folder / "k"
     folder.mkdir()
     libvirtd = Process.start(

@@ -121,7 +121,7 @@ class World:
 
     async def create(self, name: str = "web", **spec: Any) -> VirtualMachine:
         """Create a VM."""
-        whole: JsonObject = {"cpus": 1, "memory": "256Mi", "image": {"source": "demo"}} | spec
+        whole: JsonObject = {"cpus": 1, "memory": "256Mi", "image": {"source": "demo"}, **spec}
         return await self.client.create(VIRTUAL_MACHINES, "default", {"metadata": {"name": name}, "spec": whole})
 
     async def operate(self, operation: str, name: str = "web", **spec: Any) -> VMOperation:

@@ -13,6 +13,7 @@ import pytest
 
 from controller.domain.build import domain_xml, spec_hash
 from controller.domain.desired import DesiredDomain
+from controller.hypervisor import console as console_module
 from controller.hypervisor.libvirt_host import LibvirtHost, open_host
 from controller.hypervisor.port import DomainEvent, DomainState, Hypervisor, Power
 from controller.hypervisor.subnets import host_routes
@@ -182,6 +183,36 @@ async def test_console_ends_when_the_power_is_cut(host: LibvirtHost, guest: Desi
     await console.close()
     with pytest.raises(Transient, match="not running"):
         await host.open_console(guest.uid)
+
+
+async def test_reader_that_falls_behind_loses_nothing(
+    host: LibvirtHost, guest: DesiredDomain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console_module, "ROOM_BYTES", 512)
+    console = await booted(host, guest)
+    sent = b"".join(b"line %05d\n" % number for number in range(2000))
+    await console.write(sent)
+
+    assert await read_until(console, sent[-11:]) == sent
+    await console.close()
+
+
+async def test_guest_that_takes_nothing_holds_up_its_writer_alone(
+    host: LibvirtHost, libvirtd: Libvirtd, guest: DesiredDomain
+) -> None:
+    console = await booted(host, guest)
+    virsh(libvirtd.uri, "suspend", guest.uid)
+    sent = b"x" * 300_000 + b"end"
+    writing = asyncio.create_task(console.write(sent))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(writing), 1.0)
+    async with asyncio.timeout(2):
+        assert (await there(host, guest.uid)).state is DomainState.PAUSED
+
+    await host.resume(guest.uid)
+    assert await read_until(console, b"end", 40) == sent
+    await writing
+    await console.close()
 
 
 async def test_process_is_found_and_verified(host: LibvirtHost, libvirtd: Libvirtd, guest: DesiredDomain) -> None:

@@ -1,0 +1,177 @@
+"""Consoles of real guests: whole from the first byte, over restarts of the controller, of libvirtd and of the guest."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from controller.domain.desired import DesiredDomain, DiskFile
+from controller.gateway.consoles import Consoles
+from controller.gateway.sampler import Sampler
+from controller.gateway.server import Gateway, UnixListener
+from controller.gateway.streams import Streams
+from controller.gateway.targets import Target
+from controller.hypervisor.libvirt_host import LibvirtHost, open_host
+from hyperctl.guest.image import build
+from hyperctl.stack.supervisor import lock_holder
+from hypersdk.kube.client import Client
+from hypersdk.kube.streams import open_console, open_stream
+from hypersdk.model.metrics import Sample
+from hypersdk.settings import places
+from tests.libvirt.bootsector import GREETING
+from tests.libvirt.conftest import Libvirtd
+from tests.libvirt.guests import defined, removed, small_guest
+from tests.unit.gateway.loopback import NODE, FrontProxy, Rights, Screen, background
+
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(120)]
+
+LINES = [b"line %05d " % number for number in range(2000)]
+
+
+@dataclass(frozen=True)
+class Controller:
+    """What of a controller serves streams."""
+
+    consoles: Consoles
+    client: Client
+
+
+@asynccontextmanager
+async def _controller(host: LibvirtHost, guest: DesiredDomain, folder: Path) -> AsyncIterator[Controller]:
+    consoles, sampler = Consoles(host), Sampler(host, interval_s=0.5)
+    target = Target(guest.uid, NODE)
+    streams = Streams(NODE, lambda *_: target, host, consoles, sampler, Rights())
+    gateway = Gateway(streams, [UnixListener(folder / "gateway.sock")])
+    async with background(consoles.run, sampler.run, gateway.run):
+        await gateway.ready.wait()
+        client = Client(FrontProxy(folder / "gateway.sock", "alice"))
+        try:
+            yield Controller(consoles, client)
+        finally:
+            await client.close()
+
+
+@pytest.fixture
+async def host(libvirtd: Libvirtd) -> AsyncIterator[LibvirtHost]:
+    """The host behind the private libvirtd."""
+    host = await open_host(libvirtd.uri, virt_type="qemu", log_folder=str(libvirtd.root / "log/qemu"))
+    yield host
+    await host.close()
+
+
+@pytest.fixture
+async def guest(host: LibvirtHost, guest_folder: Path) -> AsyncIterator[DesiredDomain]:
+    """A small guest that greets and echoes, defined, and gone afterwards."""
+    guest = small_guest(guest_folder)
+    await defined(host, guest)
+    yield guest
+    await removed(host, guest.uid)
+
+
+@pytest.fixture
+async def linux(host: LibvirtHost, guest_folder: Path) -> AsyncIterator[DesiredDomain]:
+    """The Linux guest of the demo, defined, and gone afterwards."""
+    image = await asyncio.to_thread(build, places(os.environ).cache, print)
+    disk = await asyncio.to_thread(shutil.copyfile, image, guest_folder / "root.qcow2")
+    root = DiskFile("root", str(disk), "qcow2", boot_order=1)
+    guest = replace(small_guest(guest_folder), memory_bytes=192 << 20, disks=(root,))
+    await defined(host, guest)
+    yield guest
+    await removed(host, guest.uid)
+
+
+async def _power_on(host: LibvirtHost, consoles: Consoles, guest: DesiredDomain) -> None:
+    """As the reconciler does it."""
+    await host.start(guest.uid)
+    await consoles.attach(guest.uid, guest.console_log)
+    await host.resume(guest.uid)
+
+
+def _log(guest: DesiredDomain) -> bytes:
+    return Path(guest.console_log).read_bytes()
+
+
+async def test_linux_is_read_from_its_first_byte_and_typed_into(
+    host: LibvirtHost, linux: DesiredDomain, guest_folder: Path
+) -> None:
+    async with _controller(host, linux, guest_folder) as controller:
+        await _power_on(host, controller.consoles, linux)
+        async with await open_console(controller.client, "test", linux.name) as stream:
+            screen = await Screen(stream).shows(b":~# ", 90)
+            await stream.send(b"echo $((6 * 7))\n")
+            await screen.shows(b"\n42\r\n", 20)
+            await stream.send(b"poweroff\n")
+            await screen.says("VM is stopped", 30)
+            await screen.shows(b"Power down")
+    assert b"Linux version" in screen.output
+    assert screen.output == _log(linux)
+
+
+async def test_session_sees_every_boot(host: LibvirtHost, guest: DesiredDomain, guest_folder: Path) -> None:
+    async with (
+        _controller(host, guest, guest_folder) as controller,
+        await open_console(controller.client, "test", guest.name) as stream,
+    ):
+        screen = await Screen(stream).says("VM is stopped")
+        for boot in (1, 2):
+            await _power_on(host, controller.consoles, guest)
+            await screen.shows(GREETING * boot, 30)
+            await screen.until(lambda screen: screen.state.connected and not screen.state.reason, 30)
+            await host.destroy(guest.uid)
+            controller.consoles.wake(guest.uid)
+            await screen.says("VM is stopped", 30)
+    assert screen.output == _log(guest)
+
+
+async def test_restarted_controller_goes_on_without_a_gap(
+    host: LibvirtHost, guest: DesiredDomain, guest_folder: Path
+) -> None:
+    async with _controller(host, guest, guest_folder) as controller:
+        await _power_on(host, controller.consoles, guest)
+        async with await open_console(controller.client, "test", guest.name) as stream:
+            screen = await Screen(stream).shows(GREETING, 30)
+            await stream.send(b"".join(LINES))
+            await screen.shows(LINES[100], 30)
+    # The guest still echoes what it got, and nobody reads it.
+    async with _controller(host, guest, guest_folder) as controller:
+        await controller.consoles.attach(guest.uid, guest.console_log)
+        async with await open_console(controller.client, "test", guest.name) as stream:
+            screen = await Screen(stream).shows(LINES[101], 30)
+            await stream.send(b"THE END")
+            await screen.shows(b"THE END", 60)
+    assert screen.output.startswith(GREETING + LINES[0])
+    assert screen.output == _log(guest)
+
+
+async def test_killed_libvirtd_costs_no_output(
+    host: LibvirtHost, libvirtd: Libvirtd, guest: DesiredDomain, guest_folder: Path
+) -> None:
+    async with _controller(host, guest, guest_folder) as controller:
+        await _power_on(host, controller.consoles, guest)
+        async with await open_console(controller.client, "test", guest.name) as stream:
+            screen = await Screen(stream).shows(GREETING, 30)
+            await stream.send(b"".join(LINES))
+            await screen.shows(LINES[100], 30)
+            os.kill(lock_holder(libvirtd.root / "run/libvirtd.pid"), signal.SIGKILL)
+            await screen.until(lambda screen: not screen.state.connected, 30)
+            await screen.until(lambda screen: screen.state.connected, 60)
+            await stream.send(b"THE END")
+            await screen.shows(b"THE END", 60)
+    assert screen.output == _log(guest)
+
+
+async def test_samples_of_a_real_guest(host: LibvirtHost, guest: DesiredDomain, guest_folder: Path) -> None:
+    async with _controller(host, guest, guest_folder) as controller:
+        await _power_on(host, controller.consoles, guest)
+        async with await open_stream(controller.client, "test", guest.name, "metrics") as stream:
+            messages = stream.messages()
+            samples = [Sample.model_validate_json(await anext(messages)) for _ in range(3)]
+    assert all(sample.memory_used_bytes > 1 << 20 for sample in samples)
+    assert all(0 <= sample.cpu_percent <= 100 for sample in samples)
+    assert samples[0].time < samples[1].time < samples[2].time
