@@ -75,12 +75,12 @@ class HypersdkApp(App[None]):
         unicode: bool = True,
         now: Callable[[], datetime] = utcnow,
     ) -> None:
-        super().__init__()
+        super().__init__(ansi_color=theme.ansi or None)
         self.options = options
         self._connect = connect
         self._notices = list(notices)
         self._unicode = unicode
-        self._painter = Painter()
+        self._painter = Painter(self.console._color_system)
         self._now = now
         self._workspace: Workspace | None = None
         self.animation_level = "none"
@@ -95,7 +95,11 @@ class HypersdkApp(App[None]):
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Textual's way to the terminal, with only the changed cells."""
-        super()._display(screen, cast("RenderableType", self._painter.tight(renderable)) or renderable)
+        update = self._painter.tight(renderable)
+        if update is None:
+            super()._display(screen, renderable)
+        elif update.is_needed:
+            super()._display(screen, cast("RenderableType", update))
 
     def on_resize(self) -> None:
         """Terminals move what they show when they are resized."""
@@ -140,11 +144,12 @@ class HypersdkApp(App[None]):
 
     def on_hypersdk_app_feed_moved(self) -> None:
         """Hand the changes to the screens."""
+        from tui.feed import Changes
+
         feed = self.workspace.feed
-        changes = feed.take() if feed else None
-        if changes is not None:
-            for screen in self._console_screens():
-                screen.hear(changes)
+        changes = feed.take() if feed else Changes()
+        for screen in self._console_screens():
+            screen.hear(changes)
 
     async def _begin(self) -> None:
         self.run_worker(self._open(), group="session", exclusive=True)

@@ -11,6 +11,16 @@ STEPS: Final = (1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """What is to be drawn."""
+
+    series: Sequence[Sequence[float]]
+    top: float
+    """The value at the upper edge."""
+    top_words: str
+
+
+@dataclass(frozen=True)
 class Plot:
     """The drawn rows, and which series each character belongs to (-1 for none)."""
 

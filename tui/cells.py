@@ -10,6 +10,10 @@ Cells = tuple[Span, ...]
 """The cells of one row, in the order of the columns it was made for."""
 
 
+ROOMY = 110
+"""From this width on there are two blanks between columns."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column; the lower its rank, the longer it stays when the terminal gets narrow."""
@@ -31,15 +35,18 @@ class Placed:
     index: int
     x: int
     width: int
+    gap: int
+    """Blanks after it."""
 
 
-def place(columns: Sequence[Column], width: int, gutter: int = 2, gap: int = 1) -> tuple[Placed, ...]:
+def place(columns: Sequence[Column], width: int, gutter: int = 2) -> tuple[Placed, ...]:
     """The columns that fit, the least important dropped first; what is left over goes to those that may grow."""
+    gap = 2 if width >= ROOMY else 1
     shown = _fitting(columns, width - gutter, gap)
     widths = _grown([columns[index] for index in shown], width - gutter, gap)
     placed, x = [], gutter
     for index, wide in zip(shown, widths, strict=True):
-        placed.append(Placed(columns[index], index, x, wide))
+        placed.append(Placed(columns[index], index, x, wide, gap))
         x += wide + gap
     return tuple(placed)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from hypersdk.model.metrics import Sample
 from hypersdk.model.quantity import human_bytes
-from tui.braille import ceiling
+from tui.braille import Drawing, ceiling
 from tui.history import History
 
 Read = Callable[[Sample], float]
@@ -31,13 +31,14 @@ class Chart:
         highest = max((max(history.since(first, read), default=0.0) for _, read in self.series), default=0.0)
         return max(1024.0, ceiling(highest, 1024.0)) if self.is_bytes else ceiling(highest)
 
-    def drawing(self, history: History, first: int) -> tuple[list[list[float]], float]:
-        """The series from sample number `first` on, and the value at the upper edge."""
-        return [history.since(first, read) for _, read in self.series], self.height(history, first)
+    def drawing(self, history: History, first: int) -> Drawing:
+        """The series from sample number `first` on, and what stands at the upper edge."""
+        top = self.height(history, first)
+        return Drawing([history.since(first, read) for _, read in self.series], top, self.value(top))
 
-    def words(self, sample: Sample) -> str:
-        """The newest values."""
-        return "  ".join(f"{label}{self.value(read(sample))}" for label, read in self.series)
+    def words(self, sample: Sample) -> list[str]:
+        """The newest value of each series."""
+        return [f"{label}{self.value(read(sample))}" for label, read in self.series]
 
     def value(self, number: float) -> str:
         """One value with its unit."""

@@ -17,11 +17,11 @@ SortKey = tuple[str | float, ...]
 
 NAMESPACE: Final = Column("namespace", "NAMESPACE", 12, rank=1, widest=24)
 COLUMNS: Final = (
-    Column("name", "NAME", 18, rank=0, widest=40),
-    Column("status", "STATUS", 18, rank=2, widest=44),
+    Column("name", "NAME", 17, rank=0, widest=32),
+    Column("status", "STATUS", 21, rank=2, widest=36),
     Column("cpu", "CPU%", 5, rank=5, right=True),
     Column("memory", "MEM", 11, rank=6, right=True),
-    Column("node", "NODE", 12, rank=8, widest=24),
+    Column("node", "NODE", 12, rank=8, widest=20),
     Column("ip", "IP", 15, rank=7, widest=26),
     Column("age", "AGE", 4, rank=4, right=True),
 )
@@ -64,10 +64,10 @@ def status_cell(vm: VirtualMachine, pending: VMOperation | None, glyphs: Glyphs)
     """Sign, phase and, where the VM is not well or busy, a short why."""
     sign, phase = glyphs.phases[vm.phase], vm.phase
     if vm.metadata.deletion_timestamp is not None:
-        return Span(f"{glyphs.busy} deleting ({phase})", Tone.WARN)
+        return Span(f"{glyphs.busy} deleting, {phase}", Tone.WARN)
     if pending is not None:
         percent = f" {pending.status.progress}%" if pending.status.progress else ""
-        return Span(f"{glyphs.busy} {pending.spec.operation}{percent} ({phase})", Tone.ACCENT)
+        return Span(f"{glyphs.busy} {pending.spec.operation}{percent}, {phase}", Tone.ACCENT)
     reason = trouble(vm)
     tone = Tone.WARN if reason and phase is Phase.RUNNING else TONES[phase]
     return Span(f"{sign} {phase} {reason}".rstrip(), tone)

@@ -95,15 +95,17 @@ def run(options: Options, environ: Mapping[str, str]) -> int:
     from tui.app import HypersdkApp
 
     unicode = shows_unicode(environ, locale.getpreferredencoding(False))
-    connect = partial(_connect, options, environ)
-    app = HypersdkApp(options, connect, theme, notices=(notice,) if notice else (), unicode=unicode)
+    app = HypersdkApp(
+        options, partial(connect, options, environ), theme, notices=(notice,) if notice else (), unicode=unicode
+    )
     sys.stdout.write(" " * len(SPLASH) + "\r")
     sys.stdout.flush()
     app.run(mouse=options.mouse)
     return app.return_code or 0
 
 
-async def _connect(options: Options, environ: Mapping[str, str]) -> "Session":
+async def connect(options: Options, environ: Mapping[str, str]) -> "Session":
+    """A session on the API that was asked for."""
     from hypersdk.kube.endpoint import Endpoint, default_kubeconfig
     from tui.session import live_session
 

@@ -24,7 +24,8 @@ WORTH_JOINING = 6
 class Painter:
     """What one terminal shows, line by line."""
 
-    def __init__(self) -> None:
+    def __init__(self, system: ColorSystem | None) -> None:
+        self.system = system
         self._shown: dict[int, list[Cell]] = {}
 
     def forget(self) -> None:
@@ -39,6 +40,11 @@ class Painter:
             case ChopsUpdate():
                 return TightUpdate(self, list(_pieces(update)))
         return None
+
+    def differs(self, x: int, y: int, segments: list[Segment]) -> bool:
+        """Whether that piece is not what is shown."""
+        made = cells(segments, self.system)
+        return self._shown.get(y, [])[x : x + len(made)] != made
 
     def changes(self, x: int, y: int, cells: list[Cell]) -> Iterator[tuple[int, list[Cell]]]:
         """Runs of cells of that piece that differ from what is shown; they count as shown from now on."""
@@ -67,10 +73,15 @@ class TightUpdate(CompositorUpdate):
         self._painter = painter
         self._pieces = pieces
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything differs from what is shown; Textual paints often to no effect."""
+        return any(self._painter.differs(x, y, segments) for x, y, segments in self._pieces)
+
     def render_segments(self, console: Console) -> str:
         """The bytes for the terminal."""
         out: list[str] = []
-        style, system = "", console._color_system
+        style, system = "", self._painter.system
         for x, y, segments in self._pieces:
             for at, run in self._painter.changes(x, y, cells(segments, system)):
                 out.append(f"\x1b[{y + 1};{at + 1}H")

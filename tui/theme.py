@@ -70,8 +70,4 @@ def has_few_colours(environ: Mapping[str, str]) -> bool:
         return True
     if environ.get("COLORTERM", "").lower() in {"truecolor", "24bit"}:
         return False
-    term = environ.get("TERM", "")
-    return "256" not in term and "direct" not in term and term.split("-")[0] not in _MANY
-
-
-_MANY: Final = frozenset({"alacritty", "kitty", "foot", "wezterm", "ghostty", "iterm2"})
+    return environ.get("TERM", "").rpartition("-")[2] not in {"256color", "kitty"}  # the same rule as Rich's

@@ -222,6 +222,7 @@ class DetailScreen(ConsoleScreen):
     async def _keep_attached(self) -> None:
         pane, session = self.query_one("#serial", SerialPane), self.workspace.session
         assert session is not None
+        self._say_of_console("", None)
 
         async def show(data: bytes, is_live: bool) -> None:
             await pane.feed(data, live=is_live)

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 from textual.strip import Strip
 
-from tui.braille import Plot, plot, window
-from tui.tone import Span, Tone
+from tui.braille import Drawing, Plot, plot, window
+from tui.tone import Line, Span, Tone
 from tui.widgets.canvas import Canvas, StripBuilder
 
-Draw = Callable[[int], tuple[Sequence[Sequence[float]], float]]
-"""From the number of the first sample to the series and the value at the upper edge."""
+Draw = Callable[[int], Drawing]
+"""From the number of the first sample to what is drawn."""
 SERIES = (Tone.OK, Tone.ACCENT)
 
 
@@ -20,13 +20,14 @@ class LineChart(Canvas):
         super().__init__(id=id)
         self._title = title
         self._braille = braille
-        self._words = ""
+        self._words: Sequence[str] = ()
+        self._top_words = ""
         self._count = 0
         self._draw: Draw | None = None
         self._plot = Plot((), ())
 
-    def show(self, words: str, count: int, draw: Draw) -> None:
-        """Show the series of which `count` samples were seen so far."""
+    def show(self, words: Sequence[str], count: int, draw: Draw) -> None:
+        """Show series of which `count` samples were seen so far; each has its words above."""
         self._words, self._count, self._draw = words, count, draw
         self._plan()
         self.repaint()
@@ -34,12 +35,12 @@ class LineChart(Canvas):
     @property
     def text(self) -> str:
         """What is drawn, as text."""
-        return "\n".join((f"{self._title} {self._words}", *self._plot.rows))
+        return "\n".join((f"{self._title} {'  '.join(self._words)} {self._top_words}", *self._plot.rows))
 
     def paint(self, y: int) -> Strip:
         """Line 0 is the words."""
         if y == 0:
-            return self.strip((Span(f"{self._title} ", Tone.STRONG), Span(self._words)))
+            return self.strip(self._head())
         if y > len(self._plot.rows):
             return self.strip(())
         return self._dots(self._plot.rows[y - 1], self._plot.owners[y - 1])
@@ -55,8 +56,16 @@ class LineChart(Canvas):
         if self._draw is None or width < 1 or height < 1:
             self._plot = Plot((), ())
             return
-        series, top = self._draw(window(self._count, width * (2 if self._braille else 1)))
-        self._plot = plot(series, width, height, top, self._braille)
+        drawing = self._draw(window(self._count, width * (2 if self._braille else 1)))
+        self._top_words = drawing.top_words
+        self._plot = plot(drawing.series, width, height, drawing.top, self._braille)
+
+    def _head(self) -> Line:
+        words = [Span(f"{one}  ", SERIES[number % len(SERIES)]) for number, one in enumerate(self._words)]
+        room = self.size.width - len(self._title) - 1 - sum(len(span.text) for span in words)
+        scale = f"of {self._top_words}" if self._top_words else ""
+        at_edge = Span(scale.rjust(room) if room >= len(scale) else "", Tone.DIM)
+        return (Span(f"{self._title} ", Tone.STRONG), *words, at_edge)
 
     def _dots(self, row: str, owners: Sequence[int]) -> Strip:
         made, base = StripBuilder(), self.tone(Tone.PLAIN)

@@ -272,7 +272,7 @@ class Table(Canvas, can_focus=True):
             title = one.column.title
             if one.column.id == self._sorted_by[0]:
                 title += self._glyphs.down if self._sorted_by[1] else self._glyphs.up
-            made.add(self._fit(title, one) + " ", style)
+            made.add(self._fit(title, one) + " " * one.gap, style)
         return made.done(self.size.width, style)
 
     def _row(self, index: int) -> Strip:
@@ -296,7 +296,7 @@ class Table(Canvas, can_focus=True):
             leads = one is self._placed[0] and (is_cursor or is_marked)
             blank = not cell.text or cell.tone is Tone.PLAIN
             made.add(self._fit(cell.text, one), lead if leads else base if blank else self.tone(cell.tone))
-            made.add(" ", base)
+            made.add(" " * one.gap, base)
         return made.done(self.size.width, base)
 
     def _fit(self, text: str, one: Placed) -> str:
