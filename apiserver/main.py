@@ -89,7 +89,7 @@ async def serve(options: Options) -> None:
         home.write_private(options.kubeconfig, kubeconfig(address, certificates.authority.read_bytes(), token))
         print(f"ready {address}", flush=True)  # noqa: T201 -- the one line that whoever starts it waits for
         await _until_stopped(keeper)
-        store.end_watches()
+        store.cut_watches()
         await runner.cleanup()
         await gateway.close()
     finally:

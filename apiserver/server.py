@@ -19,6 +19,7 @@ from apiserver.refusal import Refusal, no_such_path
 log = logging.getLogger(__name__)
 
 BODY_LIMIT = 3 * 2**20
+_HEALTH = {"healthz", "livez", "readyz"}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -40,13 +41,14 @@ class Server:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = urlsplit(request.raw_path).path
-        if path.strip("/").split("/")[0] in {"healthz", "livez", "readyz"}:
-            return plain.health(request)
-        if path == "/version":
-            return await plain.version(request)
-        user = authenticate(request.headers.get("Authorization", ""), self._token)
-        if user is None:
+        authorization = request.headers.get("Authorization", "")
+        user = authenticate(authorization, self._token)
+        if user is None and (authorization or not _is_open(path)):
             raise Refusal(401, "Unauthorized", "Unauthorized")
+        if path.strip("/").split("/")[0] in _HEALTH:
+            return plain.health(request)
+        if user is None or path == "/version":
+            return await plain.version(request)
         if request.query.get("watch") is None and path.startswith("/openapi/"):
             return await self._plain.openapi(request, path.removeprefix("/openapi/"))
         if path == "/":
@@ -66,10 +68,15 @@ class Server:
     async def _resource(self, request: web.Request, user: User, route: Route) -> web.StreamResponse:
         resource = self._api.catalogue.find(route.group, route.version, route.resource)
         if resource is None:
-            if route.group not in self._api.catalogue.groups():
-                return web.Response(status=404, text="404 page not found\n")
-            raise no_such_path()
+            if self._api.catalogue.is_builtin(route.group):
+                raise no_such_path()
+            return web.Response(status=404, text="404 page not found\n")
         return await dispatch(Call(self._api, request, user, resource, route))
+
+
+def _is_open(path: str) -> bool:
+    """Whether a path is answered without a token (with a wrong one, none is)."""
+    return path == "/version" or path.strip("/").split("/")[0] in _HEALTH
 
 
 async def _anonymous(_request: web.Request, response: web.StreamResponse) -> None:

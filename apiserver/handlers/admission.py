@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from apiserver.document import Decoded, Unreadable, child, decode, decode_yaml, text
 from apiserver.handlers.call import Call, FieldValidation
 from apiserver.objects.metadata import check_metadata, check_metadata_update, finalizer_warnings
+from apiserver.protobuf import decode_protobuf, knows
 from apiserver.refusal import FieldError, Refusal, bad_request, invalid, unsupported_media
 from apiserver.registry.builtin import schema as builtin_schema
 from apiserver.registry.resource import ResourceType
@@ -43,6 +44,8 @@ async def read_object(call: Call) -> Sent:
             read = decode
         case "application/yaml" | "application/x-yaml" | "text/yaml":
             read = decode_yaml
+        case "application/vnd.kubernetes.protobuf" if knows(call.resource.kind):
+            read = _from_protobuf
         case _:
             raise unsupported_media(_BODY_TYPES)
     try:
@@ -50,6 +53,10 @@ async def read_object(call: Call) -> Sent:
     except Unreadable as error:
         raise _unrecognized(call.resource, f"couldn't get version/kind; {error}") from error
     return sent(call.resource, decoded)
+
+
+def _from_protobuf(body: bytes) -> Decoded:
+    return Decoded(decode_protobuf(body))
 
 
 def _unrecognized(resource: ResourceType, why: str) -> Refusal:

@@ -8,6 +8,7 @@ from apiserver.handlers.call import Call, is_dry_run
 from apiserver.handlers.negotiation import Wanted
 from apiserver.handlers.reading import selection
 from apiserver.objects.preparation import is_held, mark_deleted
+from apiserver.protobuf import decode_protobuf
 from apiserver.refusal import FieldError, Named, bad_request, conflict, forbidden, invalid, not_found
 from apiserver.storage.stored import Stored
 from hypersdk.model.base import JsonObject
@@ -20,8 +21,9 @@ async def _options(call: Call) -> JsonObject:
     """DeleteOptions from the body, or from the query when there is none."""
     body = await call.request.read()
     if body:
+        is_binary = call.request.content_type == "application/vnd.kubernetes.protobuf"
         try:
-            options = decode(body).value
+            options = decode_protobuf(body) if is_binary else decode(body).value
         except Unreadable as error:
             raise bad_request(f"couldn't get version/kind; {error}") from error
         if not isinstance(options, dict):

@@ -1,9 +1,11 @@
 """PATCH on objects: JSON patch, merge patch, strategic merge patch, server-side apply."""
 
+from copy import deepcopy
+
 from aiohttp import web
 from pydantic import JsonValue
 
-from apiserver.document import Decoded, Unreadable, child, decode, decode_yaml, text
+from apiserver.document import Decoded, Unreadable, child, decode, decode_yaml, encode, text
 from apiserver.handlers import admission
 from apiserver.handlers.answers import object_answer
 from apiserver.handlers.call import Call, WriteOptions, write_options
@@ -21,6 +23,7 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 async def patch(call: Call) -> web.Response:
@@ -105,7 +108,7 @@ async def _apply(call: Call, body: bytes, options: WriteOptions) -> web.Response
         error = required("fieldManager", "is required for apply patch")
         raise invalid(Named("meta.k8s.io", "PatchOptions"), [error])
     config = _configuration(call, body)
-    problem = admission.settle_fields(call, _copy(config.obj), config.duplicates, options.validation)
+    problem = admission.settle_fields(call, deepcopy(config.obj), config.duplicates, options.validation)
     if problem:
         raise bad_request(_strict_apply(call, problem))
     await call.api.store.settled(call.key)
@@ -115,21 +118,24 @@ async def _apply(call: Call, body: bytes, options: WriteOptions) -> web.Response
     live = old.document() if old is not None else {}
     writer = Writer(options.manager, "Apply", call.resource.api_version, call.route.subresource)
     new = applied(live, config.obj, ownership_schema(call.resource), writer, options.force, call.api.now())
+    if writer.name == "kubectl" and not writer.subresource:
+        _keep_last_applied(new, config.obj)
     admission.settle_fields(call, new, [], "Ignore")
     if old is None:
         return await object_answer(call, await create_object(call, new, options, managed=True), 201)
     return await object_answer(call, await update_object(call, old, new, options, managed=True))
 
 
+def _keep_last_applied(new: JsonObject, config: JsonObject) -> None:
+    """What `kubectl apply` without --server-side goes by stays true, where it was used before."""
+    annotations = child(new, "metadata", "annotations")
+    if LAST_APPLIED in annotations and LAST_APPLIED not in child(config, "metadata", "annotations"):
+        annotations[LAST_APPLIED] = encode(config).decode() + "\n"
+
+
 def _strict_apply(call: Call, problem: str) -> str:
     resource = call.resource
     return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {problem}'
-
-
-def _copy(obj: JsonObject) -> JsonObject:
-    copied = merge_patch({}, obj)
-    assert isinstance(copied, dict)
-    return copied
 
 
 def _configuration(call: Call, body: bytes) -> admission.Sent:

@@ -123,7 +123,7 @@ async def watch(call: Call) -> web.StreamResponse:
             except (ConnectionError, TimeoutError):
                 _cut_off(call.request)
                 return response
-        if subscription.overrun:
+        if subscription.broken:
             _cut_off(call.request)
     return response
 
@@ -159,12 +159,12 @@ async def _chunks(begun: _Watch, subscription: Subscription, timeout: float) -> 
         yield encode({"type": "ERROR", "object": expired(str(error)).status()}) + b"\n"
         return
     bookmark_at = loop.time() + _BOOKMARK_S
-    while not subscription.overrun and not subscription.ended:
+    while not subscription.broken and not subscription.ended:
         changes = await subscription.take(max(0.0, min(ends_at, bookmark_at) - loop.time()))
         for chunk in _joined(begun.lines(changes)):
             yield chunk
         is_over = loop.time() >= ends_at or subscription.ended
-        if begun.bookmarks and not subscription.overrun and (is_over or loop.time() >= bookmark_at):
+        if begun.bookmarks and not subscription.broken and (is_over or loop.time() >= bookmark_at):
             bookmark_at = loop.time() + _BOOKMARK_S
             if subscription.is_empty:
                 begun.version = max(begun.version, begun.call.api.store.version)

@@ -70,9 +70,9 @@ def _entry(manager: Manager) -> JsonObject:
 
 def track_update(old: JsonObject, new: JsonObject, schema: JsonObject, writer: Writer, now: datetime) -> None:
     """Give the writer what it changed, and take that from everybody else."""
-    managers = read_managers(old)
-    if "managedFields" in child(new, "metadata") and not items(child(new, "metadata"), "managedFields"):
-        managers = {}  # an empty list asks to forget who owned what
+    sent = child(new, "metadata").get("managedFields")
+    # What a client sends is believed (an empty list asks to forget who owned what); most send what they read.
+    managers = read_managers(old if sent is None else new)
     comparison = Comparison(ownable(old), ownable(new), schema)
     touched = union(comparison.written, comparison.removed)
     for other, manager in list(managers.items()):

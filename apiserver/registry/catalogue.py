@@ -41,6 +41,10 @@ class Catalogue:
         self._index = {(one.group, one.version, one.plural): one for one in resources}
         self.generation += 1
 
+    def is_builtin(self, group: str) -> bool:
+        """Whether a group is one of Kubernetes' own."""
+        return group in _CORE_FIRST
+
     def of_kind(self, api_version: str, kind: str) -> ResourceType | None:
         """The resource of a kind, whatever its version."""
         group = api_version.rpartition("/")[0]

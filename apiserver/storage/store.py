@@ -124,11 +124,16 @@ class Store:
         finally:
             self._subscriptions[resource].remove(subscription)
 
-    def end_watches(self, resource: str | None = None) -> None:
-        """Let the watches of a resource (or all) finish."""
-        for name in list(self._subscriptions) if resource is None else [resource]:
-            for subscription in list(self._subscriptions[name]):
-                subscription.end()
+    def end_watches(self, resource: str) -> None:
+        """Let the watches of a resource that is no more finish."""
+        for subscription in list(self._subscriptions[resource]):
+            subscription.end()
+
+    def cut_watches(self) -> None:
+        """Break every watch off: the server stops, and clients are to come back after a pause."""
+        for subscriptions in self._subscriptions.values():
+            for subscription in list(subscriptions):
+                subscription.cut()
 
     def close(self) -> None:
         """Write what is queued and close."""

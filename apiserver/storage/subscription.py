@@ -16,17 +16,16 @@ class Subscription:
         self._limit = limit
         self._changes: deque[Change] = deque()
         self._wake = asyncio.Event()
-        self.overrun = False
-        """The watcher was too slow: changes were lost, and the watch has to end."""
+        self.broken = False
+        """Changes were lost (the watcher was too slow), or the server stops: the connection is to be cut."""
         self.ended = False
-        """The resource is gone or the server stops."""
+        """The resource is gone: the watch is to end in good order."""
 
     def push(self, change: Change) -> None:
         """Add a change."""
         if len(self._changes) >= self._limit:
-            self.overrun = True
-            self._changes.clear()
-        if not self.overrun:
+            self.cut()
+        if not self.broken:
             self._changes.append(change)
         self._wake.set()
 
@@ -35,6 +34,12 @@ class Subscription:
         """Whether everything was taken."""
         return not self._changes
 
+    def cut(self) -> None:
+        """Break the watch off."""
+        self.broken = True
+        self._changes.clear()
+        self._wake.set()
+
     def end(self) -> None:
         """Let the watcher finish."""
         self.ended = True
@@ -42,7 +47,7 @@ class Subscription:
 
     async def take(self, timeout: float) -> list[Change]:
         """Everything that came; empty after the timeout, or when the watch is over."""
-        if not self._changes and not self.overrun and not self.ended:
+        if not self._changes and not self.broken and not self.ended:
             self._wake.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), timeout)
