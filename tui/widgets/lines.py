@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding
 from textual.strip import Strip
@@ -104,11 +104,12 @@ def wrap(line: Line, width: int, indent: int = 4) -> list[Line]:
 
 def _head(text: str, room: int, fresh: bool) -> str:
     """As many whole words as fit; a word that is longer than a line of its own is cut."""
-    cut = set_cell_size(text, room).rstrip("\0")
-    end = cut.rfind(" ") + 1
-    if end > 0:
+    cut = _longest(text, room)
+    if text[len(cut)] == " ":
+        return cut
+    if end := cut.rfind(" ") + 1:
         return text[:end]
-    return _longest(text, room) if fresh else ""
+    return cut if fresh else ""
 
 
 def _longest(text: str, room: int) -> str:
