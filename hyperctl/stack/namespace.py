@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from hypersdk.errors import HyperSDKError
+
 _CLONE_NEWNS = 0x00020000
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -102,7 +104,12 @@ def _private_dev() -> None:
 
 
 def _mount(*arguments: str) -> None:
-    subprocess.run(["mount", *arguments], check=True)
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise HyperSDKError(
+            f"{done.stderr.strip() or 'mount failed'}. Our libvirtd needs a mount namespace of its own: a container "
+            "must be privileged, and a chroot's root must be a mount point"
+        )
 
 
 def _call(function: str, *arguments: int) -> None:
