@@ -88,5 +88,6 @@ def _open_console(here: Places, talk: Talk) -> int:
     if not sys.stdout.isatty():
         talk.say(f"No terminal here, so no console. It opens with: hypersdk --kubeconfig {here.kubeconfig}")
         return 0
+    talk.say("The VMs run on when the console is closed; 'hyperctl down' ('make down') stops them.")
     program = Path(sys.executable).with_name("hypersdk")
     os.execv(program, [str(program), "--kubeconfig", str(here.kubeconfig)])
