@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.console import RenderableType
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.command import Provider
 from textual.message import Message
 from textual.screen import Screen
@@ -17,6 +17,7 @@ from textual.widgets import Static
 from hypersdk.errors import HyperSDKError
 from tui.options import Options
 from tui.painting import Painter
+from tui.typeahead import TypeAheadApp
 
 if TYPE_CHECKING:
     from tui.journal import Entry
@@ -48,7 +49,7 @@ class FirstPaint(Screen[None]):
         yield Static(" HyperSDK  starting …")
 
 
-class HypersdkApp(App[None]):
+class HypersdkApp(TypeAheadApp):
     """The console."""
 
     TITLE = "HyperSDK"

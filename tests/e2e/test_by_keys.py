@@ -21,8 +21,8 @@ def console(stack: Stack) -> Iterator[Terminal]:
 def test_a_machine_is_created_watched_typed_into_stopped_and_deleted_by_keys(console: Terminal) -> None:
     console.press("c")
     console.wait_for("Create a VM in default")
-    console.press("web", "tab", "tab", "tab", *["backspace"] * 8, "256Mi")
-    console.wait_for("-name web .*-memory 256Mi")
+    console.press("web")
+    console.wait_for("hyperctl k8s vm create -name web ")
     console.press("enter")
     console.wait_for(r"web\s+\S+ (Pending|Creating|Running)")
 

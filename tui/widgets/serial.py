@@ -31,6 +31,9 @@ LEAVE: Final = "ctrl+right_square_bracket"
 class SerialPane(Widget, can_focus=True):
     """A terminal on a guest. Typing goes to the guest; Ctrl-] leaves for browsing the history, Enter comes back."""
 
+    TAKES_EVERY_KEY = True
+    """A key typed here never moves the focus by itself, so the next need not wait for it."""
+
     browsing = reactive(False)
     """Keys move the view instead of going to the guest."""
 

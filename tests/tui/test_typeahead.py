@@ -1,0 +1,95 @@
+"""Keys that arrive in one burst have the same effect as keys typed one by one."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.pilot import Pilot
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from tui.typeahead import TypeAheadApp
+
+
+class Ask(ModalScreen[None]):
+    """A dialog with one field."""
+
+    def compose(self) -> ComposeResult:
+        """The field."""
+        yield Input(id="answer")
+
+    def on_mount(self) -> None:
+        """Type at once."""
+        self.query_one(Input).focus()
+
+
+class Sample(TypeAheadApp):
+    """A filter line, a dialog, and a key that must not be pressed by accident."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("slash", "filter"), ("a", "ask"), ("d", "danger")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dangers = 0
+
+    def compose(self) -> ComposeResult:
+        """A list that has no field, and a field."""
+        yield Static("list")
+        yield Input(id="filter", disabled=True)
+
+    def action_filter(self) -> None:
+        """To the field."""
+        field = self.query_one("#filter", Input)
+        field.disabled = False
+        field.focus()
+
+    def action_ask(self) -> None:
+        """Open the dialog."""
+        self.push_screen(Ask())
+
+    def action_danger(self) -> None:
+        """What happens to somebody whose keys overtake."""
+        self.dangers += 1
+
+
+def burst(app: Sample, text: str) -> None:
+    for character in text:
+        name = {"/": "slash", "\n": "enter"}.get(character, character)
+        app.post_message(events.Key(name, character if character.isprintable() else None))
+
+
+def answer(app: Sample) -> str:
+    return "".join(field.value for field in app.screen.query("#answer").results(Input))
+
+
+async def until(pilot: Pilot[None], happened: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if happened():
+            return
+        await pilot.pause()
+    raise AssertionError(f"it did not happen in {pilot.app!r}")
+
+
+async def test_a_burst_goes_to_the_field_that_its_first_key_opens() -> None:
+    app = Sample()
+    async with app.run_test() as pilot:
+        burst(app, "/add\n")
+        await until(pilot, lambda: app.query_one("#filter", Input).value == "add")
+        assert app.dangers == 0
+
+
+async def test_a_burst_goes_to_the_dialog_that_its_first_key_opens() -> None:
+    app = Sample()
+    async with app.run_test() as pilot:
+        burst(app, "addda")
+        await until(pilot, lambda: answer(app) == "ddda")
+        assert app.dangers == 0
+
+
+async def test_keys_that_open_nothing_are_all_done() -> None:
+    app = Sample()
+    async with app.run_test() as pilot:
+        burst(app, "d" * 20)
+        await until(pilot, lambda: app.dangers == 20)
