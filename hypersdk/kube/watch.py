@@ -131,8 +131,11 @@ class Watch(Generic[T]):
         async with response:
             if response.status >= 400:
                 raise error_of(response.status, await response.read())
-            async for line in _lines(response, self.client.connection.host):
-                yield json.loads(line)
+            try:
+                async for line in _lines(response, self.client.connection.host):
+                    yield json.loads(line)
+            finally:
+                hang_up(response)
 
 
 async def _lines(response: "aiohttp.ClientResponse", host: str) -> AsyncIterator[bytes]:
@@ -148,3 +151,9 @@ async def _lines(response: "aiohttp.ClientResponse", host: str) -> AsyncIterator
                     yield line
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unreachable(f"the watch on {host} broke off: {error or type(error).__name__}") from error
+
+
+def hang_up(response: "aiohttp.ClientResponse") -> None:
+    """Leave a stream that still goes on; closing it politely would wait for the server's own TLS goodbye."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()

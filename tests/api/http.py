@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 from pydantic import JsonValue
 
+from hypersdk.kube.watch import hang_up
 from hypersdk.model.base import JsonObject
 from tests.api.builders import at
 from tests.controlplane.api import Api
@@ -72,7 +73,10 @@ class Http:
     async def watch(self, path: str, **query: str) -> AsyncIterator[Stream]:
         """A watch request that goes on for as long as the block."""
         async with self.session.get(self.url + path, params={"watch": "1", **query}) as response:
-            yield Stream(response)
+            try:
+                yield Stream(response)
+            finally:
+                hang_up(response)
 
 
 @asynccontextmanager

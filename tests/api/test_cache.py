@@ -10,9 +10,10 @@ from hypersdk.kube.endpoint import connect
 from hypersdk.kube.watch import Pace, Watch
 from hypersdk.model.kinds import VIRTUAL_MACHINES
 from hypersdk.model.virtualmachine import Phase, VirtualMachine
-from tests.api.builders import virtual_machine
+from tests.api.builders import at, virtual_machine
 from tests.controlplane.api import Api, Server
 from tests.controlplane.caches import names, running, until
+from tests.controlplane.kubectl import Kubectl
 from tests.controlplane.proxy import CuttingProxy, port_of, through
 
 QUICK = Pace(first_retry=0.02, longest_retry=0.2, inactivity=30)
@@ -111,22 +112,23 @@ async def test_a_silent_connection_counts_as_dead(any_api: Api, client: Client, 
         await until(cache, lambda: names(cache) == {"a"})
 
 
-async def test_a_server_that_restarts_is_found_again(any_server: Server, client: Client, namespace: str) -> None:
+async def test_a_server_that_restarts_is_found_again(any_server: Server, client: Client, kubectl: Kubectl) -> None:
+    namespace = kubectl.namespace
     await _make(client, namespace, "a", "b")
     uids = {vm.metadata.uid for vm in await client.list(VIRTUAL_MACHINES, namespace)}
     async with running(_watch(client, namespace)) as cache:
         any_server.restart()
-        await until(cache, lambda: cache.health is Health.STALE)
-        await until(cache, lambda: cache.health is Health.LIVE)
-        await client.delete(VIRTUAL_MACHINES, namespace, "a")
-        await _make(client, namespace, "c")
-        await until(cache, lambda: names(cache) == {"b", "c"})
+        kubectl("delete", "vm", "a")
+        kubectl.apply(virtual_machine("c"))
+        await until(cache, lambda: names(cache) == {"b", "c"} and cache.health is Health.LIVE)
         assert cache.objects[namespace, "b"].metadata.uid in uids, "nothing was made anew"
 
 
-async def test_versions_go_on_after_a_restart(any_server: Server, client: Client, namespace: str) -> None:
-    await _make(client, namespace, "a")
-    before = (await client.get(VIRTUAL_MACHINES, namespace, "a")).metadata.resource_version
+def test_versions_go_on_after_a_restart(any_server: Server, kubectl: Kubectl) -> None:
+    kubectl.apply(virtual_machine("web"))
+    before = at(kubectl.json("get", "vm", "web"), "metadata", "resourceVersion")
     any_server.restart()
-    after = await client.patch(VIRTUAL_MACHINES, namespace, "a", {"spec": {"cpus": 2}})
-    assert int(after.metadata.resource_version) > int(before)
+    assert at(kubectl.json("get", "vm", "web"), "metadata", "resourceVersion") == before
+    kubectl.apply(virtual_machine("web", cpus=2))
+    after = at(kubectl.json("get", "vm", "web"), "metadata", "resourceVersion")
+    assert int(str(after)) > int(str(before))

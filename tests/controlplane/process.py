@@ -1,6 +1,7 @@
 """A server program that a test starts, waits for, and stops by its pid."""
 
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,11 @@ class Process:
 
     @classmethod
     def start(cls, command: Sequence[str | Path], log: Path, environ: Mapping[str, str] | None = None) -> "Process":
-        """Start it so that it ends with this process, even when that is killed."""
+        """Start it so that it ends with this process, even when that is killed.
+
+        The kernel takes the thread for the parent: started from any but the main one, it ends with that thread.
+        """
+        assert threading.current_thread() is threading.main_thread(), "start servers from the main thread"
         with log.open("ab") as out:
             running = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *map(str, command)],
