@@ -29,7 +29,8 @@ class QemuProcesses:
     def of(self, uuid: str, name: str) -> QemuProcess:
         """The domain's process; pid 0 when there is none to be seen. Blocks."""
         known = self._known.get(uuid)
-        if known is None or _started_at(known.pid) != known.started_at:
+        # One that was not found is looked for again: it may have been on its way in or out.
+        if known is None or not known.pid or _started_at(known.pid) != known.started_at:
             known = self._search(uuid, name)
             self._known[uuid] = known
         return known
