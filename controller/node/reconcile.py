@@ -129,6 +129,8 @@ class VmReconciler:
         await self._adopt(subject, observed)
         state = State(subject, observed, operation, Prepared(), self._intent(subject, operation))
         for _ in range(ROUNDS):
+            if state.operation is not None:
+                state.operation = await self.conductor.see_end(state.operation, state.observed)
             self._settle(state)
             state.prepared = await self._prepare(state)
             subject.desired = state.prepared.desired

@@ -8,7 +8,15 @@ from datetime import datetime
 from controller.hypervisor.port import ObservedDomain
 from controller.node.objects import Objects
 from controller.node.operations.outcome import stamped
-from controller.node.operations.power import Obstacle, judged, running_before, taken_up, wanted_running
+from controller.node.operations.power import (
+    OLD_RUN_ENDED,
+    Obstacle,
+    ends_now,
+    judged,
+    running_before,
+    taken_up,
+    wanted_running,
+)
 from controller.node.operations.turn import turn
 from hypersdk.errors import NotFound
 from hypersdk.model.virtualmachine import VirtualMachine
@@ -47,6 +55,12 @@ class Conductor:
         if vm.spec.running != wanted_running(op):
             vm = await self.vms.write(vm, {"spec": {"running": wanted_running(op)}})
         return vm, await self._write(op, op.status.but(result=result | {SPEC_WRITTEN: True}))
+
+    async def see_end(self, op: VMOperation, observed: ObservedDomain | None) -> VMOperation:
+        """Write down that a restart's old run is over, before there is a new one."""
+        if not ends_now(op, observed):
+            return op
+        return await self._write(op, op.status.but(result=(op.status.result or {}) | {OLD_RUN_ENDED: True}))
 
     async def judge(self, op: VMOperation, observed: ObservedDomain | None, obstacle: Obstacle | None) -> VMOperation:
         """Write what the pass did for it."""

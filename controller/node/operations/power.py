@@ -15,6 +15,8 @@ from hypersdk.model.quantity import to_seconds
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import OperationPhase, VMOperation, VMOperationStatus
 
+OLD_RUN_ENDED = "oldRunEnded"
+
 
 @dataclass(frozen=True)
 class Obstacle:
@@ -51,8 +53,20 @@ def as_intent(op: VMOperation, base: Intent) -> Intent:
     """What the operation wants of the power, over what the spec wants."""
     if op.spec.operation == "stop":
         return replace(base, wanted=Wanted.OFF, force=op.spec.force)
-    ending = _run_before(op) if op.spec.operation == "restart" else None
+    ending = _run_before(op) if op.spec.operation == "restart" and not has_ended(op) else None
     return replace(base, wanted=Wanted.ON, explicit=True, force=op.spec.force and ending is not None, ending=ending)
+
+
+def has_ended(op: VMOperation) -> bool:
+    """Whether a restart has seen the end of the run that it began with."""
+    return (op.status.result or {}).get(OLD_RUN_ENDED) is True
+
+
+def ends_now(op: VMOperation, observed: ObservedDomain | None) -> bool:
+    """Whether a restart sees that end now; written down before another run begins, so that there is only one."""
+    if op.spec.operation != "restart" or has_ended(op):
+        return False
+    return observed is None or not observed.is_active or run_of(observed) != _run_before(op)
 
 
 def judged(
@@ -83,7 +97,7 @@ def _is_effective(op: VMOperation, observed: ObservedDomain | None) -> bool:
 
 
 def _is_old_run(op: VMOperation, observed: ObservedDomain | None) -> bool:
-    return observed is not None and observed.is_active and run_of(observed) == _run_before(op)
+    return not has_ended(op) and observed is not None and observed.is_active and run_of(observed) == _run_before(op)
 
 
 def _is_halfway(op: VMOperation, observed: ObservedDomain | None) -> bool:
