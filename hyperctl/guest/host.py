@@ -22,13 +22,11 @@ HOST_TOOLS = {
 HOST_PACKAGES = tuple(sorted(set(HOST_TOOLS.values())))
 """What an installer must have installed before an image can be built."""
 
-# An ordinary user's PATH has no sbin, where mke2fs lives.
-_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
-
 
 def require_tools() -> None:
     """Fail early, naming every missing package at once."""
-    missing = sorted({package for tool, package in HOST_TOOLS.items() if shutil.which(tool, path=_PATH) is None})
+    path = _path()
+    missing = sorted({package for tool, package in HOST_TOOLS.items() if shutil.which(tool, path=path) is None})
     if missing:
         names = " ".join(missing)
         raise HyperSDKError(f"the guest image cannot be built without {names}: try apt-get install {names}")
@@ -37,7 +35,7 @@ def require_tools() -> None:
 def run(argv: Sequence[str], cwd: str | os.PathLike[str] | None = None) -> str:
     """Run one program to its end and return what it printed."""
     # mtools otherwise refuses disks whose geometry it finds odd.
-    environ = {**os.environ, "PATH": _PATH, "LC_ALL": "C", "MTOOLS_SKIP_CHECK": "1"}
+    environ = {**os.environ, "PATH": _path(), "LC_ALL": "C", "MTOOLS_SKIP_CHECK": "1"}
     try:
         done = subprocess.run(argv, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     except OSError as error:
@@ -46,3 +44,8 @@ def run(argv: Sequence[str], cwd: str | os.PathLike[str] | None = None) -> str:
         said = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
         raise HyperSDKError(f"{argv[0]} failed: {said}")
     return done.stdout
+
+
+def _path() -> str:
+    """An ordinary user's PATH has no sbin, where mke2fs lives."""
+    return os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))

@@ -40,16 +40,25 @@ def build(cache: Path, tell: Tell, refresh: bool = False) -> Path:
         ) from error
 
 
+def image_path(home: Path, packages: Sequence[Package]) -> Path:
+    """Return where this builder puts the image it makes of these packages."""
+    key = hashlib.sha256(_sources())
+    for package in packages:
+        key.update(f"{package.file} {package.checksum}\n".encode())
+    return home / key.hexdigest()[:16] / "guest.qcow2"
+
+
 def _build(home: Path, tell: Tell, refresh: bool) -> Path:
-    packages = None if refresh else _recorded(home)
-    if packages is not None and (image := _image(home, packages)).exists():
+    packages = () if refresh else _recorded(home)
+    if packages and (image := image_path(home, packages)).exists():
         return image
     require_tools()
     _require_space(home)
-    if packages is None:
+    # Old versions leave the archive: a record is only good together with its files.
+    if not packages or not all(package.is_at(home / "packages" / package.file) for package in packages):
         tell("look up Debian packages")
         packages = resolve()
-    image = _image(home, packages)
+    image = image_path(home, packages)
     if not image.exists():
         fetch(packages, home / "packages", tell)
         _assemble(packages, home, image, tell)
@@ -89,13 +98,6 @@ def _write_disk(root: Path, initrd: Path, scratch: Path) -> Path:
     return disk
 
 
-def _image(home: Path, packages: Sequence[Package]) -> Path:
-    key = hashlib.sha256(_sources())
-    for package in packages:
-        key.update(f"{package.file} {package.checksum}\n".encode())
-    return home / key.hexdigest()[:16] / "guest.qcow2"
-
-
 def _sources() -> bytes:
     """Digest the builder itself: another builder makes another image."""
     here = Path(__file__).parent
@@ -104,11 +106,11 @@ def _sources() -> bytes:
     return "\n".join(f"{path.relative_to(here)} {digest}" for path, digest in zip(files, digests, strict=True)).encode()
 
 
-def _recorded(home: Path) -> tuple[Package, ...] | None:
+def _recorded(home: Path) -> tuple[Package, ...]:
     try:
         return tuple(Package(**entry) for entry in json.loads((home / "packages.json").read_text()))
     except (FileNotFoundError, ValueError, TypeError):
-        return None
+        return ()
 
 
 def _record(home: Path, packages: Sequence[Package]) -> None:

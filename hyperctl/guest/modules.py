@@ -22,7 +22,7 @@ AT_BOOT = (
     "virtio_rng",
     "virtio_balloon",
 )
-"""Loaded by the guest's init in this order, disks first."""
+"""Loaded by the guest's init in this order, disks first; then what the PCI devices ask for by alias."""
 
 ON_DEMAND = ("ata_piix", "nls_ascii", "nls_cp437", "vfat", "virtio_input", "virtio_mem", "virtiofs")
 """Carried for what is plugged in later, or found by its alias."""
