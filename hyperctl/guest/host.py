@@ -41,9 +41,15 @@ def run(argv: Sequence[str], cwd: str | os.PathLike[str] | None = None) -> str:
     except OSError as error:
         raise HyperSDKError(f"{argv[0]} cannot be run: {error.strerror}") from error
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
-        raise HyperSDKError(f"{argv[0]} failed: {said}")
+        raise HyperSDKError(f"{argv[0]} failed: {_gist(done.stderr or done.stdout) or done.returncode}")
     return done.stdout
+
+
+def _gist(said: str) -> str:
+    """Shorten complaints: apt repeats itself for every package."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    more = f" (and {len(lines) - 2} lines more)" if len(lines) > 2 else ""
+    return " / ".join(lines[:2]) + more
 
 
 def _path() -> str:

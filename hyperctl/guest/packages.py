@@ -130,4 +130,6 @@ def _download(packages: Iterable[Package], folder: Path) -> None:
         # As root apt would drop to its own user, who cannot write in our folder.
         run(["apt-get", "download", "--quiet", "-o", "APT::Sandbox::User=root", *names], cwd=folder)
     except HyperSDKError as error:
-        raise HyperSDKError(f"the guest's Debian packages cannot be downloaded: {error}; {_NO_LISTS}") from error
+        raise HyperSDKError(
+            f"the guest's Debian packages cannot be downloaded: {error}; see whether their server answers; {_NO_LISTS}"
+        ) from error
