@@ -134,6 +134,8 @@ class ControlPlane:
         return [
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
             "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",  # a network namespace has no default route to find another one by
+            "--endpoint-reconciler-type=none",
             f"--cert-dir={self._folder}",
             f"--tls-cert-file={made.serving.certificate}",
             f"--tls-private-key-file={made.serving.key}",
