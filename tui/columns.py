@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from hypersdk.model.base import condition
@@ -101,6 +102,7 @@ def age(since: datetime | None, now: datetime) -> str:
     return f"{seconds}s"
 
 
+@lru_cache(maxsize=32768)
 def natural(text: str) -> SortKey:
     """Sorts vm-2 before vm-10."""
     return tuple(float(part) if index % 2 else part for index, part in enumerate(_DIGITS.split(text)))

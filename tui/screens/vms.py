@@ -25,6 +25,7 @@ from tui.widgets.table import Table
 from tui.workspace import ALL, Workspace
 
 AGES_S = 5.0
+FILTER_S = 0.03
 
 
 class VmsScreen(ConsoleScreen):
@@ -38,6 +39,7 @@ class VmsScreen(ConsoleScreen):
         super().__init__(workspace)
         self._fleet = Fleet(self._look_up)
         self._said: Entry | None = None
+        self._filtering = False
 
     def compose(self) -> ComposeResult:
         """Title, filter, banner, rows or words in their place, status, keys."""
@@ -144,15 +146,22 @@ class VmsScreen(ConsoleScreen):
         self.action_sort(event.column)
 
     @on(Input.Changed, "#filter")
-    def _typed(self, event: Input.Changed) -> None:
-        self._fleet.filter_by(event.value)
-        self.start_over()
+    def _typed(self) -> None:
+        """Keys that come quickly are taken together, for looking at ten thousand VMs takes longer than a key."""
+        if not self._filtering:
+            self._filtering = True
+            self.set_timer(FILTER_S, self._apply_filter)
 
     @on(Input.Submitted, "#filter")
     def _entered(self, event: Input.Submitted) -> None:
         if not event.value:
             self.remove_class("-filtering")
         self.table.focus()
+
+    def _apply_filter(self) -> None:
+        self._filtering = False
+        self._fleet.filter_by(self.filter.value)
+        self.start_over()
 
     def _open(self, tab: str) -> None:
         from tui.screens.detail import DetailScreen

@@ -48,7 +48,7 @@ class Lines(Canvas, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap anew."""
-        self._wrap(event.size.width)
+        self._wrap(self.size.width)
         super().on_resize(event)
 
     def action_scroll_by(self, by: int) -> None:
@@ -114,6 +114,6 @@ def _head(text: str, room: int, fresh: bool) -> str:
 
 def _longest(text: str, room: int) -> str:
     end = min(len(text), room)
-    while end > 1 and cell_len(text[:end]) > room:
+    while end > 0 and cell_len(text[:end]) > room:
         end -= 1
     return text[:end]

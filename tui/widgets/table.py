@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from rich.cells import cell_len, set_cell_size
 from textual import events
 from textual.binding import Binding
 from textual.geometry import Offset
@@ -15,11 +14,11 @@ from textual.timer import Timer
 from tui.cells import Cells, Column, Key, Placed, place
 from tui.glyphs import Glyphs
 from tui.tone import Tone
-from tui.widgets.canvas import Canvas, StripBuilder
+from tui.widgets.canvas import Canvas
+from tui.widgets.rows import GUTTER, RowArtist
 
 SHORTEST_TURN_S = 0.1
 """Changes are painted at most this often; keys are painted at once."""
-GUTTER = 2
 RowState = tuple[Cells, bool, bool]
 
 
@@ -66,7 +65,7 @@ class Table(Canvas, can_focus=True):
         super().__init__(id=id)
         self._columns = tuple(columns)
         self._read = read
-        self._glyphs = glyphs
+        self._artist = RowArtist(glyphs, self.style_of)
         self._placed: tuple[Placed, ...] = ()
         self._placed_for = -1
         self._order: Sequence[Key] = ()
@@ -105,12 +104,12 @@ class Table(Canvas, can_focus=True):
         self._columns = tuple(columns)
         self._cells.clear()
         self._place()
-        self.repaint()
+        self._soon()
 
     def set_sort(self, column: str, descending: bool) -> None:
         """Show by which column the rows are sorted."""
         self._sorted_by = (column, descending)
-        self.repaint()
+        self._soon()
 
     def set_order(self, order: Sequence[Key]) -> None:
         """The rows are now these; the cursor stays with its key, or where it was when that is gone."""
@@ -152,7 +151,7 @@ class Table(Canvas, can_focus=True):
         if self.size.width != self._placed_for:
             self._place()
         if y == 0:
-            return self._titles()
+            return self._artist.titles(self._placed, self._sorted_by, self.size.width)
         index = self._top + y - 1
         if index >= len(self._order):
             return Strip.blank(self.size.width, self.tone(Tone.PLAIN))
@@ -264,17 +263,6 @@ class Table(Canvas, can_focus=True):
         self._show_cursor()
         self.repaint()
 
-    def _titles(self) -> Strip:
-        style = self.style_of("table--header")
-        made = StripBuilder()
-        made.add(" " * GUTTER, style)
-        for one in self._placed:
-            title = one.column.title
-            if one.column.id == self._sorted_by[0]:
-                title += self._glyphs.down if self._sorted_by[1] else self._glyphs.up
-            made.add(self._fit(title, one) + " " * one.gap, style)
-        return made.done(self.size.width, style)
-
     def _row(self, index: int) -> Strip:
         key = self._order[index]
         if key not in self._cells:
@@ -282,26 +270,5 @@ class Table(Canvas, can_focus=True):
         state = (self._cells[key], index == self._at, key in self._marked)
         old = self._strips.get(key)
         if old is None or old[0] != state:
-            old = self._strips[key] = (state, self._draw(*state))
+            old = self._strips[key] = (state, self._artist.row(*state, self._placed, self.size.width))
         return old[1]
-
-    def _draw(self, cells: Cells, is_cursor: bool, is_marked: bool) -> Strip:
-        base = self.tone(Tone.PLAIN)
-        lead = self.style_of("table--cursor" if is_cursor else "table--marked" if is_marked else "tone--plain")
-        made = StripBuilder()
-        gutter = (self._glyphs.cursor if is_cursor else " ") + (self._glyphs.mark if is_marked else " ")
-        made.add(gutter, lead)
-        for one in self._placed:
-            cell = cells[one.index]
-            leads = one is self._placed[0] and (is_cursor or is_marked)
-            blank = not cell.text or cell.tone is Tone.PLAIN
-            made.add(self._fit(cell.text, one), lead if leads else base if blank else self.tone(cell.tone))
-            made.add(" " * one.gap, base)
-        return made.done(self.size.width, base)
-
-    def _fit(self, text: str, one: Placed) -> str:
-        length = len(text) if text.isascii() else cell_len(text)
-        if length > one.width:
-            return set_cell_size(text, one.width - 1) + self._glyphs.ellipsis if one.width > 1 else text[:1]
-        blanks = " " * (one.width - length)
-        return blanks + text if one.column.right else text + blanks
