@@ -26,16 +26,15 @@ class Decoded:
 
 
 class _Pairs:
-    """Collects which objects named a key twice; the path is looked for afterwards, for that is rare."""
+    """Keeps the objects that named a key twice, whole; their paths are looked for afterwards, for that is rare."""
 
     def __init__(self) -> None:
-        self.repeated: dict[int, list[str]] = {}
+        self.repeated: dict[int, tuple[JsonObject, list[tuple[str, JsonValue]]]] = {}
 
     def __call__(self, pairs: list[tuple[str, JsonValue]]) -> JsonObject:
         built = dict(pairs)
         if len(built) != len(pairs):
-            names = [name for name, _ in pairs]
-            self.repeated[id(built)] = [name for name in built if names.count(name) > 1]
+            self.repeated[id(built)] = (built, pairs)
         return built
 
 
@@ -48,11 +47,29 @@ def decode(body: bytes) -> Decoded:
         )
     except RecursionError as error:
         raise Unreadable("the document is nested too deeply") from error
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"json parse error: {_go_words(error)}") from error
     except ValueError as error:
         raise Unreadable(f"json parse error: {error}") from error
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _check_depth(value, MAX_DEPTH)
-    return Decoded(value, list(_repeated_paths(value, "", pairs.repeated)) if pairs.repeated else [])
+    return Decoded(value, list(_repeated_paths(value, "", pairs)) if pairs.repeated else [])
+
+
+_PLACES = {
+    "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
+    "Expecting ':' delimiter": "after object key",
+    "Expecting ',' delimiter": "after object key:value pair",
+    "Extra data": "after top-level value",
+    "Invalid control character at": "in string literal",
+}
+
+
+def _go_words(error: json.JSONDecodeError) -> str:
+    """The same complaint in the words of Go's decoder."""
+    if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
+        return "unexpected end of JSON input"
+    return f"invalid character '{error.doc[error.pos]}' {_PLACES.get(error.msg, 'looking for beginning of value')}"
 
 
 def decode_yaml(body: bytes) -> Decoded:
@@ -146,7 +163,7 @@ def _int(literal: str) -> int | float:
 
 
 def _constant(literal: str) -> float:
-    raise ValueError(f"invalid character {literal[0]!r} looking for beginning of value")
+    raise ValueError(f"invalid character '{literal[0]}' looking for beginning of value")
 
 
 def _check_depth(value: JsonValue, left: int) -> None:
@@ -160,13 +177,17 @@ def _check_depth(value: JsonValue, left: int) -> None:
             _check_depth(member, left - 1)
 
 
-def _repeated_paths(value: JsonValue, path: str, repeated: dict[int, list[str]]) -> list[str]:
+def _repeated_paths(value: JsonValue, path: str, pairs: _Pairs) -> list[str]:
     found: list[str] = []
     if isinstance(value, dict):
-        found.extend(f"{path}.{name}".lstrip(".") for name in repeated.get(id(value), []))
-        for name, member in value.items():
-            found.extend(_repeated_paths(member, f"{path}.{name}", repeated))
+        _, members = pairs.repeated.get(id(value), (value, list(value.items())))
+        seen: set[str] = set()
+        for name, member in members:
+            found.extend(_repeated_paths(member, f"{path}.{name}", pairs))
+            if name in seen:
+                found.append(f"{path}.{name}".lstrip("."))
+            seen.add(name)
     elif isinstance(value, list):
         for index, member in enumerate(value):
-            found.extend(_repeated_paths(member, f"{path}[{index}]", repeated))
+            found.extend(_repeated_paths(member, f"{path}[{index}]", pairs))
     return found

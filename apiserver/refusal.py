@@ -80,9 +80,19 @@ def no_such_path() -> Refusal:
     return Refusal(404, "NotFound", "the server could not find the requested resource", {})
 
 
-def no_such_method(about: Named) -> Refusal:
-    """405."""
+class NoPage(Exception):
+    """Ends a request with a plain 404: the path is in a group of custom resources, or in none."""
+
+
+def no_such_method() -> Refusal:
+    """405 for built-in kinds."""
     message = "the server does not allow this method on the requested resource"
+    return Refusal(405, "MethodNotAllowed", message, {})
+
+
+def unsupported_verb(about: Named, verb: str) -> Refusal:
+    """405 for custom resources."""
+    message = f'{verb} is not supported on resources of kind "{about.qualified}"'
     return Refusal(405, "MethodNotAllowed", message, about.details())
 
 

@@ -14,12 +14,13 @@ from apiserver.handlers.answers import pretty, status_answer
 from apiserver.handlers.call import Api, Call
 from apiserver.handlers.dispatch import dispatch
 from apiserver.handlers.route import GroupPath, Route, read_path
-from apiserver.refusal import Refusal, no_such_path
+from apiserver.refusal import NoPage, Refusal, no_such_path
 
 log = logging.getLogger(__name__)
 
 BODY_LIMIT = 3 * 2**20
 _HEALTH = {"healthz", "livez", "readyz"}
+WARNINGS = web.RequestKey("warnings", list[str])
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -63,15 +64,17 @@ class Server:
                 return await self._gateway.forward(request, user)
             case Route() as route:
                 return await self._resource(request, user, route)
-        return web.Response(status=404, text="404 page not found\n")
+        raise NoPage
 
     async def _resource(self, request: web.Request, user: User, route: Route) -> web.StreamResponse:
         resource = self._api.catalogue.find(route.group, route.version, route.resource)
         if resource is None:
             if self._api.catalogue.is_builtin(route.group):
                 raise no_such_path()
-            return web.Response(status=404, text="404 page not found\n")
-        return await dispatch(Call(self._api, request, user, resource, route))
+            raise NoPage
+        call = Call(self._api, request, user, resource, route)
+        request[WARNINGS] = call.warnings
+        return await dispatch(call)
 
 
 def _is_open(path: str) -> bool:
@@ -90,7 +93,9 @@ async def _refusals(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         return await handler(request)
     except Refusal as refusal:
-        return status_answer(refusal)
+        return status_answer(refusal, request.get(WARNINGS, []))
+    except NoPage:
+        return web.Response(status=404, text="404 page not found\n")
     except web.HTTPRequestEntityTooLarge:
         message = f"Request entity too large: limit is {BODY_LIMIT}"
         return status_answer(Refusal(413, "RequestEntityTooLarge", message))

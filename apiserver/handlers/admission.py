@@ -8,17 +8,18 @@ from apiserver.document import Decoded, Unreadable, child, decode, decode_yaml, 
 from apiserver.handlers.call import Call, FieldValidation
 from apiserver.objects.metadata import check_metadata, check_metadata_update, finalizer_warnings
 from apiserver.protobuf import decode_protobuf, knows
-from apiserver.refusal import FieldError, Refusal, bad_request, invalid, unsupported_media
+from apiserver.refusal import FieldError, Named, Refusal, bad_request, invalid, unsupported_media
 from apiserver.registry.builtin import schema as builtin_schema
 from apiserver.registry.resource import ResourceType
 from apiserver.schema.defaulting import apply_defaults
 from apiserver.schema.fields import invalid_value
 from apiserver.schema.pruning import prune
-from apiserver.schema.validation import json_type, validate
+from apiserver.schema.validation import go_kind, validate
 from hypersdk.model.base import JsonObject
 
 _GO_TYPES = {"string": "string", "boolean": "bool", "object": "map[string]string", "array": "[]string"}
 _GO_KINDS = {"integer": "number", "boolean": "bool"}
+_SUMMARY = 30
 _BODY_TYPES = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 
 
@@ -51,31 +52,45 @@ async def read_object(call: Call) -> Sent:
     try:
         decoded = read(body)
     except Unreadable as error:
-        raise _unrecognized(call.resource, f"couldn't get version/kind; {error}") from error
-    return sent(call.resource, decoded)
+        raise _unrecognized(call.resource, f"couldn't get version/kind; {error}", body) from error
+    return sent(call.resource, decoded, body)
 
 
 def _from_protobuf(body: bytes) -> Decoded:
     return Decoded(decode_protobuf(body))
 
 
-def _unrecognized(resource: ResourceType, why: str) -> Refusal:
-    return bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {why}")
+def _unrecognized(resource: ResourceType, why: str, body: bytes) -> Refusal:
+    shown = body[:_SUMMARY].decode(errors="replace") if body.startswith(b"{") else body[:_SUMMARY].hex()
+    more = " ..." if len(body) > _SUMMARY else ""
+    summary = f"{shown}{more}" or "<empty>"
+    return bad_request(f"the object provided is unrecognized (must be of type {resource.kind}): {why} ({summary})")
 
 
-def sent(resource: ResourceType, decoded: Decoded) -> Sent:
+def not_an_object(value: JsonValue) -> str:
+    """What Go's decoder says of a body that is something else."""
+    into = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+    return f"json: cannot unmarshal {go_kind(value)} into Go value of type {into}"
+
+
+def sent(resource: ResourceType, decoded: Decoded, body: bytes = b"") -> Sent:
     """The decoded body, if it is an object of the resource's kind."""
     obj = decoded.value
-    if not isinstance(obj, dict):
-        raise _unrecognized(resource, f"couldn't get version/kind; it is no object but {json_type(obj)}")
+    if obj is not None and not isinstance(obj, dict):
+        words = not_an_object(obj)
+        raise _unrecognized(resource, f"couldn't get version/kind; json parse error: {words}", body)
+    obj = obj or {}
+    for name in ("apiVersion", "kind"):
+        if not isinstance(obj.get(name, ""), str):
+            words = f"json: cannot unmarshal {go_kind(obj[name])} into Go struct field .{name} of type string"
+            raise _unrecognized(resource, f"couldn't get version/kind; json parse error: {words}", body)
     if not text(obj, "kind"):
-        raise _unrecognized(resource, "Object 'Kind' is missing")
+        raise _unrecognized(resource, f"Object 'Kind' is missing in '{body.decode(errors='replace')}'", body)
     version = text(obj, "apiVersion")
     if version != resource.api_version:
-        message = (
+        raise bad_request(
             f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
         )
-        raise bad_request(message)
     if text(obj, "kind") != resource.kind:
         raise _wrong_kind(resource, obj)
     return Sent(obj, decoded.duplicates)
@@ -85,7 +100,7 @@ def _wrong_kind(resource: ResourceType, obj: JsonObject) -> Refusal:
     kind = text(obj, "kind")
     if resource.rules.is_typed:
         return bad_request(f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
-    about = resource.kind_named(text(child(obj, "metadata"), "name"))
+    about = Named(resource.group, kind, text(child(obj, "metadata"), "name"))
     return invalid(about, [invalid_value("kind", kind, f"must be {resource.kind}")])
 
 
@@ -93,13 +108,12 @@ def settle_fields(call: Call, obj: JsonObject, duplicates: list[str], mode: Fiel
     """Check types that cannot be repaired, prune, fill in defaults; what strict validation would say against it."""
     resource = call.resource
     _check_types(resource, obj)
-    unknown = prune(obj, resource.schema)
     meta = obj.get("metadata")
-    if isinstance(meta, dict):
-        unknown += [f"metadata.{path}" for path in prune_metadata(meta)]
+    unknown = [f"metadata.{path}" for path in prune_metadata(meta)] if isinstance(meta, dict) else []
+    unknown += prune(obj, resource.schema)
     apply_defaults(obj, resource.schema)
     problems = [f'duplicate field "{path}"' for path in duplicates]
-    problems += [f'unknown field "{path}"' for path in sorted(unknown)]
+    problems += [f'unknown field "{path}"' for path in unknown]
     if mode == "Warn":
         call.warnings.extend(problems)
     return f"strict decoding error: {', '.join(problems)}" if problems and mode == "Strict" else ""
@@ -109,6 +123,10 @@ def prune_metadata(meta: JsonObject) -> list[str]:
     """Drop what ObjectMeta does not have; nulls are as good as missing."""
     for name in [name for name, value in meta.items() if value is None]:
         del meta[name]
+    for name in ("labels", "annotations"):
+        for key, value in child(meta, name).items():
+            if value is None:
+                child(meta, name)[key] = ""
     wrapped: JsonObject = {"spec": meta}
     unknown = prune(wrapped, {"properties": {"spec": builtin_schema("objectmeta")}})
     return [path.removeprefix("spec.") for path in unknown]
@@ -128,7 +146,7 @@ def _check_types(resource: ResourceType, obj: JsonObject) -> None:
     """What Go could not read into its structs: metadata of every kind, everything of built-in ones."""
     meta = obj.get("metadata")
     if meta is not None and not isinstance(meta, dict):
-        words = f"json: cannot unmarshal {_go_kind(meta)} into Go value of type v1.ObjectMeta"
+        words = f"json: cannot unmarshal {go_kind(meta)} into Go value of type v1.ObjectMeta"
         raise _cannot_be_handled(resource, words)
     errors = _type_errors(meta, builtin_schema("objectmeta"), "ObjectMeta")
     if resource.rules.is_typed:
@@ -146,18 +164,20 @@ def _type_errors(value: JsonValue, schema: JsonObject, struct: str) -> list[str]
 
 
 def _go_words(error: FieldError, schema: JsonObject, struct: str) -> str:
-    top = error.field.split(".")[0].split("[")[0]
-    if "in body must be of type date-time" in error.message or "of type byte" in error.message:
-        return f"parsing {struct}.{error.field}: {error.message}"
     found = error.message.split('"')[1]
-    field = child(schema, "properties", top)
-    wanted = text(field, "format") or _GO_TYPES.get(text(field, "type"), "object")
-    return f"json: cannot unmarshal {_GO_KINDS.get(found, found)} into Go struct field {struct}.{top} of type {wanted}"
-
-
-def _go_kind(value: JsonValue) -> str:
-    found = json_type(value)
-    return _GO_KINDS.get(found, found)
+    if "should match" in error.message:
+        layout = "2006-01-02T15:04:05.000000Z07:00"
+        return f'parsing time "{found}" as "{layout}": cannot parse "{found[19:] or found}" as ".000000"'
+    if "must be of type date-time" in error.message:
+        layout = "2006-01-02T15:04:05Z07:00"
+        return f'parsing time "{found}" as "{layout}": cannot parse "{found}" as "2006"'
+    if "must be of type byte" in error.message:
+        return "illegal base64 data at input byte 0"
+    top = error.field.split(".")[0].split("[")[0]
+    wanted = error.message.partition(" in body must be of type ")[2].partition(":")[0]
+    form = text(child(schema, "properties", top), "format") if error.field == top else ""
+    go_type = form or _GO_TYPES.get(wanted, wanted)
+    return f"json: cannot unmarshal {_GO_KINDS.get(found, found)} into Go struct field {struct}.{top} of type {go_type}"
 
 
 def check_new(call: Call, obj: JsonObject) -> None:
@@ -169,7 +189,8 @@ def check_new(call: Call, obj: JsonObject) -> None:
         *rules.check(obj, None),
     ]
     _refuse(call, obj, errors)
-    call.warnings.extend(finalizer_warnings(obj, None))
+    if not rules.is_typed:
+        call.warnings.extend(finalizer_warnings(obj, None))
 
 
 def check_update(call: Call, obj: JsonObject, old: JsonObject) -> None:
@@ -180,7 +201,8 @@ def check_update(call: Call, obj: JsonObject, old: JsonObject) -> None:
         *call.resource.rules.check(obj, old),
     ]
     _refuse(call, obj, errors)
-    call.warnings.extend(finalizer_warnings(obj, old))
+    if not call.resource.rules.is_typed:
+        call.warnings.extend(finalizer_warnings(obj, old))
 
 
 def _schema_errors(resource: ResourceType, obj: JsonObject) -> list[FieldError]:

@@ -21,21 +21,24 @@ _TERMINAL_AGENTS = ("curl", "Wget", "Mozilla")
 _INCLUDES: dict[str, IncludeObject] = {"": "Metadata", "Metadata": "Metadata", "None": "None", "Object": "Object"}
 
 
-def status_answer(refusal: Refusal) -> web.Response:
+def status_answer(refusal: Refusal, warnings: Sequence[str] = ()) -> web.Response:
     """A refusal; a body that names its own wait also says so in Retry-After."""
     headers = {"Cache-Control": "no-cache, private", "Audit-Id": str(uuid.uuid4())}
     if refusal.code in {429, 503}:
         headers["Retry-After"] = "1"
-    return web.Response(
-        status=refusal.code, body=encode(refusal.status()), content_type="application/json", headers=headers
-    )
+    body = encode(refusal.status())
+    response = web.Response(status=refusal.code, body=body, content_type="application/json", headers=headers)
+    for warning in warning_headers(warnings):
+        response.headers.add("Warning", warning)
+    return response
 
 
 def include_of(call: Call) -> IncludeObject:
     """Which part of the objects goes into a Table."""
     asked = call.option("includeObject")
     if asked not in _INCLUDES:
-        raise bad_request(f"unrecognized includeObject value: '{asked}'")
+        words = f"Invalid value: \"{asked}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise bad_request(f"Unable to convert to Table as requested: includeObject: {words}")
     return _INCLUDES[asked]
 
 

@@ -90,6 +90,10 @@ def write_options(call: Call, kind: str) -> WriteOptions:
     manager = call.option("fieldManager")
     if len(manager) > _MANAGER_LIMIT:
         raise invalid(about, [fields.too_long("fieldManager", _MANAGER_LIMIT)])
+    for position, char in enumerate(manager):
+        if not char.isprintable():
+            detail = f"invalid character U+{ord(char):04X} (at position {position})"
+            raise invalid(about, [fields.invalid_value("fieldManager", manager, detail)])
     return WriteOptions(
         is_dry_run(call.request.query.getall("dryRun", []), kind),
         "Strict" if validation == "Strict" else "Ignore" if validation == "Ignore" else "Warn",

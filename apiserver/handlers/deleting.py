@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from apiserver.document import Unreadable, child, decode, encode, items, made_child, text
+from apiserver.handlers import admission
 from apiserver.handlers.answers import document_answer, object_answer
 from apiserver.handlers.call import Call, is_dry_run
 from apiserver.handlers.negotiation import Wanted
@@ -10,6 +11,7 @@ from apiserver.handlers.reading import selection
 from apiserver.objects.preparation import is_held, mark_deleted
 from apiserver.protobuf import decode_protobuf
 from apiserver.refusal import FieldError, Named, bad_request, conflict, forbidden, invalid, not_found
+from apiserver.schema.fields import invalid_value
 from apiserver.storage.stored import Stored
 from hypersdk.model.base import JsonObject
 
@@ -27,17 +29,20 @@ async def _options(call: Call) -> JsonObject:
         except Unreadable as error:
             raise bad_request(f"couldn't get version/kind; {error}") from error
         if not isinstance(options, dict):
-            raise bad_request("decoded object cannot be converted to DeleteOptions")
+            raise bad_request(f"couldn't get version/kind; json parse error: {admission.not_an_object(options)}")
     else:
         options = {"propagationPolicy": call.option("propagationPolicy")}
     dry_run = [*call.request.query.getall("dryRun", []), *(str(one) for one in items(options, "dryRun"))]
     options["dryRun"] = ["All"] if is_dry_run(dry_run, "DeleteOptions") else []
     policy = text(options, "propagationPolicy")
     if policy not in {"", "Background", *_FINALIZERS}:
-        listed = '"Background", "Foreground", "Orphan"'
+        listed = '"Foreground", "Background", "Orphan", "nil"'
         words = f'Unsupported value: "{policy}": supported values: {listed}'
         error_ = FieldError("FieldValueNotSupported", "propagationPolicy", words)
         raise invalid(Named("meta.k8s.io", "DeleteOptions"), [error_])
+    if policy and options.get("orphanDependents") is not None:
+        detail = "orphanDependents and deletionPropagation cannot be both set"
+        raise invalid(Named("meta.k8s.io", "DeleteOptions"), [invalid_value("propagationPolicy", policy, detail)])
     return options
 
 

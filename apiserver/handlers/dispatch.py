@@ -6,7 +6,7 @@ from aiohttp import web
 
 from apiserver.handlers import deleting, patching, reading, reviews, watching, writing
 from apiserver.handlers.call import Call
-from apiserver.refusal import bad_request, no_such_method, no_such_path, not_found
+from apiserver.refusal import NoPage, bad_request, no_such_method, no_such_path, not_found, unsupported_verb
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 _COLLECTION: dict[str, tuple[str, Handler]] = {
@@ -38,34 +38,43 @@ def _handler(call: Call) -> Handler:
     if not route.name:
         return _collection(call)
     if method not in _OBJECT:
-        raise no_such_method(call.resource.named(""))
+        raise _not_allowed(call)
     verb, handler = _OBJECT[method]
     _check_scope(call)
-    if verb == "get" and call.flag("watch") and "watch" in call.resource.verbs:
-        return watching.watch
     return _served(call, verb, handler)
+
+
+def _not_allowed(call: Call) -> Exception:
+    if call.resource.rules.is_typed:
+        return no_such_method()
+    verb = {"POST": "create", "PUT": "update"}.get(call.request.method, call.request.method.lower())
+    return unsupported_verb(call.resource.named(""), verb)
 
 
 def _served(call: Call, verb: str, handler: Handler) -> Handler:
     if verb not in call.resource.verbs:
-        raise no_such_method(call.resource.named(""))
+        raise _not_allowed(call)
     return handler
 
 
 def _check_scope(call: Call) -> None:
     """A namespaced object is only found in its namespace, another one only outside of all."""
     if call.resource.namespaced is not bool(call.route.namespace):
-        raise no_such_path()
+        raise _nothing_there(call)
+
+
+def _nothing_there(call: Call) -> Exception:
+    return no_such_path() if call.resource.rules.is_typed else NoPage()
 
 
 def _collection(call: Call) -> Handler:
     route, method = call.route, call.request.method
     if route.namespace and not call.resource.namespaced:
-        raise no_such_path()
+        raise _nothing_there(call)
     if method in {"PUT", "PATCH"}:
         raise bad_request("name must be provided")
     if method not in _COLLECTION:
-        raise no_such_method(call.resource.named(""))
+        raise _not_allowed(call)
     verb, handler = _COLLECTION[method]
     if verb in {"create", "deletecollection"}:
         _check_scope(call)
@@ -86,5 +95,5 @@ def _subresource(call: Call) -> Handler:
         raise not_found(call.resource.named(call.route.name))
     verb, handler = _OBJECT.get(call.request.method, ("", reading.get))
     if verb not in verbs:
-        raise no_such_method(call.resource.named(""))
+        raise _not_allowed(call)
     return writing.finalize if call.route.subresource == "finalize" else handler

@@ -1,5 +1,6 @@
 """PATCH on objects: JSON patch, merge patch, strategic merge patch, server-side apply."""
 
+import re
 from copy import deepcopy
 
 from aiohttp import web
@@ -9,14 +10,15 @@ from apiserver.document import Decoded, Unreadable, child, decode, decode_yaml, 
 from apiserver.handlers import admission
 from apiserver.handlers.answers import object_answer
 from apiserver.handlers.call import Call, WriteOptions, write_options
-from apiserver.handlers.writing import create_object, ownership_schema, update_object
+from apiserver.handlers.writing import check_name, check_place, create_object, ownership_schema, update_object
 from apiserver.ownership.applying import applied
 from apiserver.ownership.managers import Writer
 from apiserver.patches.merge import merge_patch
 from apiserver.patches.operations import json_patch
 from apiserver.patches.strategic import strategic_merge
 from apiserver.refusal import FieldError, Named, Refusal, bad_request, invalid, not_found, unsupported_media
-from apiserver.schema.fields import required, shown
+from apiserver.schema.fields import invalid_value, required
+from apiserver.schema.validation import go_kind
 from hypersdk.model.base import JsonObject
 
 JSON_PATCH = "application/json-patch+json"
@@ -38,16 +40,13 @@ async def patch(call: Call) -> web.Response:
     if options.force:
         detail = FieldError("FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch")
         raise invalid(Named("meta.k8s.io", "PatchOptions"), [detail])
-    decoded = _decoded(body)
+    decoded = _decoded(body, content_type)
     await call.api.store.settled(call.key)
     old = call.api.store.get(call.key)
     if old is None:
         raise not_found(call.resource.named(call.route.name))
     new = _patched(call, old.document(), decoded.value, content_type)
-    _check_identity(call, new)
-    problem = admission.settle_fields(call, new, decoded.duplicates, options.validation)
-    if problem:
-        raise _refused_patch(body, problem)
+    _settle(call, new, decoded.duplicates, options)
     return await object_answer(call, await update_object(call, old, new, options))
 
 
@@ -56,19 +55,20 @@ def _accepted(call: Call) -> tuple[str, ...]:
     return (JSON_PATCH, MERGE_PATCH, *strategic, APPLY_PATCH)
 
 
-def _decoded(body: bytes) -> Decoded:
+def _decoded(body: bytes, content_type: str) -> Decoded:
     try:
         return decode(body)
     except Unreadable as error:
-        raise bad_request(f"error decoding patch: {error}") from error
+        why = str(error).removeprefix("json parse error: ")
+        is_merge = content_type == MERGE_PATCH
+        raise bad_request("invalid JSON patch" if is_merge else f"error decoding patch: {why}") from error
 
 
 def _patched(call: Call, document: JsonObject, content: JsonValue, content_type: str) -> JsonObject:
     if content_type == JSON_PATCH:
         result = json_patch(document, content)
     elif not isinstance(content, dict):
-        noun = "array" if isinstance(content, list) else "value"
-        words = f"json: cannot unmarshal {noun} into Go value of type map[string]interface {{}}"
+        words = f"json: cannot unmarshal {go_kind(content)} into Go value of type map[string]interface {{}}"
         raise bad_request(f"error decoding patch: {words}")
     elif content_type == MERGE_PATCH:
         result = merge_patch(document, content)
@@ -79,28 +79,29 @@ def _patched(call: Call, document: JsonObject, content: JsonValue, content_type:
     return result
 
 
-def _check_identity(call: Call, new: JsonObject) -> None:
-    """A patch may change neither what an object is nor its name."""
+def _settle(call: Call, new: JsonObject, duplicates: list[str], options: WriteOptions) -> None:
+    """Read the patched object as if it had been sent; what is wrong with it is wrong with the patch."""
+    result = encode(new)
     resource = call.resource
-    if text(new, "apiVersion") != resource.api_version:
-        given = text(new, "apiVersion")
-        message = (
-            f"the API version in the data ({given}) does not match the expected API version ({resource.api_version})"
-        )
-        raise bad_request(message)
-    if text(new, "kind") != resource.kind:
-        admission.sent(resource, Decoded(new))
-    name = text(child(new, "metadata"), "name")
-    if name != call.route.name:
-        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.route.name})")
-    namespace = text(child(new, "metadata"), "namespace")
-    if resource.namespaced and namespace != call.route.namespace:
-        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    for name, wanted in (("apiVersion", resource.api_version), ("kind", resource.kind)):
+        if not text(new, name):
+            raise _refused_patch(result, f"Object '{name.capitalize()}' is missing in '{result.decode()}'")
+        if text(new, name) != wanted:
+            group = text(new, "apiVersion").rpartition("/")[0]
+            about = Named(group, text(new, "kind"), call.route.name)
+            raise invalid(about, [invalid_value(name, text(new, name), f"must be {wanted}")])
+    try:
+        problem = admission.settle_fields(call, new, duplicates, options.validation)
+    except Refusal as refusal:
+        raise _refused_patch(result, str(refusal).partition(": ")[2]) from refusal
+    if problem:
+        raise _refused_patch(result, problem)
+    check_name(call, new)
+    check_place(call, new)
 
 
-def _refused_patch(body: bytes, problem: str) -> Refusal:
-    words = f"Invalid value: {shown(body.decode(errors='replace'))}: {problem}"
-    return invalid(Named("", ""), [FieldError("FieldValueInvalid", "patch", words)])
+def _refused_patch(result: bytes, problem: str) -> Refusal:
+    return invalid(Named("", ""), [invalid_value("patch", result.decode(), problem)])
 
 
 async def _apply(call: Call, body: bytes, options: WriteOptions) -> web.Response:
@@ -108,15 +109,15 @@ async def _apply(call: Call, body: bytes, options: WriteOptions) -> web.Response
         error = required("fieldManager", "is required for apply patch")
         raise invalid(Named("meta.k8s.io", "PatchOptions"), [error])
     config = _configuration(call, body)
-    problem = admission.settle_fields(call, deepcopy(config.obj), config.duplicates, options.validation)
-    if problem:
-        raise bad_request(_strict_apply(call, problem))
+    _check_declared(call, config)
     await call.api.store.settled(call.key)
     old = call.api.store.get(call.key)
     if old is None and call.route.subresource:
         raise not_found(call.resource.named(call.route.name))
     live = old.document() if old is not None else {}
     writer = Writer(options.manager, "Apply", call.resource.api_version, call.route.subresource)
+    if call.resource.namespaced:
+        child(config.obj, "metadata")["namespace"] = call.route.namespace
     new = applied(live, config.obj, ownership_schema(call.resource), writer, options.force, call.api.now())
     if writer.name == "kubectl" and not writer.subresource:
         _keep_last_applied(new, config.obj)
@@ -133,9 +134,19 @@ def _keep_last_applied(new: JsonObject, config: JsonObject) -> None:
         annotations[LAST_APPLIED] = encode(config).decode() + "\n"
 
 
-def _strict_apply(call: Call, problem: str) -> str:
-    resource = call.resource
-    return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {problem}'
+def _check_declared(call: Call, config: admission.Sent) -> None:
+    """A configuration may only state fields that the schema knows (Kubernetes answers this with 500, and no reason)."""
+    settled = deepcopy(config.obj)
+    problem = admission.settle_fields(call, settled, config.duplicates, "Strict")
+    unknown = re.findall(r'unknown field "([^"]*)"', problem)
+    if not unknown:
+        return
+    resource, meta = call.resource, child(config.obj, "metadata")
+    kind = f"{resource.group}/{resource.version}, Kind={resource.kind}"
+    errors = [f".{path}: field not declared in schema" for path in unknown]
+    listed = errors[0] if len(errors) == 1 else "errors:\n" + "\n".join(f"  {error}" for error in errors)
+    where = f"{text(meta, 'namespace')}/{text(meta, 'name')}"
+    raise Refusal(500, "", f"failed to create typed patch object ({where}; {kind}): {listed}")
 
 
 def _configuration(call: Call, body: bytes) -> admission.Sent:
@@ -144,8 +155,20 @@ def _configuration(call: Call, body: bytes) -> admission.Sent:
         decoded = decode_yaml(body)
     except Unreadable as error:
         raise bad_request(f"error decoding YAML: {error}") from error
-    config = admission.sent(call.resource, decoded)
-    meta = config.obj.setdefault("metadata", {})
+    if not isinstance(decoded.value, dict):
+        words = f"json: cannot unmarshal {go_kind(decoded.value)} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding patch: error unmarshaling JSON: while decoding JSON: {words}")
+    config = admission.Sent(decoded.value, decoded.duplicates)
+    version, kind = text(config.obj, "apiVersion"), text(config.obj, "kind")
+    if (version, kind) != (call.resource.api_version, call.resource.kind):
+        raise bad_request(f"invalid object type: {version if '/' in version else '/' + version}, Kind={kind}")
+    _check_applied_metadata(call, config.obj)
+    _keep_part_of_endpoint(call, config.obj)
+    return config
+
+
+def _check_applied_metadata(call: Call, config: JsonObject) -> None:
+    meta = config.setdefault("metadata", {})
     if not isinstance(meta, dict):
         raise bad_request("metadata must be an object")
     if meta.get("managedFields"):
@@ -153,14 +176,13 @@ def _configuration(call: Call, body: bytes) -> admission.Sent:
     if meta.setdefault("name", call.route.name) != call.route.name:
         words = f"the name of the object ({text(meta, 'name')}) does not match the name on the URL ({call.route.name})"
         raise bad_request(words)
-    if call.resource.namespaced:
-        place = meta.setdefault("namespace", call.route.namespace)
-        if place != call.route.namespace:
-            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    check_place(call, config)
+
+
+def _keep_part_of_endpoint(call: Call, config: JsonObject) -> None:
+    """The status is applied through its own endpoint, and nothing else is."""
     if call.route.subresource == "status":
-        kept = {"apiVersion", "kind", "metadata", "status"}
-        for name in [name for name in config.obj if name not in kept]:
-            del config.obj[name]
+        for name in [name for name in config if name not in {"apiVersion", "kind", "metadata", "status"}]:
+            del config[name]
     elif call.resource.has_status:
-        config.obj.pop("status", None)
-    return config
+        config.pop("status", None)

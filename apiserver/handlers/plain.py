@@ -13,7 +13,7 @@ from apiserver.gateway import GROUP, Gateway
 from apiserver.gateway import VERSION as STREAMS_VERSION
 from apiserver.handlers.answers import compressed, pretty, wants_pretty
 from apiserver.handlers.route import GroupPath
-from apiserver.refusal import no_such_path
+from apiserver.refusal import NoPage, no_such_path
 from apiserver.registry.catalogue import Catalogue
 from hypersdk.model.base import JsonObject
 
@@ -52,7 +52,7 @@ class Plain:
         if name not in self._kept:
             made = make()
             if made is None:
-                raise no_such_path()
+                raise NoPage
             self._kept[name] = encode(made)
         return self._kept[name]
 
@@ -64,6 +64,8 @@ class Plain:
             return await _json(request, self._made(f"g {path.group}", lambda: self._group(path.group)))
         if path.version:
             name = f"r {path.group}/{path.version}"
+            if self.catalogue.is_builtin(path.group) and not self.catalogue.resources(path.group, path.version):
+                raise no_such_path()
             made = self._made(name, lambda: discovery.api_resource_list(self.catalogue, path.group, path.version))
             return await _json(request, made)
         return await self._top(request, path)

@@ -133,6 +133,10 @@ class _Page:
 async def list_(call: Call) -> web.Response:
     """A list, or one page of it."""
     wanted = negotiate(call.request.headers.get("Accept", ""))
+    if wanted.form == "partial":
+        kind = f"*v1.{call.resource.list_kind}" if call.resource.rules.is_typed else "*unstructured.UnstructuredList"
+        words = f"you requested PartialObjectMetadata, but the requested object is a list ({kind})"
+        raise Refusal(406, "NotAcceptable", words)
     options = list_options(call)
     if not (options.match == "Exact" or options.continue_):
         await wait_for_version(call, options.version)

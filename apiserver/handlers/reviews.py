@@ -8,7 +8,7 @@ from apiserver.document import child, encode, items, text
 from apiserver.handlers import admission
 from apiserver.handlers.answers import object_answer
 from apiserver.handlers.call import Call, write_options
-from apiserver.refusal import FieldError, Named, invalid
+from apiserver.refusal import FieldError, Named, bad_request, invalid
 from hypersdk.model.base import JsonObject, rfc3339
 
 _RULES: JsonObject = {
@@ -32,6 +32,8 @@ async def review(call: Call) -> web.Response:
             groups: list[JsonValue] = list(call.user.groups)
             obj["status"] = {"userInfo": {"username": call.user.name, "groups": groups}}
         case "SelfSubjectRulesReview":
+            if not text(child(obj, "spec"), "namespace"):
+                raise bad_request("no namespace on request")
             obj["spec"] = {}
             obj["status"] = _RULES
         case "SelfSubjectAccessReview":
@@ -55,4 +57,4 @@ def _check(obj: JsonObject, *, names_subject: bool) -> None:
         words = "at least one of user or group must be specified"
         errors.append(FieldError("FieldValueInvalid", "spec.user", f'Invalid value: "": {words}'))
     if errors:
-        raise invalid(Named("authorization.k8s.io", text(obj, "kind")), errors)
+        raise invalid(Named("authorization.k8s.io", ""), errors)

@@ -11,14 +11,22 @@ from apiserver.handlers.call import Call, WriteOptions, check_namespace, write_o
 from apiserver.objects.preparation import generated_name, is_held, prepare_create, prepare_update
 from apiserver.ownership.applying import metadata_schema
 from apiserver.ownership.managers import Writer, read_managers, track_update
-from apiserver.refusal import FieldError, bad_request, conflict, exists_already, invalid, no_such_method, not_found
+from apiserver.refusal import (
+    FieldError,
+    Refusal,
+    bad_request,
+    conflict,
+    exists_already,
+    invalid,
+    not_found,
+    unsupported_verb,
+)
 from apiserver.registry.builtin import schema as builtin_schema
 from apiserver.registry.resource import ResourceType
 from apiserver.storage.stored import Stored
 from hypersdk.model.base import JsonObject
 
 _NAME_ATTEMPTS = 8
-_STRUCTS = ("spec", "status", "source")
 
 
 async def create(call: Call) -> web.Response:
@@ -32,17 +40,20 @@ async def create(call: Call) -> web.Response:
 
 async def create_object(call: Call, obj: JsonObject, options: WriteOptions, managed: bool = False) -> bytes:
     """Store a new object; `managed` says that its managedFields are made already. Its JSON as stored."""
-    _check_place(call, obj)
+    check_place(call, obj)
     if call.resource.id in call.api.catalogue.terminating:
-        raise no_such_method(call.resource.named(""))
+        raise unsupported_verb(call.resource.named(""), "create")
     name = text(child(obj, "metadata"), "name")
     check_namespace(call, name)
     now = call.api.now()
     stem = "" if name else text(child(obj, "metadata"), "generateName")
+    if text(child(obj, "metadata"), "resourceVersion") and not options.dry_run:
+        raise Refusal(500, "", "resourceVersion should not be set on objects to be created")
     prepare_create(call.resource, obj, call.route.namespace, now)
     admission.check_new(call, obj)
     if not managed:
-        track_update(_nothing(call.resource, obj), obj, ownership_schema(call.resource), _writer(call, options), now)
+        unowned, schema = call.resource.rules.unowned(obj), ownership_schema(call.resource)
+        track_update(unowned, obj, schema, _writer(call, options), now, is_new=True)
     for _ in range(_NAME_ATTEMPTS if stem else 1):
         key = call.key_of(text(child(obj, "metadata"), "name"))
         await call.api.store.settled(key)
@@ -54,21 +65,21 @@ async def create_object(call: Call, obj: JsonObject, options: WriteOptions, mana
     raise exists_already(call.resource.named(key.name))
 
 
-def _check_place(call: Call, obj: JsonObject) -> None:
+def check_place(call: Call, obj: JsonObject) -> None:
+    """The namespace in an object, if there is one, is the one in the path."""
     namespace = text(child(obj, "metadata"), "namespace")
     if call.resource.namespaced and namespace and namespace != call.route.namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
 
 
-def _check_name(call: Call, obj: JsonObject) -> None:
+def check_name(call: Call, obj: JsonObject) -> None:
+    """The name in an object is the one in the path."""
     name = text(child(obj, "metadata"), "name")
+    if not name:
+        known = f"{call.route.name} based on URL"
+        raise bad_request(f"the name of the object ({known}) was undeterminable: name must be provided")
     if name != call.route.name:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.route.name})")
-
-
-def _nothing(resource: ResourceType, obj: JsonObject) -> JsonObject:
-    """What a new object is compared with: nothing; of built-in kinds, the structs that are always there."""
-    return {name: {} for name in _STRUCTS if resource.rules.is_typed and isinstance(obj.get(name), dict)}
 
 
 def ownership_schema(resource: ResourceType) -> JsonObject:
@@ -86,10 +97,8 @@ async def replace(call: Call) -> web.Response:
     sent = await admission.read_object(call)
     problem = admission.settle_fields(call, sent.obj, sent.duplicates, options.validation)
     admission.refuse_strictly(call.resource, problem)
-    if not text(child(sent.obj, "metadata"), "name") and call.resource.rules.is_typed:
-        child(sent.obj, "metadata")["name"] = call.route.name
-    _check_name(call, sent.obj)
-    _check_place(call, sent.obj)
+    check_name(call, sent.obj)
+    check_place(call, sent.obj)
     await call.api.store.settled(call.key)
     old = call.api.store.get(call.key)
     if old is None and call.resource.rules.creates_on_update and not call.route.subresource:

@@ -30,7 +30,8 @@ class Own:
         """Create an object unless it is there."""
         now = self.now()
         prepare_create(resource, obj, namespace, now)
-        track_update({}, obj, _schema(resource), Writer(MANAGER, "Update", resource.api_version), now)
+        writer = Writer(MANAGER, "Update", resource.api_version)
+        track_update(resource.rules.unowned(obj), obj, _schema(resource), writer, now, is_new=True)
         key = Key(resource.id, namespace, str(child(obj, "metadata")["name"]))
         await self.store.settled(key)
         if self.store.get(key) is None:

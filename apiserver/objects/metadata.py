@@ -90,12 +90,15 @@ def _finalizers(meta: JsonObject) -> Iterator[FieldError]:
                 yield fields.invalid_value("metadata.finalizers", finalizer, problem)
 
 
+_STANDARD_FINALIZERS = {"orphan", "foregroundDeletion", "kubernetes"}
+
+
 def finalizer_warnings(obj: JsonObject, old: JsonObject | None) -> Sequence[str]:
     """A finalizer without a domain works, but collides."""
     before = items(child(old or {}, "metadata"), "finalizers")
     return [
-        f'metadata.finalizers: "{one}": prefer a domain-qualified finalizer name including a path (/) to avoid '
-        "accidental conflicts with other finalizer writers"
+        f'metadata.finalizers: "{one}": prefer a domain-qualified finalizer name'
+        f"{' including a path (/)' if '.' in one else ''} to avoid accidental conflicts with other finalizer writers"
         for one in items(child(obj, "metadata"), "finalizers")
-        if isinstance(one, str) and "/" not in one and one not in before and one not in {"orphan", "foregroundDeletion"}
+        if isinstance(one, str) and "/" not in one and one not in before and one not in _STANDARD_FINALIZERS
     ]

@@ -55,7 +55,7 @@ def qualified_problems(name: str) -> list[str]:
     if not base:
         problems.append("name part must be non-empty")
     elif len(base) > 63:
-        problems.append("name part must be no more than 63 characters")
+        problems.append("name part must be no more than 63 bytes")
     if not re.fullmatch(_QUALIFIED, base):
         problems.append(f"name part {_NAME_WORDS}")
     return problems
@@ -63,7 +63,7 @@ def qualified_problems(name: str) -> list[str]:
 
 def label_value_problems(value: str) -> list[str]:
     """What is wrong with the value of a label."""
-    problems = ["must be no more than 63 characters"] if len(value) > 63 else []
+    problems = ["must be no more than 63 bytes"] if len(value) > 63 else []
     return problems if re.fullmatch(_VALUE, value) else [*problems, _VALUE_WORDS]
 
 

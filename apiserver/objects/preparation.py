@@ -48,9 +48,12 @@ def prepare_update(
         if "status" in old:
             obj["status"] = old["status"]
     meta, before = made_child(obj, "metadata"), child(old, "metadata")
-    for name in ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
+    for name in ("creationTimestamp", "generation"):
         meta.pop(name, None)
         if name in before:
+            meta[name] = before[name]
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+        if meta.get(name) is None and name in before:
             meta[name] = before[name]
     meta.pop("selfLink", None)
     meta["uid"] = meta.get("uid") or before.get("uid")

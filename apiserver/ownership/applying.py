@@ -21,7 +21,7 @@ from apiserver.ownership.managers import (
     without_metadata_itself,
     write_managers,
 )
-from apiserver.ownership.structure import Comparison, member_schema, owned_fields, parts
+from apiserver.ownership.structure import Comparison, every_field, member_schema, owned_fields, parts
 from apiserver.refusal import Refusal
 from hypersdk.model.base import JsonObject, rfc3339
 
@@ -31,6 +31,9 @@ def applied(
 ) -> JsonObject:
     """The new object; 409 when somebody else owns what the configuration changes."""
     managers = read_managers(live)
+    if live and not managers:
+        first = Writer("before-first-apply", "Update", writer.api_version)
+        managers[first] = Manager(first, rfc3339(now), without_metadata_itself(every_field(ownable(live), schema)))
     stated = without_metadata_itself(owned_fields(ownable(config), schema))
     last = managers[writer].fields if writer in managers else {}
     merged = _merge(live, config, schema)
@@ -42,8 +45,11 @@ def applied(
     result = _as_object(_without(merged, gone, union(stated, owned_by_others), schema))
     comparison = Comparison(ownable(live), ownable(result), schema)
     _settle_conflicts(managers, writer, comparison, force=force)
-    if writer not in managers or managers[writer].fields != stated:
-        managers[writer] = Manager(writer, rfc3339(now), stated)
+    changes_something = bool(comparison.written or comparison.removed)
+    mine = managers.get(writer)
+    if mine is None or mine.fields != stated or changes_something:
+        before = mine.time if mine is not None else ""
+        managers[writer] = Manager(writer, rfc3339(now) if changes_something else before, stated)
     write_managers(result, managers)
     return result
 

@@ -59,20 +59,27 @@ def _entry(manager: Manager) -> JsonObject:
         "manager": manager.writer.name,
         "operation": manager.writer.operation,
         "apiVersion": manager.writer.api_version,
-        "time": manager.time,
         "fieldsType": "FieldsV1",
         "fieldsV1": to_fields_v1(manager.fields),
     }
+    if manager.time:
+        entry["time"] = manager.time
     if manager.writer.subresource:
         entry["subresource"] = manager.writer.subresource
     return entry
 
 
-def track_update(old: JsonObject, new: JsonObject, schema: JsonObject, writer: Writer, now: datetime) -> None:
+def track_update(
+    old: JsonObject, new: JsonObject, schema: JsonObject, writer: Writer, now: datetime, *, is_new: bool = False
+) -> None:
     """Give the writer what it changed, and take that from everybody else."""
-    sent = child(new, "metadata").get("managedFields")
-    # What a client sends is believed (an empty list asks to forget who owned what); most send what they read.
-    managers = read_managers(old if sent is None else new)
+    before = items(child(old, "metadata"), "managedFields")
+    sent = items(child(new, "metadata"), "managedFields")
+    # What a client sends is believed, and most send what they read; `[{}]` asks to forget who owned what.
+    managers = read_managers(new if sent else old)
+    if sent == [{}] or not (before or sent or is_new):
+        made_child(new, "metadata").pop("managedFields", None)
+        return
     comparison = Comparison(ownable(old), ownable(new), schema)
     touched = union(comparison.written, comparison.removed)
     for other, manager in list(managers.items()):

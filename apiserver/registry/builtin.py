@@ -74,10 +74,20 @@ def builtin_resources() -> list[ResourceType]:
 
 
 def _core() -> list[ResourceType]:
-    data = Rules(check=typed.check_data)
-    secret = Rules(check=typed.check_data, complete=typed.complete_secret)
-    event = Rules(creates_on_update=True, complete=typed.complete_event, check=typed.check_event)
-    namespace = Rules(name_problems=label_problems, complete=typed.complete_namespace)
+    data = Rules(check=typed.check_data, complete=typed.complete_data, unowned=typed.unowned)
+    secret = Rules(check=typed.check_data, complete=typed.complete_secret, unowned=typed.unowned)
+    event = Rules(
+        creates_on_update=True,
+        complete=typed.complete_event,
+        check=typed.check_event,
+        unowned=typed.unowned_event,
+    )
+    namespace = Rules(
+        name_problems=label_problems,
+        complete=typed.complete_namespace,
+        check=typed.check_namespace,
+        unowned=typed.unowned_namespace,
+    )
     return [
         _typed(_Names("", "configmaps", "ConfigMap", ("cm",)), tables.CONFIG_MAPS, data),
         replace(
@@ -93,7 +103,7 @@ def _core() -> list[ResourceType]:
             selectable=("status.phase",),
         ),
         replace(
-            _typed(_Names("", "nodes", "Node", ("no",)), tables.NODES, Rules(), namespaced=False),
+            _typed(_Names("", "nodes", "Node", ("no",)), tables.NODES, Rules(unowned=typed.unowned), namespaced=False),
             has_status=True,
             subresources=(_STATUS,),
             selectable=("spec.unschedulable",),
@@ -108,8 +118,14 @@ def _others() -> list[ResourceType]:
         creates_on_update=True,
         name_problems=path_segment_problems,
         check=typed.check_lease,
+        unowned=typed.unowned,
     )
-    definition = Rules(counts_generations=True, complete=definitions.complete, check=definitions.check)
+    definition = Rules(
+        counts_generations=True,
+        complete=definitions.complete,
+        check=definitions.check,
+        unowned=definitions.unowned,
+    )
     names = _Names("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", ("crd", "crds"))
     return [
         _typed(_Names("coordination.k8s.io", "leases", "Lease"), tables.LEASES, lease),

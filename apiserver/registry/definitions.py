@@ -41,6 +41,11 @@ def _status(names: JsonObject, versions: list[JsonObject], moment: str) -> JsonO
     }
 
 
+def unowned(obj: JsonObject) -> JsonObject:
+    """Status and finalizer of a new definition are nobody's."""
+    return {"metadata": {"finalizers": [FINALIZER]}, "spec": {"names": {}}, "status": obj.get("status")}
+
+
 def check(new: JsonObject, old: JsonObject | None) -> Sequence[FieldError]:
     """What is wrong with the definition."""
     return [*_names(new), *_versions(new), *_unchanged(new, old)]
@@ -65,9 +70,11 @@ def _names(new: JsonObject) -> Iterator[FieldError]:
 def _versions(new: JsonObject) -> Iterator[FieldError]:
     versions = objects(items(child(new, "spec"), "versions"))
     if sum(version.get("storage") is True for version in versions) != 1:
-        shown = [text(version, "name") for version in versions]
         detail = "must have exactly one version marked as storage version"
-        yield fields.invalid_value("spec.versions", list(shown) or None, detail)
+        yield fields.invalid_value("spec.versions", child(new, "spec").get("versions"), detail)
+    if not items(child(new, "status"), "storedVersions"):
+        detail = "must have at least one stored version"
+        yield fields.invalid_value("status.storedVersions", None, detail)
     for index, version in enumerate(versions):
         schema = child(version, "schema").get("openAPIV3Schema")
         if not isinstance(schema, dict):

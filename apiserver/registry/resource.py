@@ -32,6 +32,10 @@ def _allow_everything(_new: JsonObject, _old: JsonObject | None) -> Sequence[Fie
     return ()
 
 
+def _own_everything(_obj: JsonObject) -> JsonObject:
+    return {}
+
+
 def _no_fields(_obj: JsonObject) -> dict[str, str]:
     return {}
 
@@ -51,6 +55,8 @@ class Rules:
     """Fills in what the schema cannot say."""
     check: Callable[[JsonObject, JsonObject | None], Sequence[FieldError]] = _allow_everything
     """Refuses what the schema cannot say."""
+    unowned: Callable[[JsonObject], JsonObject] = _own_everything
+    """The part of a new object that the server writes by itself, so that no client owns it."""
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,36 @@ def complete_namespace(new: JsonObject, old: JsonObject | None, _now: datetime) 
         made_child(new, "spec")["finalizers"] = items(child(old, "spec"), "finalizers")
 
 
-def complete_secret(new: JsonObject, _old: JsonObject | None, _now: datetime) -> None:
+def unowned(obj: JsonObject) -> JsonObject:
+    """The structs that built-in objects always have, empty."""
+    return {name: {} for name in ("spec", "status") if isinstance(obj.get(name), dict)}
+
+
+def check_namespace(new: JsonObject, _old: JsonObject | None) -> Sequence[FieldError]:
+    """The phase follows the deletion."""
+    phase = text(child(new, "status"), "phase")
+    is_deleted = bool(child(new, "metadata").get("deletionTimestamp"))
+    wanted, empty = ("Terminating", "not empty") if is_deleted else ("Active", "empty")
+    if phase == wanted:
+        return []
+    return [fields.invalid_value("status.Phase", phase, f"may only be '{wanted}' if `deletionTimestamp` is {empty}")]
+
+
+def unowned_namespace(obj: JsonObject) -> JsonObject:
+    """Phase and finalizer of a new namespace are nobody's."""
+    return {"spec": obj.get("spec"), "status": obj.get("status")}
+
+
+def complete_data(new: JsonObject, _old: JsonObject | None, _now: datetime) -> None:
+    """No data is as good as empty data."""
+    for part in ("data", "binaryData", "stringData"):
+        if not new.get(part):
+            new.pop(part, None)
+
+
+def complete_secret(new: JsonObject, old: JsonObject | None, now: datetime) -> None:
     """The type, and plain text values encoded."""
+    complete_data(new, old, now)
     if not new.get("type"):
         new["type"] = "Opaque"
     plain = texts(new, "stringData")
@@ -78,6 +106,12 @@ def complete_event(new: JsonObject, _old: JsonObject | None, _now: datetime) -> 
         new.setdefault(name, "")
     made_child(new, "source")
     made_child(new, "involvedObject")
+
+
+def unowned_event(_obj: JsonObject) -> JsonObject:
+    """What an Event always shows."""
+    empty: JsonObject = {"source": {}, "involvedObject": {}, "reportingComponent": "", "reportingInstance": ""}
+    return empty | {"firstTimestamp": None, "lastTimestamp": None, "eventTime": None}
 
 
 def check_event(new: JsonObject, _old: JsonObject | None) -> Sequence[FieldError]:

@@ -62,6 +62,12 @@ def json_type(value: JsonValue) -> str:
             return "object"
 
 
+def go_kind(value: JsonValue) -> str:
+    """What Go's decoder calls a value's type."""
+    found = json_type(value)
+    return {"integer": "number", "boolean": "bool"}.get(found, found)
+
+
 def _type_error(value: JsonValue, schema: JsonObject, path: str) -> list[FieldError]:
     found = json_type(value)
     if schema.get("x-kubernetes-int-or-string") is True:

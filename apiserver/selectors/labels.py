@@ -55,6 +55,8 @@ class LabelSelector:
 def parse_labels(text: str) -> LabelSelector:
     """Read a selector; 400 when it is none."""
     parser = _Parser(_tokens(text))
+    if parser.peek() == ",":
+        raise bad_request("found ',', expected: !, identifier, or 'end of string'")
     requirements: list[Requirement] = []
     while parser.peek():
         requirements.append(parser.requirement())
