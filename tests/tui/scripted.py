@@ -52,6 +52,7 @@ class ScriptedSession:
     done: list[tuple[str, str, dict[str, str | int | bool]]] = field(default_factory=list)
     created: list[tuple[str, JsonObject]] = field(default_factory=list)
     refusal: HyperSDKError | None = None
+    samples_refusal: HyperSDKError | None = None
     outcome: Outcome = field(default_factory=lambda: Outcome(True, "done"))
     figures: list[Sample] = field(default_factory=list)
     link: ScriptedLink = field(default_factory=ScriptedLink)
@@ -113,6 +114,8 @@ class ScriptedSession:
 
     async def samples(self, namespace: str, name: str) -> AsyncIterator[Sample]:
         """The figures, then silence."""
+        if self.samples_refusal is not None:
+            raise self.samples_refusal
         for figure in self.figures:
             yield figure
         await asyncio.Event().wait()

@@ -1,7 +1,8 @@
 """One VM's screen, as a person uses it."""
 
+from hypersdk.errors import Unreachable
 from hypersdk.model.kinds import EVENTS, VIRTUAL_MACHINES
-from tests.tui.builders import NOW, event, operation, vm
+from tests.tui.builders import event, operation, vm
 from tests.tui.fleet import figure, fleet
 from tests.tui.screen import console, lines, text, until
 from tests.tui.scripted import ScriptedSession
@@ -70,13 +71,22 @@ async def test_metrics_draw_history_and_the_newest_values() -> None:
 
 
 async def test_metrics_that_do_not_come_say_why() -> None:
-    session = fleet()
-    session.figures = []
+    session = one()
+    session.samples_refusal = Unreachable("the VM is not on any node")
     async with console(session, unicode=False) as pilot:
-        await until(pilot, "web-10")
+        await until(pilot, "web-1")
         await pilot.press("enter", "2")
-        shown = await until(pilot, "[metrics]")
-        assert "CPU" in shown
+        await until(pilot, "no live figures: the VM is not on any node")
+
+
+async def test_each_vm_has_its_own_metrics() -> None:
+    async with console(fleet()) as pilot:
+        await until(pilot, "web-10")
+        for _ in range(2):
+            await pilot.press("down", "enter", "2")
+            await until(pilot, "of 2.0Gi")
+            await pilot.press("escape")
+            await until(pilot, "NAME↑")
 
 
 async def test_yaml_shows_the_object() -> None:
@@ -200,4 +210,3 @@ async def test_hostile_guest_words_do_not_reach_the_terminal() -> None:
         await pilot.press("5")
         shown += await until(pilot, "[yaml]")
         assert all(char.isprintable() or char == "\n" for char in shown)
-        assert NOW

@@ -144,7 +144,9 @@ class DetailScreen(ConsoleScreen):
 
     def _start(self, group: str, work: Callable[[], object]) -> None:
         """Start a stream once; it lives as long as this screen."""
-        if self.workspace.session is not None and not any(one.group == group for one in self.workers):
+        if self.workspace.session is not None and not any(
+            one.node is self and one.group == group for one in self.workers
+        ):
             self.run_worker(work, group=group, exclusive=True)
 
     def _show(self) -> None:
