@@ -39,6 +39,8 @@ class Terminal:
             os.execvpe(argv[0], list(argv), dict(environ))
         self.resize(columns, rows)
         self.status: int | None = None
+        self.received = 0
+        """Bytes that came so far."""
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +73,7 @@ class Terminal:
             if found is not None:
                 return found
             left = deadline - time.monotonic()
-            if left <= 0 or not self._read(left):
+            if left <= 0 or not self.read(left):
                 raise AssertionError(f"{pattern!r} did not appear in {timeout} s; the screen:\n{self.text()}")
 
     def wait_gone(self, pattern: str, timeout: float = 20) -> None:
@@ -79,13 +81,27 @@ class Terminal:
         deadline = time.monotonic() + timeout
         while re.search(pattern, self.text()):
             left = deadline - time.monotonic()
-            if left <= 0 or not self._read(left):
+            if left <= 0 or not self.read(left):
                 raise AssertionError(f"{pattern!r} is still there after {timeout} s; the screen:\n{self.text()}")
+
+    def wait_bytes(self, timeout: float = 5) -> None:
+        """Read until anything comes."""
+        before, deadline = self.received, time.monotonic() + timeout
+        while self.received == before:
+            if time.monotonic() > deadline or not self.read(deadline - time.monotonic()):
+                raise AssertionError(f"nothing came in {timeout} s; the screen:\n{self.text()}")
+
+    def quiet(self, seconds: float) -> None:
+        """Read until nothing has come for so long."""
+        before = -1
+        while before != self.received:
+            before = self.received
+            self.read(seconds)
 
     def wait_end(self, timeout: float = 20) -> int:
         """Read until the program has ended; its exit code."""
         deadline = time.monotonic() + timeout
-        while self._read(deadline - time.monotonic()):
+        while self.read(deadline - time.monotonic()):
             if time.monotonic() > deadline:
                 raise AssertionError(f"it did not end in {timeout} s; the screen:\n{self.text()}")
         return self._reap()
@@ -103,7 +119,7 @@ class Terminal:
             self.status = os.waitstatus_to_exitcode(status)
         return self.status
 
-    def _read(self, timeout: float) -> bool:
+    def read(self, timeout: float) -> bool:
         """Wait for output and show it; False when the program has closed the pty."""
         ready, _, _ = select.select([self.fd], [], [], max(0.0, timeout))
         if not ready:
@@ -112,6 +128,7 @@ class Terminal:
             data = os.read(self.fd, 65536)
         except OSError:  # EIO: the last process on the pty has gone
             return False
+        self.received += len(data)
         self.screen.feed(data)
         if replies := self.screen.take_replies():
             os.write(self.fd, replies)
