@@ -1,15 +1,17 @@
 """`hyperctl down`: stops what `hyperctl up` started, the guests first and gently; the VM objects stay as they are."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 
 from hyperctl.stack import state
-from hyperctl.stack.libvirtd import answers, libvirt_uri
+from hyperctl.stack.libvirtd import answers, libvirt_uri, wait_ready
 from hyperctl.stack.part import Part
 from hyperctl.stack.privilege import as_root
-from hyperctl.stack.process import kill_by, plain_kill
+from hyperctl.stack.process import identify, kill_by, plain_kill
+from hyperctl.stack.supervisor import lock_holder
 from hyperctl.stack.talk import Talk, Tell
 from hyperctl.stack.virsh import active_domains, destroy_everything, virsh
 from hypersdk.errors import HyperSDKError
@@ -18,6 +20,7 @@ from hypersdk.settings import Places, places
 _GUESTS_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
 _ASK_TIMEOUT_S = 10.0
+_REVIVAL_TIMEOUT_S = 30.0
 _POLL_S = 0.2
 _ASKED_AGAIN_AFTER_S = 5.0
 
@@ -75,10 +78,22 @@ def _stop_guests(here: Places, patience: float, tell: Tell) -> None:
         tell(f"left running on {part.fact('uri')}" if other else "none, as our libvirtd does not run")
         return
     if not answers(uri, _ASK_TIMEOUT_S):
-        raise HyperSDKError(f"libvirtd does not answer, so its guests cannot be stopped; see {part.log}")
+        _revive(here, tell)
     left = shut_down(uri, patience, tell)
     destroy_everything(uri)
     tell(f"{left} did not shut down in {patience:.0f} s, power cut" if left else "off")
+
+
+def _revive(here: Places, tell: Tell) -> None:
+    """Kill a libvirtd that hangs: its supervisor starts another one, which finds the guests."""
+    tell("libvirtd does not answer, starting it again")
+    if hanging := identify(lock_holder(here.libvirt / "run/libvirtd.pid")):
+        kill_by(as_root("ending libvirtd"))(hanging, signal.SIGKILL)
+    try:
+        wait_ready(here.libvirt, _REVIVAL_TIMEOUT_S)
+    except TimeoutError as error:
+        log = Part.of(here, "libvirt").log
+        raise HyperSDKError(f"{error}, so its guests cannot be stopped; see {log}") from error
 
 
 def shut_down(uri: str, patience: float, tell: Tell) -> int:

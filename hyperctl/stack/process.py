@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,19 +49,22 @@ def current_boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-Kill = Callable[[int, signal.Signals], None]
+Kill = Callable[["Process", signal.Signals], None]
 
 
-def plain_kill(pid: int, number: signal.Signals) -> None:
+def plain_kill(process: Process, number: signal.Signals) -> None:
     """Signal a process of our own user."""
-    os.kill(pid, number)
+    if process.is_alive:
+        os.kill(process.pid, number)
 
 
 def kill_by(prefix: tuple[str, ...]) -> Kill:
-    """How to signal a process of another user: with that command before `kill`."""
+    """How to signal a process of another user: as the one that the prefix (sudo) makes us."""
 
-    def kill(pid: int, number: signal.Signals) -> None:
-        subprocess.run([*prefix, "kill", f"-{number.value}", str(pid)], check=False)
+    def kill(process: Process, number: signal.Signals) -> None:
+        # Not kill(1): a small Debian has none.
+        me = [*prefix, sys.executable, "-P", "-m", "hyperctl.stack.process", str(number.value)]
+        subprocess.run([*me, str(process.pid), str(process.start_ticks), process.boot], check=False, cwd="/")
 
     return kill if prefix else plain_kill
 
@@ -71,7 +75,7 @@ def end(process: Process, kill: Kill, timeout: float) -> bool:
         if not process.is_alive:
             return True
         try:
-            kill(process.pid, number)
+            kill(process, number)
         except ProcessLookupError:
             return True
         if await_end(process, patience):
@@ -92,3 +96,7 @@ def await_end(process: Process, timeout: float) -> bool:
     finally:
         os.close(descriptor)
     return not process.is_alive
+
+
+if __name__ == "__main__":
+    plain_kill(Process(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]), signal.Signals(int(sys.argv[1])))

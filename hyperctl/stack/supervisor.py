@@ -29,7 +29,7 @@ def back_off(deaths: int) -> float:
 def lock_holder(pidfile: Path) -> int:
     """The pid of the process that holds a libvirt pid file locked, 0 when nobody does."""
     try:
-        with pidfile.open("rb+") as file:
+        with pidfile.open("rb") as file:
             asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
             kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(file, fcntl.F_GETLK, asked))
     except FileNotFoundError:

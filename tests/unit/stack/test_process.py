@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from hyperctl.stack.process import end, identify, plain_kill
+from hyperctl.stack.process import end, identify, kill_by, plain_kill
 
 _STUBBORN = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
 
@@ -63,6 +63,14 @@ def test_process_that_ignores_the_request_is_killed() -> None:
 
         assert end(found, plain_kill, 0.1)
     assert process.returncode == -signal.SIGKILL
+
+
+def test_process_of_another_user_is_ended_through_a_prefix(child: subprocess.Popen[bytes]) -> None:
+    found = identify(child.pid)
+    assert found is not None
+
+    assert end(found, kill_by(("env",)), 5)
+    assert child.wait() == -signal.SIGTERM
 
 
 def test_no_process_is_no_process() -> None:
