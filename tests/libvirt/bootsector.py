@@ -6,13 +6,13 @@ It boots in well under a second where a Linux guest takes several, and its first
 from pathlib import Path
 
 GREETING = b"boot sector here\r\n"
-_TEXT_AT = 0x37
+_TEXT_AT = 0x33
 _CODE = bytes.fromhex(
-    "31c0 8ed8 fb"  # ds = 0, interrupts on
-    "be377c"  # si = the text
-    "ac 08c0 7405 e81600 ebf6"  # print it up to its zero byte
-    "bafd03 ec a801 7503 f4 ebf5"  # until a byte has come: halt until the next interrupt
-    "baf803 ec e80200 ebec"  # read it, print it, once more
+    "31c0 8ed8"  # ds = 0
+    "be337c"  # si = the text
+    "ac 08c0 7405 e81300 ebf6"  # print it up to its zero byte
+    "bafd03 ec a801 74fb"  # until a byte has come
+    "baf803 ec e80200 ebef"  # read it, print it, once more
     "88c4 bafd03 ec a820 74fb baf803 88e0 ee c3"  # print: wait for the transmitter, send
 )
 
