@@ -1,13 +1,14 @@
 # up      everything this machine needs to run VMs, and the console on two of them (HEADLESS=1: no console)
 # down    stops what up started; '.venv/bin/hyperctl down --purge' removes it
 # test    all set-up and every test            check    format, lint, types, fences, fast tests
-# bench   the figures the product promises     soak     the long one
+# bench   the figures the product promises     soak     the tests with real guests, ROUNDS=20 times over
 # lock    requirements/ from pyproject.toml    generate the CRDs from the models
 .POSIX:
 .PHONY: up down test check bench soak lock generate app dev
 
 PY = .venv/bin/python
 ARGS =
+ROUNDS = 20
 
 up: app
 	.venv/bin/hyperctl up $(ARGS)
@@ -29,10 +30,14 @@ check: dev
 	$(PY) -m pytest -q -m "not kube and not libvirt and not e2e" $(ARGS)
 
 bench: dev
+	$(PY) -m hyperctl.guest
 	scripts/private-network.sh $(PY) -m benchmarks $(ARGS)
 
 soak: dev
-	scripts/private-network.sh $(PY) -m benchmarks.soak $(ARGS)
+	$(PY) -m hyperctl.guest
+	for round in $$(seq $(ROUNDS)); do \
+	    scripts/private-network.sh $(PY) -m pytest -q -x -m "libvirt or e2e" $(ARGS) || exit; \
+	done
 
 lock:
 	scripts/lock.sh
