@@ -54,6 +54,8 @@ class FakeHypervisor:
     """libvirtd does not answer."""
     network_error: Exception | None = None
     calls: list[str] = field(default_factory=list)
+    before_change: Callable[[str], None] = lambda call: None
+    """Called before each change; may raise, so that the caller comes no further."""
     domains_by_uuid: dict[str, FakeDomain] = field(default_factory=dict)
     logs: dict[str, list[str]] = field(default_factory=dict)
     _faults: dict[str, list[Exception]] = field(default_factory=dict)
@@ -63,6 +65,10 @@ class FakeHypervisor:
     def fail(self, method: str, *errors: Exception) -> None:
         """Let the next calls of that method fail, one error each."""
         self._faults.setdefault(method, []).extend(errors)
+
+    def adopt(self, domain: ObservedDomain) -> None:
+        """A domain that somebody else made."""
+        self.domains_by_uuid[domain.uuid] = FakeDomain(domain)
 
     def the(self, uuid: str) -> ObservedDomain:
         """The domain as it is, for a test to look at."""
@@ -215,6 +221,7 @@ class FakeHypervisor:
         if self.down:
             raise Transient("libvirtd does not answer")
         if call:
+            self.before_change(call)
             self.calls.append(call)
         if faults := self._faults.get(method):
             raise faults.pop(0)

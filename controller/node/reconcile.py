@@ -101,7 +101,8 @@ class VmReconciler:
     async def _live(self, subject: Subject, observed: ObservedDomain | None) -> Outcome:
         memory = subject.memory
         subject.vm = await self.removal.hold(subject.vm)
-        if observed is not None and observed.is_active and memory.stopping_since is None:
+        if memory.stopping_since is None and observed is not None and observed.pid == subject.vm.status.qemu_pid:
+            # Asked by an earlier controller; of another run's end the status says nothing about this one.
             memory.stopping_since = stopping_since(subject.vm)
         subject.vm, operation = await self.conductor.settle(subject.vm)
         if operation is not None:

@@ -6,6 +6,7 @@ from controller.hypervisor.port import DomainState, ObservedDomain
 from controller.node.intent import Intent, Wanted
 from controller.node.memory import NEVER
 from controller.node.operations.power import deadline
+from controller.node.plan import run_of
 from controller.node.prepare import Prepared
 from controller.runtime.worker import Done, Later, Outcome
 from hypersdk.model.virtualmachine import VirtualMachine
@@ -15,7 +16,7 @@ YOUNG_S = 180.0
 """A guest this young may get its address or its agent at any moment."""
 SOON_S = 2.0
 STEADY_S = 15.0
-LEAST_S = 0.05
+LEAST_S = 0.25
 
 
 def next_look(
@@ -41,7 +42,8 @@ def _of_guest(observed: ObservedDomain | None, intent: Intent, vm: VirtualMachin
     if observed is None or not observed.is_active:
         return []
     if intent.stopping_since is not None:
-        return [*_until(intent.ask_at(now), now), *_until(intent.cut_at(now), now)]
+        is_asked = intent.wanted is Wanted.OFF or run_of(observed) == intent.ending
+        return [*_until(intent.ask_at(now) if is_asked else None, now), *_until(intent.cut_at(now), now)]
     young = now.timestamp() - observed.started_at < YOUNG_S
     if observed.state is DomainState.RUNNING and young and not vm.status.ip_addresses:
         return [SOON_S]

@@ -21,6 +21,8 @@ class Answer:
     status: int
     body: bytes = b""
     stream: AsyncIterator[bytes] | None = None
+    connection: None = None
+    """There is no transport to hang up on."""
 
     async def __aenter__(self) -> "Answer":
         return self

@@ -117,7 +117,7 @@ class World:
                 task.cancel()
             await asyncio.wait(tasks)
             for task in tasks:
-                assert task.cancelled(), task.exception()
+                assert task.cancelled(), repr(task.exception())
 
     async def create(self, name: str = "web", **spec: Any) -> VirtualMachine:
         """Create a VM."""
@@ -181,6 +181,29 @@ class World:
             return self.vm(name).phase is phase and reason in {"", self.reason(name=name)}
 
         await self.until(holds, within)
+
+    def die_at(self, number: int) -> "asyncio.Event":
+        """Let the controller come no further than before its next `number`-th change of API or hypervisor."""
+        died, left = asyncio.Event(), number
+
+        def count(*_: object) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                died.set()
+                raise asyncio.CancelledError
+
+        def count_call(call: str) -> None:
+            count(call)
+
+        self.api.before_write = count
+        self.hypervisor.before_change = count_call
+        return died
+
+    def live_on(self) -> None:
+        """No more deaths."""
+        self.api.before_write = lambda *_: None
+        self.hypervisor.before_change = lambda _: None
 
     async def pass_time(self, seconds: float) -> None:
         """Let virtual time go by."""

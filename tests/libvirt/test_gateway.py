@@ -31,7 +31,8 @@ from tests.unit.gateway.loopback import NODE, FrontProxy, Rights, Screen, backgr
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(120)]
 
-LINES = [b"line %05d " % number for number in range(2000)]
+LINES = [b"line %05d " % number for number in range(80)]
+"""The small guest echoes some hundred bytes a second: it is at this for a while, and reads no more than that."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +138,12 @@ async def test_restarted_controller_goes_on_without_a_gap(
         async with await open_console(controller.client, "test", guest.name) as stream:
             screen = await Screen(stream).shows(GREETING, 30)
             await stream.send(b"".join(LINES))
-            await screen.shows(LINES[100], 30)
+            await screen.shows(LINES[5], 30)
     # The guest still echoes what it got, and nobody reads it.
     async with _controller(host, guest, guest_folder) as controller:
         await controller.consoles.attach(guest.uid, guest.console_log)
         async with await open_console(controller.client, "test", guest.name) as stream:
-            screen = await Screen(stream).shows(LINES[101], 30)
+            screen = await Screen(stream).shows(LINES[6], 30)
             await stream.send(b"THE END")
             await screen.shows(b"THE END", 60)
     assert screen.output.startswith(GREETING + LINES[0])
@@ -157,7 +158,7 @@ async def test_killed_libvirtd_costs_no_output(
         async with await open_console(controller.client, "test", guest.name) as stream:
             screen = await Screen(stream).shows(GREETING, 30)
             await stream.send(b"".join(LINES))
-            await screen.shows(LINES[100], 30)
+            await screen.shows(LINES[5], 30)
             os.kill(lock_holder(libvirtd.root / "run/libvirtd.pid"), signal.SIGKILL)
             await screen.until(lambda screen: not screen.state.connected, 30)
             await screen.until(lambda screen: screen.state.connected, 60)
