@@ -97,7 +97,7 @@ async def client(any_api: Api) -> AsyncIterator[Client]:
 def namespace(any_api: Api) -> str:
     """A namespace that no other test uses."""
     name = f"t-{uuid.uuid4().hex[:10]}"
-    any_api.kubectl()("create", "namespace", name)
+    any_api.make_namespace(name)
     return name
 
 

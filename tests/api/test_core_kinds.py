@@ -31,7 +31,13 @@ async def test_namespaces_come_and_go(client: Client, namespace: str) -> None:
     assert all(one.metadata.deletion_timestamp for one in left), "gone, or going"
 
 
-async def test_a_namespace_on_its_way_out_takes_nothing_new(kubectl: Kubectl) -> None:
+async def test_a_body_need_not_say_its_kind_where_the_path_does(any_api: Api, namespace: str) -> None:
+    async with http(any_api) as request:
+        answer = await request("POST", SECRETS.path(namespace), body={"metadata": {"name": "login"}})
+    assert (answer.code, answer.at("kind")) == (201, "Secret")
+
+
+def test_a_namespace_on_its_way_out_takes_nothing_new(kubectl: Kubectl) -> None:
     kubectl("delete", "namespace", kubectl.namespace, "--wait=false")
     with pytest.raises(AssertionError, match=r"being terminated|not found"):
         kubectl.apply(virtual_machine("late"))

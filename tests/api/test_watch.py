@@ -1,5 +1,6 @@
 """The watch as it is on the wire: which events come, from where, and how it ends."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,7 +10,8 @@ from hypersdk.model.base import JsonObject
 from hypersdk.model.kinds import VIRTUAL_MACHINES
 from tests.api.builders import at, virtual_machine
 from tests.api.http import Http, http
-from tests.controlplane.api import Api
+from tests.controlplane.api import Api, Server
+from tests.controlplane.kubectl import Kubectl
 
 
 @pytest.fixture
@@ -146,9 +148,16 @@ async def test_a_watch_ends_when_its_time_is_up(request_: Http, path: str, clien
             await watch.event()
 
 
-async def test_a_version_that_is_forgotten_is_gone(request_: Http, path: str, client: Client, namespace: str) -> None:
-    await _make(client, namespace, "web")
-    async with request_.watch(path, resourceVersion="1") as watch:
+async def test_a_version_that_is_forgotten_is_gone(any_server: Server, kubectl: Kubectl) -> None:
+    old = json.loads(kubectl("get", "--raw", VIRTUAL_MACHINES.path(kubectl.namespace)))
+    kubectl.apply(virtual_machine("web"))
+    kubectl("delete", "vm", "web")
+    any_server.restart()  # what came before is no longer remembered event by event
+    version = str(at(old, "metadata", "resourceVersion"))
+    async with (
+        http(any_server.api) as request,
+        request.watch(VIRTUAL_MACHINES.path(kubectl.namespace), resourceVersion=version) as watch,
+    ):
         answer = await watch.event()
     status = answer.get("object", answer)
     assert (at(status, "kind"), at(status, "code")) == ("Status", 410)

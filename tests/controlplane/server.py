@@ -78,14 +78,14 @@ class ControlPlane:
         crds = data_folder("deploy") / "crds"
         kubectl("apply", "-f", crds)
         kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", crds)
-        for kind in OURS:  # Established is written before the server takes it up itself
-            self._wait_for(self._server, kind.path())
+        self._wait_for_kinds()
 
     def restart(self) -> None:
         """Take kube-apiserver down and bring it back under the same address."""
         assert self._server is not None
         self._server.stop()
         self._server = self._start_server(self._port)
+        self._wait_for_kinds()
 
     def stop(self) -> None:
         """End both."""
@@ -121,6 +121,12 @@ class ControlPlane:
         self._port = port
         self._wait_for(process, "/readyz")
         return process
+
+    def _wait_for_kinds(self) -> None:
+        """Wait until they can be watched: later than Established, later than readyz after a restart."""
+        assert self._server is not None
+        for kind in OURS:
+            self._wait_for(self._server, f"{kind.path()}?watch=1&timeoutSeconds=1")
 
     def _wait_for(self, process: Process, path: str) -> None:
         """Wait until the server answers there."""
