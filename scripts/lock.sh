@@ -12,4 +12,4 @@ compile() {
         --no-emit-index-url --no-emit-find-links --no-annotate --no-header "$@" pyproject.toml
 }
 compile --all-extras --group build -o requirements/app.txt
-compile --group dev -c requirements/app.txt -o requirements/dev.txt
+compile --all-extras --group dev -c requirements/app.txt -o requirements/dev.txt
