@@ -28,7 +28,7 @@ from controller.hypervisor.port import (
 )
 from controller.hypervisor.qemu_log import log_tail
 from controller.hypervisor.qemu_process import QemuProcesses
-from controller.hypervisor.stats import our_stats
+from controller.hypervisor.stats import Counters
 from controller.hypervisor.virt_type import VirtTypeChoice
 
 _FIRST_CONNECT_S = 30.0
@@ -68,6 +68,7 @@ class LibvirtHost:
         self._agents = Pool(uri, _AGENT_WORKERS, "libvirt-agents")
         self._consoles = Consoles(uri)
         self._processes = QemuProcesses(uri)
+        self._counters = Counters()
         self._virt_type = VirtTypeChoice(virt_type)
         self._log_folder = log_folder
 
@@ -124,7 +125,7 @@ class LibvirtHost:
 
     async def stats(self) -> dict[str, DomainStats]:
         """Counters of all our running domains by uuid."""
-        return await self._link.read(our_stats, "read the domains' counters")
+        return await self._link.read(self._counters.read, "read the domains' counters")
 
     async def guest(self, uuid: str) -> GuestFacts:
         """Ask the guest agent; not connected when it does not answer in time."""

@@ -20,15 +20,27 @@ _KIB = 1024
 Record = Mapping[str, int | str]
 
 
-def our_stats(connection: libvirt.virConnect) -> dict[str, DomainStats]:
-    """By UUID; a domain that is off has no counters (libvirt would give it those of its last run). Blocks."""
-    active = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
-    ours = [domain for domain in active if _is_ours(domain)]
-    if not ours:
-        return {}
-    # NOWAIT: a domain that is busy with a long job gives what is known instead of holding up all others.
-    records = connection.domainListGetStats(ours, _GROUPS, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
-    return {domain.UUIDString(): read_stats(record) for domain, record in records}
+class Counters:
+    """Reads the counters, and remembers which running domains are ours: that costs more than the counters do."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], bool] = {}
+
+    def read(self, connection: libvirt.virConnect) -> dict[str, DomainStats]:
+        """By UUID; a domain that is off has no counters (libvirt would give it those of its last run). Blocks."""
+        ours = self._ours(connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE))
+        if not ours:
+            return {}
+        # NOWAIT: a domain that is busy with a long job gives what is known instead of holding up all others.
+        records = connection.domainListGetStats(ours, _GROUPS, libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+        return {domain.UUIDString(): read_stats(record) for domain, record in records}
+
+    def _ours(self, active: list[libvirt.virDomain]) -> list[libvirt.virDomain]:
+        # libvirt numbers each run of a domain anew, so what is known of a number stays true.
+        runs = {(domain.UUIDString(), domain.ID()): domain for domain in active}
+        known = self._known
+        self._known = {run: known[run] if run in known else _is_ours(domain) for run, domain in runs.items()}
+        return [domain for run, domain in runs.items() if self._known[run]]
 
 
 def read_stats(record: Record) -> DomainStats:
