@@ -39,9 +39,10 @@ class Conductor:
         """Say what is to be said of those that are not on; the one that is."""
         mine = turn((self.operations.newest(op) for op in self.operations.cache), vm)
         for op, status in mine.settled:
-            await self._write(op, status)
             if status.phase is OperationPhase.CANCELLED:
+                # First, for once it is over nobody comes back to it.
                 vm = await self._take_back(op, vm)
+            await self._write(op, status)
         return vm, mine.current
 
     async def begin(

@@ -1,0 +1,280 @@
+"""Operations on VMs: in turn, with a deadline, cancellable, refused for a reason; and what the leader does for all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.node.finding import NotYet
+from hypersdk.errors import Transient
+from hypersdk.kube.leases import Election
+from hypersdk.model.base import condition
+from hypersdk.model.kinds import VM_NODES, VM_OPERATIONS
+from hypersdk.model.virtualmachine import Phase
+from hypersdk.model.vmoperation import OperationPhase
+from tests.flow.test_life_cycle import play
+from tests.flow.virtual import run, virtual_now
+from tests.flow.world import OPS, World
+
+Scenario = Callable[[World], Awaitable[None]]
+
+
+async def running(world: World) -> None:
+    await world.create()
+    await world.until_phase(Phase.RUNNING, "Running")
+
+
+def test_operations_on_one_machine_go_one_after_the_other(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await running(world)
+            world.hypervisor.guest_behaviour.power_off_s = 30
+            restart = await world.operate("restart")
+            await world.pass_time(5)
+            stop = await world.operate("stop")
+            await world.until(lambda: world.op(stop).status.message is not None)
+            assert world.op(stop).phase is OperationPhase.PENDING
+            assert world.op(stop).status.message == f"waits for restart ({restart.metadata.name})"
+            assert (await world.done(restart)).phase is OperationPhase.SUCCEEDED
+            assert (await world.done(stop)).phase is OperationPhase.SUCCEEDED
+            await world.until_phase(Phase.STOPPED, "Stopped")
+
+    play(tmp_path, scenario)
+
+
+def test_start_of_a_running_machine_and_stop_of_a_stopped_one_succeed_at_once(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await running(world)
+            calls = list(world.hypervisor.calls)
+            assert (await world.done(await world.operate("start"), within=2)).phase is OperationPhase.SUCCEEDED
+            assert world.hypervisor.calls == calls
+            await world.done(await world.operate("stop"))
+            stop = await world.done(await world.operate("stop"), within=2)
+            assert stop.phase is OperationPhase.SUCCEEDED
+            assert stop.status.start_time is not None
+            assert stop.status.completion_time is not None
+
+    play(tmp_path, scenario)
+
+
+def test_restart_of_a_stopped_machine_starts_it(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await world.create(running=False)
+            await world.until_phase(Phase.STOPPED)
+            assert (await world.done(await world.operate("restart"))).phase is OperationPhase.SUCCEEDED
+            assert world.vm().spec.running is True
+
+    play(tmp_path, scenario)
+
+
+def test_operation_that_takes_too_long_fails_and_says_what_it_waited_for(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.storage.outcome = NotYet("ImportFailed", "image x: the server says 503", 10)
+        async with world.controller():
+            await world.create(running=False)
+            start = await world.done(await world.operate("start", timeout="90s"))
+            assert start.phase is OperationPhase.FAILED
+            assert reason(start) == "DeadlineExceeded"
+            assert 88 < world.elapsed() < 100
+
+    play(tmp_path, scenario)
+
+
+def test_start_that_libvirt_refuses_fails_with_its_words(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await world.create(running=False)
+            await world.until_phase(Phase.STOPPED)
+            world.hypervisor.fail("start", Transient("cannot start: no memory"))
+            start = await world.done(await world.operate("start"), within=5)
+            assert start.phase is OperationPhase.FAILED
+            assert "no memory" in (start.status.message or "")
+            assert (await world.done(await world.operate("start"), within=5)).phase is OperationPhase.SUCCEEDED
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("operation", "spec", "why"),
+    [
+        ("clone", {}, "NotSupported"),
+        ("migrate", {}, "NotSupported"),
+        ("stop", {"vmRef": {"name": "web", "namespace": "other"}}, "CrossNamespaceReference"),
+        ("stop", {"vmRef": {"name": "nobody"}}, "VMNotFound"),
+    ],
+)
+def test_operations_that_cannot_be_done_fail_for_a_reason(
+    tmp_path: Path, operation: str, spec: dict[str, Any], why: str
+) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await running(world)
+            op = await world.done(await world.operate(operation, **spec), within=10)
+            assert (op.phase, reason(op)) == (OperationPhase.FAILED, why)
+            assert world.vm().phase is Phase.RUNNING
+
+    play(tmp_path, scenario)
+
+
+def test_reference_to_its_own_namespace_is_none_to_another(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await running(world)
+            op = await world.operate("stop", vmRef={"name": "web", "namespace": "default"})
+            assert (await world.done(op)).phase is OperationPhase.SUCCEEDED
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("how", ["annotation", "deletion"])
+def test_cancelled_stop_lets_the_guest_be(tmp_path: Path, how: str) -> None:
+    async def scenario(world: World) -> None:
+        world.hypervisor.guest_behaviour.obeys = False
+        async with world.controller():
+            await running(world)
+            stop = await world.operate("stop")
+            await world.until_phase(Phase.RUNNING, "Stopping")
+            if how == "annotation":
+                marked = {"metadata": {"annotations": {"hypersdk.io/cancel": "now"}}}
+                await world.client.patch(VM_OPERATIONS, "default", stop.metadata.name, marked)  # type: ignore[arg-type]
+                assert (await world.done(stop)).phase is OperationPhase.CANCELLED
+                assert world.vm().spec.running is True
+            else:
+                await world.client.delete(VM_OPERATIONS, "default", stop.metadata.name)
+                await world.set(running=True)
+            await world.until_phase(Phase.RUNNING, "Running", within=300)
+            await world.pass_time(300)
+            assert "destroy" not in world.hypervisor.calls
+
+    play(tmp_path, scenario)
+
+
+def test_guest_that_goes_off_after_the_stop_was_taken_back_is_started_again(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.hypervisor.guest_behaviour.power_off_s = 10
+        async with world.controller():
+            await running(world)
+            await world.set(running=False)
+            await world.until_phase(Phase.RUNNING, "Stopping")
+            await world.set(running=True)
+            await world.until(lambda: world.hypervisor.calls.count("start") == 2)
+            await world.until_phase(Phase.RUNNING, "Running")
+            assert "GuestShutdown" not in world.event_reasons()
+
+    play(tmp_path, scenario)
+
+
+def test_deletion_cancels_what_goes_on(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.hypervisor.guest_behaviour.obeys = False
+        async with world.controller():
+            await running(world)
+            stop = await world.operate("stop")
+            await world.until_phase(Phase.RUNNING, "Stopping")
+            await world.delete()
+            await world.until(lambda: not world.exists())
+            assert world.op(stop).phase is OperationPhase.CANCELLED
+
+    play(tmp_path, scenario)
+
+
+def test_finished_operations_go_after_an_hour_but_for_the_last_twenty(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await running(world)
+            made = []
+            for _ in range(25):
+                made.append(await world.done(await world.operate("start")))
+                await world.pass_time(2)
+            await world.pass_time(3500)
+            assert len(left(world)) == 25
+            await world.pass_time(300)
+            assert left(world) == {op.metadata.name for op in made[5:]}
+            await world.delete()
+            await world.pass_time(200)
+            assert left(world) == set()
+
+    play(tmp_path, scenario)
+
+
+def test_machine_without_a_fitting_node_waits_and_says_why(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await world.create(nodeSelector={"disk": "fast"})
+            await world.until_phase(Phase.PENDING, "Unschedulable")
+            found = condition(world.vm().status.conditions, "Ready")
+            assert found is not None
+            assert found.message == "no node takes it: node-1: it lacks the label disk=fast"
+            start = await world.operate("start")
+            await world.until(lambda: world.op(start).status.message == "waits until the VM has a node")
+            await world.client.patch(VM_NODES, "", "node-1", {"metadata": {"labels": {"disk": "fast"}}})
+            await world.until_phase(Phase.RUNNING, "Running")
+            assert (await world.done(start)).phase is OperationPhase.SUCCEEDED
+            assert world.event_reasons().count("FailedScheduling") == 1
+
+    play(tmp_path, scenario)
+
+
+def test_node_takes_no_more_than_its_memory(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            for name in "abc":
+                await world.create(name, memory="7Gi", running=False)
+            await world.until(lambda: sorted(phases(world)) == [Phase.PENDING, Phase.STOPPED, Phase.STOPPED])
+            waiting = next(name for name in "abc" if world.vm(name).phase is Phase.PENDING)
+            assert world.reason(name=waiting) == "Unschedulable"
+            await world.delete(next(name for name in "abc" if world.vm(name).phase is Phase.STOPPED))
+            await world.until_phase(Phase.STOPPED, name=waiting)
+
+    def phases(world: World) -> list[Phase]:
+        return [world.vm(name).phase for name in "abc"]
+
+    play(tmp_path, scenario)
+
+
+def test_only_one_leads_and_another_takes_over_when_it_is_gone() -> None:
+    async def scenario() -> list[str]:
+        world = World(Path("/nowhere"))
+        told: list[str] = []
+
+        def candidate(name: str) -> asyncio.Task[None]:
+            async def lead() -> None:
+                told.append(f"{name} leads at {asyncio.get_running_loop().time():.0f}")
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    told.append(f"{name} ends")
+
+            election = Election(world.client, "hypersdk-system", "lease", name, virtual_now)
+            return asyncio.ensure_future(election.run(lead))
+
+        world.api.objects[("/api/v1/namespaces", "hypersdk-system")] = {}
+        one, two = candidate("one"), candidate("two")
+        await asyncio.sleep(100)
+        one.cancel()
+        await asyncio.sleep(100)
+        world.api.go_down()
+        await asyncio.sleep(100)
+        two.cancel()
+        await asyncio.wait([one, two])
+        return told
+
+    told = run(scenario())
+    assert told[:2] == ["one leads at 0", "one ends"]
+    assert told[2].startswith("two leads at 11")
+    assert told[3:] == ["two ends"]
+
+
+def reason(op: Any) -> str:
+    """The reason of its end."""
+    found = condition(op.status.conditions, "Succeeded")
+    return (found.reason or "") if found else ""
+
+
+def left(world: World) -> set[str]:
+    """The operations that the API still has."""
+    return {name for path, name in world.api.objects if path == OPS}
