@@ -9,9 +9,6 @@ from tui.cells import Key
 from tui.retry import keep_open
 from tui.session import Link, Session
 
-REPLAY_S = 0.5
-"""What comes this soon after attaching is history; a guest's old queries must not be answered again."""
-
 
 @dataclass
 class Attachment:
@@ -23,7 +20,6 @@ class Attachment:
     tell: Callable[[str, ConsoleState | None], None]
     begin: Callable[[], None]
     """Told before the history comes again."""
-    clock: Callable[[], float]
     link: Link | None = None
 
     async def run(self) -> None:
@@ -42,14 +38,18 @@ class Attachment:
 
     async def _attach(self) -> bool:
         link = await self.session.console(*self.key)
-        attached = self.clock()
+        history = 0
         try:
             self.begin()
             self.link = link
             async for message in link.messages():
                 if isinstance(message, bytes):
-                    await self.show(message, self.clock() - attached > REPLAY_S)
+                    # A guest's old queries must not be answered again.
+                    await self.show(message[:history], False)
+                    await self.show(message[history:], True)
+                    history = max(0, history - len(message))
                 elif state := console_state(message):
+                    history += state.history
                     self.tell("", state)
         finally:
             self.link = None

@@ -47,7 +47,10 @@ class Session:
         told: ConsoleState | None = None
         while True:
             self._news.clear()
-            if self._state != told:
+            if told is None:
+                told = self._state
+                yield told.but(history=self._ring.end - max(self._place, self._ring.start))
+            elif self._state != told:
                 told = self._state
                 yield told
             elif output := self._output():

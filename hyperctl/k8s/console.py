@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import re
 import sys
 import termios
 import tty
@@ -23,6 +24,8 @@ from hypersdk.model.kinds import VIRTUAL_MACHINES
 LEAVE: Final = b"\x1d"
 """Ctrl-], as telnet and virsh have it."""
 LONGEST_RETRY_S: Final = 5.0
+QUERIES: Final = re.compile(rb"\x1b\[[>=?]?[0-9;]*[cnq]|\x1b\[\?[0-9;]*\$p|\x1bZ|\x05")
+"""What a terminal answers. In old output it was answered long ago: an answer now would be typed into the guest."""
 RESTORE: Final = b"\x1b[!p\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b[0m\r\n"
 """What a guest may have left switched on in the user's terminal, switched off."""
 
@@ -80,20 +83,22 @@ class Attached:
         async with stream, beside(self._send(stream)):
             if self.take:
                 await stream.control({"type": "take"})
+            history = 0
             async for message in stream.messages():
                 if isinstance(message, bytes):
-                    await asyncio.to_thread(write_out, message)
-                else:
-                    self._state(console_state(message))
+                    old, new = message[:history], message[history:]
+                    history = max(0, history - len(message))
+                    await asyncio.to_thread(write_out, QUERIES.sub(b"", old) + new)
+                elif state := console_state(message):
+                    history += state.history
+                    self._state(state)
 
     async def _send(self, stream: Stream) -> None:
         while True:
             data = await self._typed.get()
             await stream.send(data)
 
-    def _state(self, state: ConsoleState | None) -> None:
-        if state is None:
-            return
+    def _state(self, state: ConsoleState) -> None:
         if state.reason:
             self._tell(state.reason)
         elif self.mode == "write" and not state.writable:

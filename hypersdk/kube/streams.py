@@ -36,6 +36,8 @@ class ConsoleState(Model):
     """The user who may type; empty when nobody does."""
     watchers: int = 0
     """How many sessions are attached, this one included."""
+    history: int = 0
+    """In the first state only: how many bytes of earlier output follow, before what the guest writes now."""
     reason: str = ""
     """Why nothing comes, for a person: `VM is stopped`, `silent for 40 s`; empty when all is well."""
 

@@ -229,7 +229,7 @@ class DetailScreen(ConsoleScreen):
         async def show(data: bytes, is_live: bool) -> None:
             await pane.feed(data, live=is_live)
 
-        self._attachment = Attachment(session, self._key, show, self._say_of_console, pane.reset, self.workspace.clock)
+        self._attachment = Attachment(session, self._key, show, self._say_of_console, pane.reset)
         await self._attachment.run()
 
     def _say_of_console(self, problem: str, state: ConsoleState | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.gateway.consoles import Consoles
-from hypersdk.kube.streams import open_console
+from hypersdk.kube.streams import console_state, open_console
 from tests.unit.gateway.loopback import Lab, Screen, background
 from tests.unit.gateway.scripted import UUID, ScriptedGuest
 
@@ -41,6 +41,22 @@ async def test_console_shows_everything_since_power_on(lab: Lab, guest: Scripted
         guest.say(b"login: ")
         await screen.shows(b"login: ")
     assert screen.output == b"SeaBIOS\r\nLinux version 6.1\r\nlogin: "
+
+
+async def test_first_state_says_how_much_history_follows(lab: Lab, guest: ScriptedGuest) -> None:
+    await _boot(lab, guest, b"12345")
+    async with await open_console(lab.client(), "default", "vm") as first:
+        await Screen(first).shows(b"12345")
+        async with await open_console(lab.client(), "default", "vm") as second:
+            messages = second.messages()
+            state = console_state(str(await anext(messages)))
+            guest.say(b"new")
+            assert state is not None
+            assert state.history == 5
+        async with await open_console(lab.client(), "default", "vm", history=False) as third:
+            state = console_state(str(await anext(third.messages())))
+            assert state is not None
+            assert state.history == 0
 
 
 async def test_console_without_history_starts_with_what_comes_next(lab: Lab, guest: ScriptedGuest) -> None:
