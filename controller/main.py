@@ -5,7 +5,7 @@ import fcntl
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import IO
@@ -48,9 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _only_one(settings.state):
             asyncio.run(_until_told(settings))
-    except (HyperSDKError, OSError) as error:
-        sys.stderr.write(f"hypersdk-controller: {error}\n")
-        return 1
+    except* (HyperSDKError, OSError) as errors:
+        for leaf in _leaves(errors):
+            sys.stderr.write(f"hypersdk-controller: {leaf}\n")
+        sys.exit(1)
     return 0
 
 
@@ -139,6 +140,14 @@ async def _until_told(settings: Settings) -> None:
         running.cancel()
         ended.cancel()
     log.info("ended; the guests run on")
+
+
+def _leaves(errors: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _say_ready() -> None:

@@ -121,7 +121,9 @@ class Applier:
         except (Transient, Terminal) as error:
             raise StartFailed(error, "the domain cannot be defined") from error
         subject.memory.failure = None
-        await self.tell(subject, "Normal", "Created", f"domain {step.desired.domain_name} is defined")
+        name = step.desired.domain_name
+        told = ("Updated", f"domain {name} is defined anew") if step.again else ("Created", f"domain {name} is defined")
+        await self.tell(subject, "Normal", *told)
 
     async def _start(self, subject: Subject) -> None:
         if subject.desired is not None:

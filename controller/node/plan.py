@@ -121,7 +121,7 @@ def _off(desired: DesiredDomain | None, observed: ObservedDomain, intent: Intent
 def _redefinition(desired: DesiredDomain | None, observed: ObservedDomain, power: Power) -> list[Step]:
     if desired is None or (observed.owner and observed.owner.spec_hash == spec_hash(desired)):
         return []
-    return [Define(desired, power)]
+    return [Define(desired, power, again=True)]
 
 
 def _may_try(intent: Intent, now: datetime) -> bool:

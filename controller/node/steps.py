@@ -13,6 +13,7 @@ class Define:
 
     desired: DesiredDomain
     power: Power
+    again: bool = False
 
 
 @dataclass(frozen=True)
