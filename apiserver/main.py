@@ -71,6 +71,7 @@ def _options(arguments: Sequence[str] | None) -> Options:
 
 async def serve(options: Options) -> None:
     """Open everything, say that it is ready, and wait for the end."""
+    stopped = _stop_on_signals()
     listener = _listen(options)
     port = listener.getsockname()[1]
     token = home.token(options.state)
@@ -88,7 +89,7 @@ async def serve(options: Options) -> None:
         address = f"https://{_reachable(options.listen)}:{port}"
         home.write_private(options.kubeconfig, kubeconfig(address, certificates.authority.read_bytes(), token))
         print(f"ready {address}", flush=True)  # noqa: T201 -- the one line that whoever starts it waits for
-        await _until_stopped(keeper)
+        await _keep_until(stopped, keeper)
         store.cut_watches()
         await runner.cleanup()
         await gateway.close()
@@ -141,12 +142,16 @@ async def _serve_http(server: Server, listener: socket.socket, certificates: Cer
     return runner
 
 
-async def _until_stopped(keeper: Keeper) -> None:
-    """Keep house until a signal comes."""
+def _stop_on_signals() -> asyncio.Event:
+    """Set when SIGTERM or SIGINT comes."""
     stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+async def _keep_until(stopped: asyncio.Event, keeper: Keeper) -> None:
+    """Keep house until it is time to stop."""
     keeping = asyncio.create_task(keeper.run())
     waiting = asyncio.create_task(stopped.wait())
     try:

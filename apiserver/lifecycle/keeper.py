@@ -189,14 +189,17 @@ class Keeper:
         asyncio.get_running_loop().call_later(_RETRY_S, self._enqueue, job)
 
     async def _sweep(self) -> None:
-        """Forget events an hour after they happened last."""
         while True:
             await asyncio.sleep(_SWEEP_S)
-            border = self._own.now() - EVENT_LIFE
-            for stored in list(self._own.store.collection(builtin.EVENTS).current()):
-                moment = parsed(_last_seen(stored.document()))
-                if moment is not None and moment < border:
-                    await self._delete(stored.key)
+            await self.forget_events()
+
+    async def forget_events(self) -> None:
+        """Delete events an hour after they happened last."""
+        border = self._own.now() - EVENT_LIFE
+        for stored in list(self._own.store.collection(builtin.EVENTS).current()):
+            moment = parsed(_last_seen(stored.document()))
+            if moment is not None and moment < border:
+                await self._delete(stored.key)
 
 
 def _last_seen(event: JsonObject) -> str:
