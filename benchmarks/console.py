@@ -8,7 +8,7 @@ import psutil
 
 from benchmarks.figures import Figure, median
 from benchmarks.stack import Stack
-from tests.e2e.terminal import Terminal
+from tests.terminal import Terminal
 
 IDLE_S = 20.0
 
@@ -21,7 +21,7 @@ def run(stack: Stack) -> list[Figure]:
         terminal.wait_for(r"\S")
         first = time.perf_counter() - start
         terminal.wait_for("demo-1")
-        rows, painted = time.perf_counter() - start, terminal.received
+        rows, painted = time.perf_counter() - start, len(terminal.received)
         terminal.quiet(1.0)
         keys = [_key(terminal, key) for key in ("down", "up") * 10]
         idle_bytes, idle_cpu = _idle(terminal)
@@ -38,18 +38,18 @@ def run(stack: Stack) -> list[Figure]:
 
 def _key(terminal: Terminal, key: str) -> tuple[float, int]:
     """Seconds to the first byte after a key, and bytes until it is quiet."""
-    before, start = terminal.received, time.perf_counter()
+    before, start = len(terminal.received), time.perf_counter()
     terminal.press(key)
     terminal.wait_bytes()
     seconds = time.perf_counter() - start
     terminal.quiet(0.1)
-    return seconds, terminal.received - before
+    return seconds, len(terminal.received) - before
 
 
 def _idle(terminal: Terminal) -> tuple[int, float]:
     process = psutil.Process(terminal.pid)
-    bytes_before, cpu_before = terminal.received, sum(process.cpu_times()[:2])
+    bytes_before, cpu_before = len(terminal.received), sum(process.cpu_times()[:2])
     end = time.monotonic() + IDLE_S
     while (left := end - time.monotonic()) > 0:
         terminal.read(left)
-    return terminal.received - bytes_before, sum(process.cpu_times()[:2]) - cpu_before
+    return len(terminal.received) - bytes_before, sum(process.cpu_times()[:2]) - cpu_before

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.conftest import Stack
-from tests.e2e.terminal import Terminal
+from tests.terminal import Terminal
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from tests.controlplane.build import Binaries
 from tests.e2e.conftest import Stack
-from tests.e2e.terminal import Terminal
+from tests.terminal import Terminal
 
 NAME = "reached"
 

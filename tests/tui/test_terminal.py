@@ -5,25 +5,25 @@ import sys
 
 import pytest
 
-from tests.tui.pseudo_terminal import PseudoTerminal
+from tests.terminal import Terminal
 
 PROGRAM = [sys.executable, "-m", "tests.tui.program"]
 pytestmark = pytest.mark.timeout(60)
 
 
-def terminal(columns: int, rows: int, *flags: str, term: str = "xterm-256color", **environ: str) -> PseudoTerminal:
+def terminal(columns: int, rows: int, *flags: str, term: str = "xterm-256color", **environ: str) -> Terminal:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     base = {"TERM": term, "LANG": "C.UTF-8", "HYPERSDK_STATE": "/nonexistent", "XDG_STATE_HOME": "/nonexistent"}
-    return PseudoTerminal([*PROGRAM, *flags], columns, rows, kept | base | environ)
+    return Terminal([*PROGRAM, *flags], kept | base | environ, columns, rows)
 
 
 def test_changes_cost_few_bytes() -> None:
     with terminal(120, 40, COLORTERM="truecolor") as shown:
         shown.until("worker-1")
         shown.quiet()
-        assert shown.press("j") <= 300
-        assert shown.press("j") <= 300
-        assert "▶ build-7" in shown.text
+        assert shown.cost("j") <= 300
+        assert shown.cost("j") <= 300
+        assert "▶ build-7" in shown.text()
         assert shown.quiet() == 0
 
 
@@ -39,8 +39,7 @@ def test_terminal_shows_the_screens_after_dialogs_tabs_and_resizes() -> None:
         shown.until("worker-1")
         shown.press("t")
         shown.until("Stop api-1?")
-        shown.press("n")
-        shown.press("\r")
+        shown.press("n", "enter")
         shown.until("[overview]")
         shown.press("2")
         shown.until("of 100%")
@@ -48,22 +47,22 @@ def test_terminal_shows_the_screens_after_dialogs_tabs_and_resizes() -> None:
         shown.quiet()
         shown.resize(100, 30)
         shown.until("Palette")
-        shown.press("q" if "NAME" in shown.text else "\x1b")
+        shown.press("q" if "NAME" in shown.text() else "\x1b")
         shown.until("worker-1")
-        rows = [line.split()[:1] for line in shown.text.split("\n")[2:17]]
+        rows = [line.split()[:1] for line in shown.text().split("\n")[2:17]]
         assert rows == [["▶"], *([name] for name in (
             "api-2", "build-7", "cache-1", "db-1", "db-2", "edge-1", "legacy-nt", "mail-1", "monitor", "scratch",
             "web-1", "web-2", "web-10", "worker-1",
         ))]  # fmt: skip
-        assert shown.text.count("Quit") == 1
-        assert "Stop api-1?" not in shown.text
+        assert shown.text().count("Quit") == 1
+        assert "Stop api-1?" not in shown.text()
 
 
 def test_quitting_leaves_a_clean_terminal() -> None:
     with terminal(80, 24) as shown:
         shown.until("worker-1")
         shown.press("q")
-        assert shown.ended() == 0
+        assert shown.wait_end() == 0
         assert b"\x1b[?1049l" in shown.received
 
 
@@ -96,14 +95,14 @@ def test_no_color_means_no_colour_at_all() -> None:
 def test_linux_console_gets_ascii() -> None:
     with terminal(80, 24, term="linux") as shown:
         shown.until("+ Running")
-        assert shown.text.isascii()
+        assert shown.text().isascii()
 
 
 @pytest.mark.parametrize("term", ["dumb", ""])
 def test_dumb_terminal_is_refused_with_a_word(term: str) -> None:
     with terminal(80, 24, term=term) as shown:
         shown.until("hyperctl")
-        assert shown.ended() == 2
+        assert shown.wait_end() == 2
 
 
 def test_missing_context_is_told_on_the_screen() -> None:
@@ -115,5 +114,5 @@ def test_wrong_theme_and_keymap_are_noticed_and_the_defaults_used() -> None:
     with terminal(120, 40, "--theme", "nope", "--keymap", "nope") as shown:
         shown.until("there is no nope.toml")
         shown.until("worker-1")
-        shown.press("j")
-        assert "▶ api-2" in shown.text
+        shown.cost("j")
+        assert "▶ api-2" in shown.text()

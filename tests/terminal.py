@@ -27,6 +27,10 @@ KEYS: Final = {
     "ctrl+u": "\x15",
     "backspace": "\x7f",
 }
+QUIET_S: Final = 0.3
+ASKS_FOR_SYNC: Final = b"\x1b[?2026$p"
+HAS_SYNC: Final = b"\x1b[?2026;2$y"
+"""A terminal that can show a frame at once, as today's can (synchronized output)."""
 
 
 class Terminal:
@@ -39,8 +43,8 @@ class Terminal:
             os.execvpe(argv[0], list(argv), dict(environ))
         self.resize(columns, rows)
         self.status: int | None = None
-        self.received = 0
-        """Bytes that came so far."""
+        self.received = bytearray()
+        """All that came so far."""
 
     def __enter__(self) -> Self:
         return self
@@ -65,6 +69,17 @@ class Terminal:
         for key in keys:
             os.write(self.fd, KEYS.get(key, key).encode())
 
+    def cost(self, *keys: str) -> int:
+        """Press keys; how many bytes came back until it was quiet."""
+        before = len(self.received)
+        self.press(*keys)
+        self.quiet()
+        return len(self.received) - before
+
+    def until(self, words: str) -> None:
+        """Read until these very words are on the screen."""
+        self.wait_for(re.escape(words))
+
     def wait_for(self, pattern: str, timeout: float = 20) -> re.Match[str]:
         """Read until the pattern is on the screen."""
         deadline = time.monotonic() + timeout
@@ -86,17 +101,18 @@ class Terminal:
 
     def wait_bytes(self, timeout: float = 5) -> None:
         """Read until anything comes."""
-        before, deadline = self.received, time.monotonic() + timeout
-        while self.received == before:
+        before, deadline = len(self.received), time.monotonic() + timeout
+        while len(self.received) == before:
             if time.monotonic() > deadline or not self.read(deadline - time.monotonic()):
                 raise AssertionError(f"nothing came in {timeout} s; the screen:\n{self.text()}")
 
-    def quiet(self, seconds: float) -> None:
-        """Read until nothing has come for so long."""
-        before = -1
-        while before != self.received:
-            before = self.received
+    def quiet(self, seconds: float = QUIET_S) -> int:
+        """Read until nothing has come for so long; how many bytes that were."""
+        first, before = len(self.received), -1
+        while before != len(self.received):
+            before = len(self.received)
             self.read(seconds)
+        return before - first
 
     def wait_end(self, timeout: float = 20) -> int:
         """Read until the program has ended; its exit code."""
@@ -128,8 +144,10 @@ class Terminal:
             data = os.read(self.fd, 65536)
         except OSError:  # EIO: the last process on the pty has gone
             return False
-        self.received += len(data)
+        self.received += data
         self.screen.feed(data)
+        if ASKS_FOR_SYNC in data:
+            os.write(self.fd, HAS_SYNC)
         if replies := self.screen.take_replies():
             os.write(self.fd, replies)
         return bool(data)
