@@ -27,10 +27,9 @@ class Credentials(Model):
     secret_ref: CredentialsRef | None = None
 
 
-class BackupSource(Model):
-    """The VM to back up."""
+class SourceFields(Model):
+    """How a VM is found at a provider."""
 
-    provider: Provider
     namespace: str | None = None
     vm_name: str | None = None
     vm_path: str | None = None
@@ -38,16 +37,27 @@ class BackupSource(Model):
     tags: dict[str, str] | None = None
 
 
-class BackupDestination(Model):
-    """Where the backup goes."""
+class BackupSource(SourceFields):
+    """The VM to back up."""
 
-    type: StorageType
+    provider: Provider
+
+
+class DestinationFields(Model):
+    """A place in a storage."""
+
     bucket: str | None = None
     prefix: str | None = None
     region: str | None = None
     storage_class: str | None = None
     endpoint: str | None = None
     credentials: Credentials | None = None
+
+
+class BackupDestination(DestinationFields):
+    """Where the backup goes."""
+
+    type: StorageType
 
 
 class BackupFormat(Model):

@@ -1,8 +1,6 @@
 """BackupSchedule: backups made at set times."""
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from hypersdk.model.backupjob import (
     BackupCarbon,
@@ -10,34 +8,24 @@ from hypersdk.model.backupjob import (
     BackupFormat,
     BackupRetention,
     Count,
-    Credentials,
+    DestinationFields,
     Incremental,
     Int64,
+    SourceFields,
 )
 from hypersdk.model.base import Condition, JsonObject, Model, Resource, Time
 
 
-class TemplateSource(Model):
+class TemplateSource(SourceFields):
     """A BackupJob's source, less strict, as it stands inside a schedule."""
 
     provider: str
-    namespace: str | None = None
-    vm_name: str | None = None
-    vm_path: str | None = None
-    vm_id: Annotated[str | None, Field(alias="vmID")] = None
-    tags: dict[str, str] | None = None
 
 
-class TemplateDestination(Model):
+class TemplateDestination(DestinationFields):
     """A BackupJob's destination, less strict, as it stands inside a schedule."""
 
     type: str
-    bucket: str | None = None
-    prefix: str | None = None
-    region: str | None = None
-    storage_class: str | None = None
-    endpoint: str | None = None
-    credentials: Credentials | None = None
 
 
 class JobTemplateSpec(Model):
