@@ -13,15 +13,12 @@ say() { printf '· %s\n' "$*" >&2; }
 die() { printf 'bootstrap: %s\n' "$*" >&2; exit 1; }
 
 case $set_of in
-    app) purposes='run build' ;;
-    dev) purposes='run build test' ;;
+    app | dev) ;;
     *) die "there is no set '$set_of': app or dev" ;;
 esac
 
 wanted_packages() {
-    for purpose in $purposes; do
-        awk -v purpose="$purpose" '$1 == purpose { print $2 }' "$list"
-    done
+    awk '/^(run|build) / { print $2 }' "$list"
 }
 
 missing_packages() {
