@@ -20,6 +20,24 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _said(words)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # who read us has gone: nothing is left to say
+        return Exit.OK
+    except Exception as error:
+        from hyperctl.bug import keep
+
+        print(f"hyperctl: {keep(error)}", file=sys.stderr)
+        return Exit.FAILED
+    return code
+
+
+def _said(words: list[str]) -> int:
+    """Run, with every foreseen error told in a sentence."""
     if not words or words[0] in {"-h", "--help", "help"}:
         print(usage())
         return Exit.OK if words else Exit.USAGE
@@ -31,8 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HyperSDKError as error:
         print(f"hyperctl: {error}", file=sys.stderr)
         return exit_of(error)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
 
 
 def usage() -> str:

@@ -1,5 +1,6 @@
 """What the command line says when it is wrong, and how little it imports."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,31 @@ def test_status_and_down_without_a_stack(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert main(["status"]) == 1
     assert main(["down"]) == 0
+
+
+def _at_fault(command: str, words: list[str]) -> int:
+    raise KeyError(command)
+
+
+def test_a_fault_of_ours_is_one_line_and_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HYPERSDK_STATE", str(tmp_path))
+    monkeypatch.setattr("hyperctl.main._run", _at_fault)
+
+    assert main(["status"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    (file,) = (tmp_path / "log").glob("hyperctl-*.log")
+    assert str(file) in told
+    assert "KeyError" in file.read_text()
+
+
+def test_a_reader_that_has_gone_is_no_fault() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "hyperctl", "--help"], stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
