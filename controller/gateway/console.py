@@ -11,7 +11,7 @@ from controller.gateway.seats import Seats
 from controller.gateway.serial_log import SerialLog
 from controller.gateway.session import Session
 from controller.gateway.words import Facts, reason
-from controller.hypervisor.port import Hypervisor
+from controller.hypervisor.port import DomainState, Hypervisor
 from hypersdk.kube.streams import ConsoleState, Mode
 
 _log = logging.getLogger(__name__)
@@ -125,6 +125,9 @@ class Console:
         return Facts(line.domain, line.is_open, line.trouble, line.has_spoken, silent_s, self._phase())
 
     def _heard(self) -> None:
+        domain = self.line.domain
+        if domain is not None and domain.state is DomainState.PAUSED:
+            self._nudge.set()  # not any more
         for session in self._sessions.values():
             session.wake()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from controller.gateway.keyboard import Keyboard
 from controller.gateway.ring import CAPACITY, Ring
-from controller.gateway.seam import PROOF, fresh
+from controller.gateway.seam import PROOF, Repeats
 from controller.gateway.serial_log import Place, SerialLog
 from controller.gateway.splice import Seen, Splice, splice
 from controller.gateway.words import note
@@ -66,13 +66,13 @@ class SerialLine:
         try:
             while True:
                 self._wake.clear()
-                joint = await self._open()
-                if joint is None:
+                repeats = await self._open()
+                if repeats is None:
                     await self._rest(retry_s)
                     retry_s = min(retry_s * 2, LONGEST_RETRY_S)
                 else:
                     retry_s = FIRST_RETRY_S
-                    await self._use(joint)
+                    await self._use(repeats)
         finally:
             if self._port is not None:
                 await self._port.close()
@@ -101,39 +101,43 @@ class SerialLine:
         self._seen = replace(self._seen, boot_ended=True)
         self.has_spoken = False
 
-    async def _open(self) -> Splice | None:
-        """Open the port and find its place in the log; None when it cannot be opened now."""
+    async def _open(self) -> Repeats | None:
+        """Open the port and take what the log has; None when it cannot be opened now."""
         before = await asyncio.to_thread(self.log.end)
         try:
             self._port = await self._hypervisor.open_console(self._uuid)
         except (Transient, Terminal) as error:
             await self.look(str(error))
-            joint = None
+            repeats = None
         else:
             await self.look()
-            is_first = not self._seen.end
-            joint = await self._join(before)
-            if is_first and self.domain is not None and self.domain.state is DomainState.PAUSED:
-                self.has_spoken = False  # before its first byte: what the log has is of earlier boots
+            repeats = await self._opened(before)
         if self._is_off and not self.trouble and not self._seen.boot_ended:
             await self._catch_up()
         self._tried.set()
-        return joint
+        return repeats
+
+    async def _opened(self, before: Place | None) -> Repeats:
+        is_first = not self._seen.end
+        joint = await self._join(before)
+        if is_first and self.domain is not None and self.domain.state is DomainState.PAUSED:
+            self.has_spoken = False  # before its first byte: what the log has is of earlier boots
+        return Repeats(joint.output, joint.sure)
 
     async def _join(self, before: Place | None) -> Splice:
-        """Take what the log has and the history has not, up to the place from where the stream may have it too."""
+        """Take what the log has and the history has not."""
         tail = await asyncio.to_thread(self.log.tail, CAPACITY)
         joint = splice(tail, before, self._seen)
         if not joint.is_whole:
             _log.warning("VM %s: its serial log does not go on where the console's history ends", self._uuid)
             self.ring.append(note("some output is missing here"))
-        self._keep(joint.certain)
+        self._keep(joint.output)
         self._seen = Seen(self._seen.end, joint.place)
         return joint
 
     async def _catch_up(self) -> None:
         """Take the rest of the log: a port that ends with its domain may have lost the last words."""
-        await self._join(await asyncio.to_thread(self.log.end))
+        await self._join(None)
         self._end_boot()
 
     @property
@@ -148,14 +152,14 @@ class SerialLine:
         except TimeoutError:
             return
 
-    async def _use(self, joint: Splice) -> None:
+    async def _use(self, repeats: Repeats) -> None:
         """Read and type until the port ends."""
         assert self._port is not None
         port = _Reader(self._port)
         try:
             async with asyncio.TaskGroup() as group:
                 typist = group.create_task(self._type_into(self._port))
-                await self._read(port, joint)
+                await self._read(port, repeats)
                 typist.cancel()
         finally:
             await port.close()
@@ -170,18 +174,15 @@ class SerialLine:
         except Transient:
             return  # the reader sees the port's end too
 
-    async def _read(self, port: "_Reader", joint: Splice) -> None:
-        live = b""
-        while not joint.is_settled(live):
-            data = await port.read(SETTLE_S)
-            if not data:
-                break
-            live += data
-        output, repeated = joint.join(live)
-        self._keep(output)
-        while data := await port.read():
-            output, repeated = fresh(data, repeated)
-            self._keep(output)
+    async def _read(self, port: "_Reader", repeats: Repeats) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + SETTLE_S
+        while (data := await port.read(max(due - loop.time(), 0) if repeats.is_pending else None)) != b"":
+            was_pending = repeats.is_pending
+            self._keep(repeats.settle() if data is None else repeats.feed(data))
+            if not was_pending:
+                due = loop.time() + SETTLE_S
+        self._keep(repeats.settle())
 
     def _keep(self, output: bytes) -> None:
         if not output:
@@ -203,13 +204,13 @@ class _Reader:
         self._port = port
         self._reading: asyncio.Task[bytes] | None = None
 
-    async def read(self, timeout: float | None = None) -> bytes:
-        """The next bytes; empty at the port's end, or when none came in time."""
+    async def read(self, timeout: float | None) -> bytes | None:
+        """The next bytes; empty at the port's end, None when nothing came in time."""
         if self._reading is None:
             self._reading = asyncio.create_task(self._port.read())
         done, _ = await asyncio.wait({self._reading}, timeout=timeout)
         if not done:
-            return b""
+            return None
         reading, self._reading = self._reading, None
         try:
             return reading.result()

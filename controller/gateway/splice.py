@@ -1,12 +1,8 @@
-"""Which bytes continue a console's history when its port was just opened: from the log, the stream, or both? Pure.
-
-The log is read after the port was opened. What it has up to the moment before is certain; behind that, the stream
-repeats some of it, and is held back until it is known how much.
-"""
+"""What of a serial log continues a console's history? Pure."""
 
 from dataclasses import dataclass
 
-from controller.gateway.seam import is_settled, resumption, unseen
+from controller.gateway.seam import resumption
 from controller.gateway.serial_log import Place, Tail
 
 
@@ -24,34 +20,25 @@ class Seen:
 
 @dataclass(frozen=True)
 class Splice:
-    """A port that was just opened, against its log."""
+    """What the log adds to a history."""
 
-    certain: bytes
-    """What comes next, whatever the stream says."""
-    overlap: bytes
-    """What the log has further; the stream begins somewhere in it."""
+    output: bytes
+    sure: int
+    """Where in `output` the bytes begin that came after a given place, or its end."""
     place: Place | None
-    """Where the overlap begins in the log; None when there is no log."""
+    """Where the output ends in the log; None when there is no log."""
     is_whole: bool
-    """Whether nothing is missing before the certain part."""
-
-    def is_settled(self, live: bytes) -> bool:
-        """Whether enough of the stream is there to tell where it begins."""
-        return is_settled(self.overlap, live)
-
-    def join(self, live: bytes) -> tuple[bytes, bytes]:
-        """What follows the certain part, and what of it the stream will still repeat."""
-        return unseen(self.overlap, live)
+    """Whether nothing is missing before it."""
 
 
 def splice(tail: Tail, before: Place | None, seen: Seen) -> Splice:
-    """Split the log's tail into what is old, what is certain (up to `before`), and what the stream may repeat."""
+    """What follows the history in the log's tail, and what of it came after `before`."""
     size = len(tail.data)
     start, is_whole = _continuation(tail, seen)
-    split = max(min(tail.index(before) or 0, size), start)
+    sure = max(min(tail.index(before) or 0, size) - start, 0)
     end = tail.end
-    place = Place(end.inode, end.offset - size + split) if end else None
-    return Splice(tail.data[start:split], tail.data[split:], place, is_whole)
+    place = Place(end.inode, end.offset + max(start - size, 0)) if end else None
+    return Splice(tail.data[start:], sure, place, is_whole)
 
 
 def _continuation(tail: Tail, seen: Seen) -> tuple[int, bool]:
