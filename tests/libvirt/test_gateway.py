@@ -98,9 +98,9 @@ async def _log(host: LibvirtHost, guest: DesiredDomain, length: int) -> bytes:
     """The whole log, once virtlogd has written as much as was seen; asking libvirt in between is pause enough."""
     path = Path(guest.console_log)
     async with asyncio.timeout(10):
-        while path.stat().st_size < length:
+        while len(written := await asyncio.to_thread(path.read_bytes)) < length:
             await host.observe(guest.uid)
-    return path.read_bytes()
+    return written
 
 
 async def test_linux_is_read_from_its_first_byte_and_typed_into(

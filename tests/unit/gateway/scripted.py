@@ -1,24 +1,12 @@
 """A host whose guests say what a test makes them say, behind the hypervisor's port."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Literal
 
-from controller.hypervisor.port import (
-    DomainEvent,
-    DomainState,
-    DomainStats,
-    GuestAddress,
-    GuestFacts,
-    HostFacts,
-    HostNetwork,
-    ObservedDomain,
-    Power,
-    SerialConsole,
-)
+from controller.hypervisor.fake import FakeHypervisor
+from controller.hypervisor.port import DomainState, DomainStats, ObservedDomain, SerialConsole
 from hypersdk.errors import Transient
 
 UUID = "6f3c0f5e-0000-4000-8000-000000000001"
@@ -96,22 +84,23 @@ class ScriptedGuest:
             await self._typed_news.wait()
 
 
-class ScriptedHost:
-    """The port of one host."""
+class ScriptedHost(FakeHypervisor):
+    """A fake whose domains are those guests."""
 
     def __init__(self, *guests: ScriptedGuest) -> None:
+        super().__init__(clock=lambda: 0.0)
         self.guests = {guest.domain.uuid: guest for guest in guests}
         self.counters: dict[str, DomainStats] = {}
-        self.is_reachable = True
+        self.logs["default.vm"] = [f"default.vm line {number}" for number in range(1, 6)]
         self.opened = 0
 
     async def observe(self, uuid: str) -> ObservedDomain | None:
-        self._reach()
+        self._ask("observe")
         guest = self.guests.get(uuid)
         return guest.domain if guest else None
 
     async def open_console(self, uuid: str) -> SerialConsole:
-        self._reach()
+        self._ask("open_console")
         guest = self.guests.get(uuid)
         if guest is None or not guest.domain.is_active:
             raise Transient("the domain is off")
@@ -125,56 +114,5 @@ class ScriptedHost:
         return guest.port
 
     async def stats(self) -> dict[str, DomainStats]:
-        self._reach()
+        self._ask("stats")
         return dict(self.counters)
-
-    async def log_tail(self, name: str, lines: int) -> list[str]:
-        return [f"{name} line {number}" for number in range(1, 6)][-lines:]
-
-    def _reach(self) -> None:
-        if not self.is_reachable:
-            raise Transient("libvirt cannot be reached")
-
-    # Not asked by the gateway.
-
-    async def facts(self) -> HostFacts:
-        raise NotImplementedError
-
-    async def domains(self) -> list[ObservedDomain]:
-        raise NotImplementedError
-
-    async def define(self, xml: str) -> None:
-        raise NotImplementedError
-
-    async def set_power(self, uuid: str, power: Power) -> None:
-        raise NotImplementedError
-
-    async def start(self, uuid: str) -> None:
-        raise NotImplementedError
-
-    async def resume(self, uuid: str) -> None:
-        raise NotImplementedError
-
-    async def shutdown(self, uuid: str, mode: Literal["agent", "acpi"]) -> None:
-        raise NotImplementedError
-
-    async def destroy(self, uuid: str) -> None:
-        raise NotImplementedError
-
-    async def undefine(self, uuid: str) -> None:
-        raise NotImplementedError
-
-    async def guest(self, uuid: str) -> GuestFacts:
-        raise NotImplementedError
-
-    async def addresses(self, uuid: str) -> list[GuestAddress]:
-        raise NotImplementedError
-
-    async def ensure_network(self, name: str) -> HostNetwork:
-        raise NotImplementedError
-
-    def events(self) -> AsyncIterator[DomainEvent]:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """Nothing to let go of."""

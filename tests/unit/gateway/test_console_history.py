@@ -116,14 +116,14 @@ async def test_output_while_libvirtd_was_away_is_not_lost(
     await _boot(lab, guest, b"before\r\n")
     async with await open_console(lab.client(), "default", "vm") as stream:
         screen = await Screen(stream).shows(b"before\r\n")
-        lab.host.is_reachable = False
+        lab.host.down = True
         guest.hang_up()
-        await screen.says("libvirt cannot be reached")
+        await screen.says("libvirtd does not answer")
         guest.say(b"unheard\r\n")
         meanwhile(guest.log)
         guest.say(b"unheard too\r\n")
         guest.while_opening = b"heard twice\r\n"
-        lab.host.is_reachable = True
+        lab.host.down = False
         lab.consoles.wake()
         await screen.shows(b"heard twice\r\n")
         guest.say(b"after\r\n")
@@ -135,11 +135,11 @@ async def test_more_than_the_ring_while_libvirtd_was_away_is_said_to_be_missing(
     await _boot(lab, guest, b"before\r\n")
     async with await open_console(lab.client(), "default", "vm") as stream:
         screen = await Screen(stream).shows(b"before\r\n")
-        lab.host.is_reachable = False
+        lab.host.down = True
         guest.hang_up()
-        await screen.says("libvirt cannot be reached")
+        await screen.says("libvirtd does not answer")
         guest.say(b"".join(b"unheard %d\r\n" % number for number in range(40000)))
-        lab.host.is_reachable = True
+        lab.host.down = False
         lab.consoles.wake()
         await screen.shows(b"unheard 39999")
     assert b"skipped" in screen.output or b"missing" in screen.output

@@ -80,10 +80,10 @@ async def test_host_that_cannot_be_asked_leaves_a_gap() -> None:
     sampler = Sampler(host, clock=clock, wall=clock)
     host.counters[UUID] = BEFORE
     await sampler.tick()
-    host.is_reachable = False
+    host.down = True
     clock.now = 2
     await sampler.tick()
-    host.is_reachable, clock.now = True, 4
+    host.down, clock.now = False, 4
     host.counters[UUID] = replace(BEFORE, disk_read_bytes=5000)
     await sampler.tick()
     assert [(one.time, one.disk_read_bytes_per_second) for one in sampler.history(UUID)] == [(0, 0), (4, 1000)]
