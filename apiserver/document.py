@@ -1,6 +1,7 @@
 """How a request body becomes a JSON document, and how a document is read and written."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -53,7 +54,18 @@ def decode(body: bytes) -> Decoded:
         raise Unreadable(f"json parse error: {error}") from error
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _check_depth(value, MAX_DEPTH)
-    return Decoded(value, list(_repeated_paths(value, "", pairs)) if pairs.repeated else [])
+    duplicates = _repeated_paths(value, "", pairs) if pairs.repeated else []
+    return Decoded(_whole(value) if _HALF_CHARACTER.search(body) else value, duplicates)
+
+
+_HALF_CHARACTER = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
+
+
+def _whole(value: JsonValue) -> JsonValue:
+    """The document with U+FFFD for every half of a character that stands alone: it could not be written as UTF-8."""
+    written = json.dumps(value, ensure_ascii=False)
+    replaced: JsonValue = json.loads(written.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return replaced
 
 
 _PLACES = {

@@ -84,6 +84,9 @@ def sent(resource: ResourceType, decoded: Decoded, body: bytes = b"") -> Sent:
         if not isinstance(obj.get(name, ""), str):
             words = f"json: cannot unmarshal {go_kind(obj[name])} into Go struct field .{name} of type string"
             raise _unrecognized(resource, f"couldn't get version/kind; json parse error: {words}", body)
+    if resource.rules.is_typed:
+        obj["apiVersion"] = text(obj, "apiVersion") or resource.api_version
+        obj["kind"] = text(obj, "kind") or resource.kind
     if not text(obj, "kind"):
         raise _unrecognized(resource, f"Object 'Kind' is missing in '{body.decode(errors='replace')}'", body)
     version = text(obj, "apiVersion")

@@ -64,9 +64,12 @@ class Call:
         """A numeric query parameter; 0 when it is missing."""
         text = self.option(name)
         try:
-            return int(text or "0")
+            number = int(text or "0")
         except ValueError as error:
             raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from error
+        if abs(number) >= 2**63:
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
+        return number
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def list_options(call: Call) -> ListOptions:
 
 def parse_version(text: str) -> int:
     """A resourceVersion; 0 when there is none."""
-    if text and not text.isdecimal():
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 20):
         message = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
         raise bad_request(message)
     return int(text or "0")

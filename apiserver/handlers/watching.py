@@ -108,6 +108,7 @@ async def watch(call: Call) -> web.StreamResponse:
     """Stream changes until the timeout, the end of the server, or the client's."""
     wanted = negotiate(call.request.headers.get("Accept", ""))
     _check_options(call)
+    include_of(call)
     version = parse_version(call.option("resourceVersion"))
     begun = _Watch(call, selection(call), wanted, version, call.flag("allowWatchBookmarks"))
     timeout = call.number("timeoutSeconds") or random.uniform(_SHORTEST_S, _LONGEST_S)

@@ -135,3 +135,9 @@ async def test_pages_are_of_one_moment(api: Running) -> None:
     assert meta["remainingItemCount"] == 1
     assert [text(child(one, "metadata"), "name") for one in objects(items(second, "items"))] == ["c"]
     assert text(child(second, "metadata"), "resourceVersion") == text(meta, "resourceVersion")
+
+
+async def test_a_built_in_kind_may_be_left_to_the_path(api: Running) -> None:
+    made = await api.call("POST", "/api/v1/namespaces/default/secrets", {"metadata": {"name": "login"}})
+    assert (made.code, made.body["kind"], made.body["apiVersion"]) == (201, "Secret", "v1")
+    assert (await api.call("POST", THINGS, {"metadata": {"name": "x"}})).code == 400
