@@ -101,7 +101,7 @@ async def _stand(settings: Settings, client: Client, controller: NodeController,
         now = controller.with_.now
         return Leader(client, controller.vms, controller.operations, recorder, settings.pace, now).run()
 
-    await Election(client, SYSTEM_NAMESPACE, COMPONENT, settings.node).run(leader)
+    await Election(client, settings.namespace or SYSTEM_NAMESPACE, COMPONENT, settings.node).run(leader)
 
 
 async def _announce(controller: NodeController, gateway: Gateway, ready: Callable[[], None]) -> None:

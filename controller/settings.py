@@ -56,6 +56,8 @@ class Settings:
     node: str
     state: Path
     endpoint: Endpoint = field(default_factory=Endpoint)
+    namespace: str = ""
+    """The only namespace whose VMs are looked at; all when empty."""
     libvirt_uri: str = "qemu:///system"
     virt_type: Literal["auto", "kvm", "qemu"] = "auto"
     gateway: Path | None = None
@@ -77,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     line = argparse.ArgumentParser(prog="hypersdk-controller", description="Runs the VMs of one hypervisor host.")
     line.add_argument("--kubeconfig", default="", help="kubeconfig of the API; in a pod the service account's")
     line.add_argument("--context", default="", help="context of the kubeconfig; its current one when left out")
+    line.add_argument("--namespace", default="", help="look at this namespace's VMs alone, lease included")
     line.add_argument("--libvirt-uri", default="qemu:///system", help="default: %(default)s")
     line.add_argument("--virt-type", choices=("auto", "kvm", "qemu"), default="auto", help="default: %(default)s")
     line.add_argument("--node-name", required=True, help="name of this host's VMNode")
@@ -103,6 +106,7 @@ def settings_of(words: argparse.Namespace) -> Settings:
         node=words.node_name,
         state=words.state.resolve(),
         endpoint=Endpoint(words.kubeconfig, words.context),
+        namespace=words.namespace,
         libvirt_uri=words.libvirt_uri,
         virt_type=words.virt_type,
         gateway=words.gateway,

@@ -76,7 +76,7 @@ class NodeController:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        near, pace = self.with_, self.settings.pace
+        near, pace, namespace = self.with_, self.settings.pace, self.settings.namespace
         # Listening begins before the first look, so that nothing can happen in between.
         events = near.hypervisor.events()
         stops = [
@@ -85,8 +85,8 @@ class NodeController:
         ]
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(Watch(near.client, VIRTUAL_MACHINES, self.vm_cache).run())
-                group.create_task(Watch(near.client, VM_OPERATIONS, self.operation_cache).run())
+                group.create_task(Watch(near.client, VIRTUAL_MACHINES, self.vm_cache, namespace).run())
+                group.create_task(Watch(near.client, VM_OPERATIONS, self.operation_cache, namespace).run())
                 group.create_task(self.keeper.run())
                 group.create_task(on_event(events, self.queue, self._of_event))
                 group.create_task(on_clock(pace.resync, self.queue, self._mine))

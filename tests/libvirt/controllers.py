@@ -36,6 +36,8 @@ class ControllerProcess:
     api: Api
     libvirt_uri: str
     folder: Path
+    namespace: str
+    """Its own, for the API is every test's."""
     catalogue: str = ""
     process: asyncio.subprocess.Process | None = None
 
@@ -63,7 +65,16 @@ class ControllerProcess:
             self.process = await asyncio.create_subprocess_exec(
                 *("setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "controller.main"),
                 *("--kubeconfig", str(self.api.kubeconfig), "--libvirt-uri", self.libvirt_uri, "--virt-type", "qemu"),
-                *("--node-name", NODE, "--state", str(self.state), "--gateway", str(self.folder / "gw.sock")),
+                *(
+                    "--namespace",
+                    self.namespace,
+                    "--node-name",
+                    NODE,
+                    "--state",
+                    str(self.state),
+                    "--gateway",
+                    str(self.folder / "gw.sock"),
+                ),
                 *("--catalogue", str(catalogue), "--image-folder", str(self.images)),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,

@@ -35,7 +35,7 @@ async def here(
     client: Client, namespace: str, any_api: Api, libvirtd: Libvirtd, guest_folder: Path, private_network: None
 ) -> AsyncIterator[Bench]:
     """A controller on the test's own libvirtd."""
-    async with bench(client, namespace, ControllerProcess(any_api, libvirtd.uri, guest_folder)) as made:
+    async with bench(client, namespace, ControllerProcess(any_api, libvirtd.uri, guest_folder, namespace)) as made:
         yield made
 
 
