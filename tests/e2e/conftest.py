@@ -103,6 +103,7 @@ def _controller(folder: Path, api: RealApi) -> Iterator[Stack]:
     (folder / "catalogue.toml").write_text(f'[images]\ndemo = "file://{image}"\n')
     command: list[str | Path] = [sys.executable, "-m", "controller.main", "--kubeconfig", api.kubeconfig]
     command += ["--libvirt-uri", libvirt_uri(folder / "l"), "--node-name", "node-1", "--state", folder / "state"]
+    command += ["--namespace", "default"]  # the other tests' VMs on the same API are not ours to run
     command += ["--catalogue", folder / "catalogue.toml", "--image-folder", image.parent]
     command += ["--gateway", folder / "gateway.sock", "--gateway-tls", f"127.0.0.1:{port}"]
     command += ["--tls-cert", pair.certificate, "--tls-key", pair.key]
