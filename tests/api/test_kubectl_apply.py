@@ -85,6 +85,24 @@ def test_apply_changes_only_what_the_manifest_no_longer_says(kubectl: Kubectl) -
     assert at(stored, "metadata", "labels") == {"app": "web", "seen": "yes"}, "what another writer set stays"
 
 
+def test_apply_on_the_server_keeps_what_others_own(kubectl: Kubectl) -> None:
+    mine = ("--server-side", "--field-manager=mine")
+    kubectl.apply(virtual_machine("web", labels={"app": "web"}, machineType="pc"), *mine)
+    kubectl.apply(virtual_machine("web", labels={"tier": "front"}), "--server-side", "--field-manager=theirs")
+    kubectl.apply(virtual_machine("web"), *mine)
+    stored = kubectl.json("get", "vm", "web")
+    assert at(stored, "metadata", "labels") == {"tier": "front"}, "mine no longer says app, theirs still says tier"
+    assert at(stored, "spec", "machineType") == "q35", "nobody says it any more"
+
+
+def test_apply_on_the_server_asks_before_it_takes_over(kubectl: Kubectl) -> None:
+    kubectl.apply(virtual_machine("web"), "--server-side", "--field-manager=mine")
+    with pytest.raises(Refused, match=r'conflict with "mine": \.spec\.cpus'):
+        kubectl.apply(virtual_machine("web", cpus=2), "--server-side", "--field-manager=theirs")
+    kubectl.apply(virtual_machine("web", cpus=2), "--server-side", "--field-manager=theirs", "--force-conflicts")
+    assert at(kubectl.json("get", "vm", "web"), "spec", "cpus") == 2
+
+
 REFUSED: dict[str, tuple[JsonObject, str]] = {
     "too few cpus": (virtual_machine("bad", cpus=0), "spec.cpus"),
     "too many cpus": (virtual_machine("bad", cpus=129), "spec.cpus"),
