@@ -3,6 +3,7 @@
 import sys
 
 from benchmarks import boot, console, emulator
+from benchmarks.figures import Figure
 from benchmarks.stack import local_stack
 
 
@@ -10,6 +11,7 @@ def main() -> int:
     """Measure and report."""
     figures = emulator.run()
     with local_stack() as stack:
+        figures.append(Figure("up: from the command until both guests answer", stack.seconds_up, "s", promise=60))
         figures += console.run(stack)
         figures += boot.run(stack)
     print("\n".join(str(figure) for figure in figures))

@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -15,6 +16,8 @@ class Stack:
     """A running stack."""
 
     state: Path
+    seconds_up: float = 0.0
+    """From `hyperctl up` until both demo guests answered."""
 
     @property
     def environ(self) -> dict[str, str]:
@@ -44,7 +47,8 @@ def local_stack() -> Iterator[Stack]:
         Path(folder).chmod(0o711)
         stack = Stack(Path(folder) / "s")
         try:
+            start = time.perf_counter()
             print(stack.run("hyperctl", "up"), file=sys.stderr)
-            yield stack
+            yield replace(stack, seconds_up=time.perf_counter() - start)
         finally:
             stack.run("hyperctl", "down", "--purge")
