@@ -31,6 +31,7 @@ class FakeGuest:
     obeys: bool = True
     power_off_s: float = 1.0
     agent_after_s: float = 5.0
+    agent_answers: bool = True
     ips: tuple[str, ...] = ()
     """Of its first interface."""
 
@@ -53,6 +54,8 @@ class FakeHypervisor:
     down: bool = False
     """libvirtd does not answer."""
     network_error: Exception | None = None
+    questions: int = 0
+    """How often the guest agent was asked."""
     calls: list[str] = field(default_factory=list)
     before_change: Callable[[str], None] = lambda call: None
     """Called before each change; may raise, so that the caller comes no further."""
@@ -182,7 +185,8 @@ class FakeHypervisor:
         """The agent's answer once it is up."""
         self._ask("guest")
         domain = self._ours(uuid).observed
-        if not domain.agent_connected:
+        self.questions += 1
+        if not domain.agent_connected or not self.guest_behaviour.agent_answers:
             return GuestFacts()
         told = tuple(GuestAddress(ip, domain.macs[0], "agent", "eth0") for ip in self.guest_behaviour.ips)
         return GuestFacts(True, "7.2.0", "guest", told)

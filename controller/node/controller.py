@@ -118,7 +118,7 @@ class NodeController:
             preparation=preparation,
             applier=applier,
             removal=Removal(near.hypervisor, applier, near.storage, self.vms, memories),
-            look=Look(near.hypervisor, near.usage, settings.pace.resources),
+            look=Look(near.hypervisor, near.usage, settings.pace.resources, near.now),
             memories=memories,
             wake=self.queue.add,
             now=near.now,

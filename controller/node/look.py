@@ -1,6 +1,8 @@
 """What a running guest and its host tell beside libvirt's state: agent, addresses, usage, QEMU's last words."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from controller.hypervisor.port import DomainState, GuestAddress, GuestFacts, Hypervisor, ObservedDomain, Power
 from controller.node.memory import Memory
@@ -29,16 +31,19 @@ class Look:
     hypervisor: Hypervisor
     usage: Usage
     usage_every_s: float
+    now: Callable[[], datetime]
 
-    async def at(self, domain: ObservedDomain | None, *, agent: bool) -> Sight:
-        """Look at a domain as it is now."""
+    async def at(self, domain: ObservedDomain | None, memory: Memory, *, agent: bool) -> Sight:
+        """Look at a domain as it is now; `agent` tells whether it is to have one."""
         if domain is None or domain.owner is None:
             return Sight()
         if not domain.is_active:
             is_crash = domain.owner.power is Power.ON and domain.reason in _CRASHES
             return Sight(log_tail=await self.log_tail(domain.name) if is_crash else ())
-        running = domain.state is DomainState.RUNNING
-        guest = await self._guest(domain.uuid) if running and agent and domain.agent_connected else NO_ANSWER
+        if not domain.agent_connected:
+            memory.heard_agent(True, self.now())
+        asked = agent and domain.agent_connected and domain.state is DomainState.RUNNING
+        guest = await self._guest(domain.uuid, memory) if asked else NO_ANSWER
         return Sight(guest, () if guest.addresses else await self._addresses(domain.uuid))
 
     async def log_tail(self, name: str) -> tuple[str, ...]:
@@ -57,11 +62,15 @@ class Look:
         if memory.usage is None or is_due(memory.usage.time, sample.time, self.usage_every_s):
             memory.usage = sample
 
-    async def _guest(self, uuid: str) -> GuestFacts:
-        try:
-            return await self.hypervisor.guest(uuid)
-        except (Transient, Terminal):
+    async def _guest(self, uuid: str, memory: Memory) -> GuestFacts:
+        if memory.ask_agent_at is not None and self.now() < memory.ask_agent_at:
             return NO_ANSWER
+        try:
+            facts = await self.hypervisor.guest(uuid)
+        except (Transient, Terminal):
+            facts = NO_ANSWER
+        memory.heard_agent(facts.connected, self.now())
+        return facts
 
     async def _addresses(self, uuid: str) -> tuple[GuestAddress, ...]:
         try:

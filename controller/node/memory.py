@@ -12,6 +12,8 @@ from hypersdk.model.metrics import Sample
 NEVER = datetime.max.replace(tzinfo=UTC)
 FIRST_RETRY_S = 10.0
 LONGEST_RETRY_S = 600.0
+FIRST_SILENCE_S = 2.0
+LONGEST_SILENCE_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,21 @@ class Memory:
     failure: Failure | None = None
     attached: Run | None = None
     usage: Sample | None = None
+    silences: int = 0
+    """How often in a row the guest agent did not answer."""
+    ask_agent_at: datetime | None = None
+    """A silent agent is asked again only then: each question costs seconds."""
 
     def asked(self, now: datetime) -> None:
         """The guest was asked to power off."""
         self.asked_at, self.asks = now, self.asks + 1
         self.stopping_since = self.stopping_since or now
+
+    def heard_agent(self, answered: bool, now: datetime) -> None:
+        """The agent was asked; one that stays silent is asked ever less often."""
+        self.silences = 0 if answered else self.silences + 1
+        delay = min(FIRST_SILENCE_S * 2 ** min(self.silences, 10), LONGEST_SILENCE_S)
+        self.ask_agent_at = None if answered else now + timedelta(seconds=delay)
 
     def not_stopping(self) -> None:
         """Nobody waits for a power-off."""

@@ -82,7 +82,8 @@ class NodePlaces:
         for folder in self.folders(uid):
             if folder.is_dir() and not folder.is_symlink():
                 shutil.rmtree(folder)
-        self.definition(uid).unlink(missing_ok=True)
+        for kept in (self.definition(uid), self.definition(uid).with_suffix(".tmp")):
+            kept.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

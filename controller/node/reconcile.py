@@ -206,7 +206,7 @@ class VmReconciler:
         """Look at the VM, and write its status where it differs."""
         subject, observed = state.subject, state.observed
         agent = subject.vm.spec.guest_agent is None or subject.vm.spec.guest_agent.enabled
-        sight = await self.look.at(observed, agent=agent)
+        sight = await self.look.at(observed, subject.memory, agent=agent)
         if observed is not None and observed.is_active:
             self.look.measure(subject.uid, subject.memory)
         else:

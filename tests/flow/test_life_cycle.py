@@ -378,3 +378,17 @@ def test_changed_spec_of_a_running_machine_asks_for_a_restart(tmp_path: Path) ->
             assert world.hypervisor.calls.count("define") == 2
 
     play(tmp_path, scenario)
+
+
+def test_silent_agent_is_asked_ever_less_often(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.hypervisor.guest_behaviour.agent_answers = False
+        async with world.controller():
+            await world.create()
+            await world.until(lambda: world.reason("LivenessProbe") == "AgentSilent")
+            await world.pass_time(3600)
+            assert 25 <= world.hypervisor.questions <= 45
+            world.hypervisor.guest_behaviour.agent_answers = True
+            await world.until(lambda: world.reason("LivenessProbe") == "AgentAnswers", within=150)
+
+    play(tmp_path, scenario)

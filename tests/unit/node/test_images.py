@@ -156,13 +156,13 @@ async def test_server_that_is_not_there_is_said(images: Images) -> None:
 async def test_import_that_nobody_waits_for_is_given_up(images: Images, server: WebServer, tmp_path: Path) -> None:
     server.body = raw()
     server.hold.clear()
-    waiting = asyncio.ensure_future(imported(images, Source(server.url)))
-    while not list((tmp_path / "store" / ".partial").iterdir()):
-        await asyncio.wait([waiting], timeout=0.01)
+    partial, came = tmp_path / "store" / ".partial", asyncio.Event()
+    await images.ensure(Source(server.url), "a", came.set)
+    await came.wait()
+    assert len(list(partial.iterdir())) == 1
     images.forget("a")
-    while list((tmp_path / "store" / ".partial").iterdir()):
-        await asyncio.wait([waiting], timeout=0.01)
-    waiting.cancel()
+    while list(partial.iterdir()):
+        await asyncio.to_thread(partial.stat)
 
 
 async def test_half_imports_of_an_earlier_life_are_swept_away(tmp_path: Path) -> None:
