@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.timeout(300, func_only=True))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def short_folder() -> Iterator[Path]:
     """A folder with a short path (a socket's may have 107 bytes) that QEMU's user can reach."""
     folder = Path(tempfile.mkdtemp(prefix="he"))
@@ -65,7 +65,7 @@ def environment(folder: Path, kubeconfig: Path) -> dict[str, str]:
     return kept | {"TERM": "xterm-256color", "HYPERSDK_STATE": str(folder), "KUBECONFIG": str(kubeconfig)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def embedded_stack(short_folder: Path) -> Iterator[Stack]:
     """`hyperctl up` without its console, as the README says it; both demo guests answer when it ends."""
     assert not reaches_out(), "run the tests by 'make test', or below 'unshare -n': this network is the host's"
@@ -79,7 +79,7 @@ def embedded_stack(short_folder: Path) -> Iterator[Stack]:
     assert not state.exists()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kube_stack(short_folder: Path, real_api: RealApi) -> Iterator[Stack]:
     """A libvirtd and a controller beside a real kube-apiserver, its gateway behind the API's aggregation."""
     assert not reaches_out(), "run the tests by 'make test', or below 'unshare -n': this network is the host's"
@@ -118,7 +118,7 @@ def _controller(folder: Path, api: RealApi) -> Iterator[Stack]:
         process.stop()
 
 
-@pytest.fixture(scope="session", params=["embedded", pytest.param("kube", marks=pytest.mark.kube)])
+@pytest.fixture(scope="package", params=["embedded", pytest.param("kube", marks=pytest.mark.kube)])
 def stack(request: pytest.FixtureRequest) -> Stack:
     """Each of the two installations in turn."""
     found: Stack = request.getfixturevalue(f"{request.param}_stack")
