@@ -1,7 +1,7 @@
 """What every object of the API has: metadata, conditions, and how models read and write JSON."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -75,7 +75,7 @@ class Condition(Model):
     """One condition; `lastTransitionTime` moves only when `status` does (Kubernetes API conventions)."""
 
     type: str
-    status: str
+    status: Literal["True", "False", "Unknown"]
     last_transition_time: Time | None = None
     reason: str | None = None
     message: str | None = None
