@@ -50,7 +50,8 @@ class Subscription:
         if not self._changes and not self.broken and not self.ended:
             self._wake.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await self._wake.wait()
         taken = list(self._changes)
         self._changes.clear()
         return taken

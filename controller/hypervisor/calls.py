@@ -52,7 +52,9 @@ class Threads:
         """The result of the work. When the deadline passes, the thread waits on alone, until the keepalive ends it."""
         future = asyncio.get_running_loop().run_in_executor(self._executor, work)
         try:
-            return await asyncio.wait_for(future, timeout_s)
+            # Not wait_for: until Python 3.12 it loses a cancellation that comes together with the result.
+            async with asyncio.timeout(timeout_s):
+                return await future
         except TimeoutError as error:
             raise Transient(f"cannot {what}: libvirt gave no answer within {timeout_s:.0f} s") from error
         except libvirt.libvirtError as error:

@@ -40,7 +40,8 @@ class Consoles:
         """The domain's console; one that comes too late is closed again, since nobody else could have it."""
         opening = self._executor.submit(_open, self._uri, uuid, self._loop)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(opening), _OPEN_TIMEOUT_S)
+            async with asyncio.timeout(_OPEN_TIMEOUT_S):
+                return await asyncio.wrap_future(opening)
         except libvirt.libvirtError as error:
             raise translated(error, f"open the console of {uuid}") from error
         except (TimeoutError, asyncio.CancelledError) as error:
@@ -121,7 +122,8 @@ class StreamConsole:
         self._writer.shutdown(wait=False, cancel_futures=True)
         # A write that the guest does not take is waited for in the thread alone: libvirtd ends it within a minute.
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.to_thread(self.close_now), _CLOSE_TIMEOUT_S)
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await asyncio.to_thread(self.close_now)
 
     def _take(self) -> bytes:
         with self._lock:

@@ -85,7 +85,8 @@ async def run_sector(line: Sequence[str], timeout_s: float) -> Probe:
         *line, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     try:
-        _, told = await asyncio.wait_for(process.communicate(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            _, told = await process.communicate()
     except TimeoutError:
         return Probe(False, f"a guest on KVM took more than {timeout_s:g} s for the work of a moment")
     finally:
@@ -102,4 +103,5 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     process.kill()
     # A process that hangs inside the kernel's KVM dies when the kernel lets it; not waited for longer than this.
     with suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), 1.0)
+        async with asyncio.timeout(1.0):
+            await process.wait()

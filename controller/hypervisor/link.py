@@ -40,7 +40,8 @@ class Link:
     async def tried(self, timeout_s: float) -> None:
         """Wait until the first attempt has come to an end, with or without success, or the time is up."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._tried.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._tried.wait()
 
     async def read(self, work: Callable[[libvirt.virConnect], _T], what: str, timeout_s: float = 15.0) -> _T:
         """The result of the work, which must not take long; Transient while there is no connection."""

@@ -35,7 +35,8 @@ async def qemu_img(*arguments: str) -> bytes:
         *limits, "qemu-img", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
-        output, errors = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+        async with asyncio.timeout(TIMEOUT_S):
+            output, errors = await process.communicate()
     except TimeoutError as error:
         raise Transient(f"qemu-img {arguments[0]} took longer than {TIMEOUT_S:.0f} s") from error
     finally:
