@@ -30,6 +30,7 @@ from hypersdk.kube.events import EventType, Recorder
 from hypersdk.model.virtualmachine import VirtualMachine
 
 log = logging.getLogger(__name__)
+DETACH_WITHIN_S = 10.0
 
 
 class StartFailed(Exception):
@@ -82,6 +83,14 @@ class Applier:
             await self.consoles.attach(subject.uid, str(self.places.console_log(subject.uid)))
         except (Transient, Terminal, OSError) as error:
             log.warning("%s the console is not read: %s", subject.words, error)
+
+    async def detach(self, subject: Subject) -> None:
+        """Have the console forgotten; one that cannot end does not hold the VM's end up."""
+        try:
+            async with asyncio.timeout(DETACH_WITHIN_S):
+                await self.consoles.detach(subject.uid)
+        except TimeoutError:
+            log.warning("%s the console does not end", subject.words)
 
     async def tell(self, subject: Subject, kind: EventType, reason: str, message: str) -> None:
         """Record an Event."""

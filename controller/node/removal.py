@@ -36,7 +36,7 @@ class Removal:
             return
         await self._domain(subject)
         await self.storage.remove(subject.uid)
-        await self.applier.consoles.detach(subject.uid)
+        await self.applier.detach(subject)
         self.memories.forget(subject.uid)
         with contextlib.suppress(NotFound):
             await self._write(subject.vm, [f for f in subject.vm.metadata.finalizers or [] if f != FINALIZER])

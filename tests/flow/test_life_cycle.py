@@ -392,3 +392,15 @@ def test_silent_agent_is_asked_ever_less_often(tmp_path: Path) -> None:
             await world.until(lambda: world.reason("LivenessProbe") == "AgentAnswers", within=150)
 
     play(tmp_path, scenario)
+
+
+def test_console_that_does_not_end_does_not_hold_deletion_up(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.consoles.hangs = True
+        async with world.controller():
+            await world.create()
+            await world.until_phase(Phase.RUNNING, "Running")
+            await world.delete()
+            await world.until(lambda: not world.exists(), within=15)
+
+    play(tmp_path, scenario)

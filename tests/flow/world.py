@@ -57,11 +57,14 @@ class FakeConsoles:
     """Which consoles were attached, in order."""
 
     attached: list[str] = field(default_factory=list)
+    hangs: bool = False
 
     async def attach(self, uuid: str, log_path: str) -> None:
         self.attached.append(uuid)
 
     async def detach(self, uuid: str) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
         self.attached.append(f"-{uuid}")
 
 
