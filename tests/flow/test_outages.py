@@ -68,7 +68,8 @@ def test_controller_that_starts_without_libvirt_waits_for_it(tmp_path: Path) -> 
         await world.pass_time(600)
         assert world.hypervisor.calls == calls
         world.hypervisor.come_back()
-        await asyncio.wait_for(waiting, 60)
+        async with asyncio.timeout(60):
+            await waiting
 
     async def _start(world: World) -> None:
         async with world.controller():

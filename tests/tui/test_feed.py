@@ -23,7 +23,8 @@ class Told:
     async def again(self) -> None:
         """Wait for the next time."""
         self._event.clear()
-        await asyncio.wait_for(self._event.wait(), 5)
+        async with asyncio.timeout(5):
+            await self._event.wait()
 
 
 @asynccontextmanager

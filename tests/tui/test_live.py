@@ -38,7 +38,8 @@ async def _operation(client: Client, namespace: str) -> VMOperation:
     cache.subscribe(lambda _: asked.set_result(next(iter(cache))) if len(cache) and not asked.done() else None)
     watching = asyncio.create_task(Watch(client, VM_OPERATIONS, cache, namespace=namespace).run())
     try:
-        return await asyncio.wait_for(asked, 20)
+        async with asyncio.timeout(20):
+            return await asked
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

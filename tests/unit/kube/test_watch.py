@@ -165,7 +165,8 @@ async def test_a_server_that_answers_in_vain_is_asked_less_and_less(tmp_path: Pa
 
         watch.chance = chance
         async with running(watch):
-            await asyncio.wait_for(enough.wait(), 8)
+            async with asyncio.timeout(8):
+                await enough.wait()
     assert pauses[-1] - pauses[0] > 0.001 * (2**8 - 1), "each pause is twice the one before"
     assert len(script.asked) <= 2 * len(pauses)
 
