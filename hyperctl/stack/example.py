@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 from pydantic import TypeAdapter
 
+from hyperctl.stack.process import identify
 from hyperctl.stack.talk import Tell
 from hypersdk import errors
 from hypersdk.data import data_folder
@@ -20,6 +21,8 @@ from hypersdk.model.virtualmachine import Phase, VirtualMachine
 
 Key = tuple[str, str]
 _POLL_S = 0.5
+_SETTLE_S = 10.0
+"""A failure may have been said by an earlier controller; this one has looked by then."""
 _DOCUMENTS: TypeAdapter[list[JsonObject]] = TypeAdapter(list[JsonObject])
 
 
@@ -51,9 +54,13 @@ def await_guests(kubeconfig: Path, timeout: float, tell: Tell) -> list[VirtualMa
 
 
 def answers(vm: VirtualMachine) -> bool:
-    """Whether the guest is up: its agent speaks, and it has an address."""
-    agent = vm.status.guest_agent
-    return bool(agent and agent.connected and vm.status.ip_addresses)
+    """Whether the guest is up: its agent speaks, it has an address, and both were not said of an earlier life.
+
+    `hyperctl down` leaves the last status as it was, for nobody is there to write another one.
+    """
+    agent, pid = vm.status.guest_agent, vm.status.qemu_pid
+    is_over = bool(pid) and identify(pid or 0) is None
+    return bool(agent and agent.connected and vm.status.ip_addresses) and not is_over
 
 
 def progress(vm: VirtualMachine) -> str:
@@ -78,16 +85,17 @@ async def _apply(kubeconfig: Path, objects: Sequence[JsonObject], tell: Tell) ->
 
 
 async def _await_guests(kubeconfig: Path, wanted: Sequence[Key], timeout: float, tell: Tell) -> list[VirtualMachine]:
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     async with client(kubeconfig) as api:
         while True:
             vms = [vm for vm in await api.list(VIRTUAL_MACHINES) if vm.key in wanted and vm.spec.running]
             tell(", ".join(progress(vm) for vm in vms) or "no VM of the example is left")
             if all(answers(vm) for vm in vms):
                 return vms
-            if failed := [vm for vm in vms if vm.phase is Phase.FAILED]:
+            failed = [vm for vm in vms if vm.phase is Phase.FAILED]
+            if failed and time.monotonic() > began + _SETTLE_S:
                 raise errors.HyperSDKError("; ".join(_failure(vm) for vm in failed))
-            if time.monotonic() > deadline:
+            if time.monotonic() > began + timeout:
                 silent = ", ".join(progress(vm) for vm in vms if not answers(vm))
                 raise errors.HyperSDKError(f"the guests do not answer after {timeout:.0f} s: {silent}")
             await asyncio.sleep(_POLL_S)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,21 @@ class Libvirtd:
 
 @pytest.fixture(scope="session")
 def libvirtd() -> Iterator[Libvirtd]:
-    """One libvirtd for the whole run; every guest and network in it is gone afterwards."""
+    """One libvirtd for the whole run."""
+    with served() as one:
+        yield one
+
+
+@pytest.fixture
+def fresh_libvirtd() -> Iterator[Libvirtd]:
+    """A libvirtd that no other test has touched."""
+    with served() as one:
+        yield one
+
+
+@contextmanager
+def served() -> Iterator[Libvirtd]:
+    """A libvirtd; every guest and network in it is gone afterwards."""
     # A short path: a socket's may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="hv") as folder:
         root = Path(folder) / "l"

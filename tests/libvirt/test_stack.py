@@ -47,12 +47,12 @@ def _started(libvirtd: Libvirtd, folder: Path, name: str) -> str:
     return virsh(libvirtd.uri, "domuuid", name).strip()
 
 
-def test_libvirtd_has_no_kvm_and_no_network_of_its_own(libvirtd: Libvirtd) -> None:
-    capabilities = virsh(libvirtd.uri, "capabilities")
+def test_libvirtd_has_no_kvm_and_no_network_of_its_own(fresh_libvirtd: Libvirtd) -> None:
+    capabilities = virsh(fresh_libvirtd.uri, "capabilities")
 
     assert "<domain type='qemu'/>" in capabilities
     assert "<domain type='kvm'/>" not in capabilities
-    assert active_networks(libvirtd.uri) == []
+    assert active_networks(fresh_libvirtd.uri) == []
 
 
 def test_guest_runs_as_a_user_that_is_not_root(libvirtd: Libvirtd, guest_folder: Path) -> None:
@@ -66,6 +66,7 @@ def test_guest_runs_as_a_user_that_is_not_root(libvirtd: Libvirtd, guest_folder:
 
 @pytest.mark.usefixtures("private_network")
 def test_network_comes_up_and_goes_down(libvirtd: Libvirtd, guest_folder: Path) -> None:
+    before = active_networks(libvirtd.uri)
     xml = guest_folder / "net.xml"
     xml.write_text(_NETWORK.format(name="stack"))
     virsh(libvirtd.uri, "net-create", str(xml))
@@ -74,7 +75,7 @@ def test_network_comes_up_and_goes_down(libvirtd: Libvirtd, guest_folder: Path) 
     assert Path(f"/proc/{pid}/comm").read_text().strip() == "dnsmasq"
 
     virsh(libvirtd.uri, "net-destroy", "stack")
-    assert active_networks(libvirtd.uri) == []
+    assert active_networks(libvirtd.uri) == before
 
 
 def test_killed_libvirtd_comes_back_and_finds_its_guest(libvirtd: Libvirtd, guest_folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The console on real API servers: what a person does there reaches the objects, and what happens there is seen."""
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -108,7 +109,9 @@ async def test_events_about_the_vm_are_seen(any_api: Api, client: Client, namesp
         await until(pilot, "the guest runs")
 
 
-async def test_namespaces_are_listed(any_api: Api, namespace: str) -> None:
+async def test_namespaces_are_listed(any_api: Api) -> None:
+    namespace = f"a-{uuid.uuid4().hex[:10]}"  # the first of the many that other tests have left
+    any_api.kubectl()("create", "namespace", namespace)
     async with started(connecting(any_api), (80, 60)) as pilot:
         await until(pilot, "There are no VMs")
         await pilot.press("n")
