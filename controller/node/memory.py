@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from controller.node.finding import Finding
 from controller.node.intent import Run
-from controller.runtime.backoff import spread
+from hypersdk.backoff import spread
 from hypersdk.errors import HyperSDKError, Terminal
 from hypersdk.model.metrics import Sample
 

@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
+from hypersdk.backoff import spread
+
 
 @dataclass
 class Backoff:
@@ -23,9 +25,3 @@ class Backoff:
     def forget(self, key: Hashable) -> None:
         """The key is well again."""
         self._failures.pop(key, None)
-
-
-def spread(first_s: float, longest_s: float, failures: int, chance: Callable[[], float]) -> float:
-    """Between half of and the whole of `first_s * 2 ** failures`, at most `longest_s`."""
-    whole: float = min(longest_s, first_s * 2 ** min(failures, 32))
-    return whole * (0.5 + chance() / 2)

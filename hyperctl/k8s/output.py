@@ -77,7 +77,7 @@ def aligned(rows: Sequence[Row]) -> str:
 
 
 def age(since: datetime | None, now: datetime) -> str:
-    """`12s`, `5m`, `3h`, `2d`, as kubectl shortens it."""
+    """`119s`, `5m`, `3h`, `2d`: in the largest unit of which there are two."""
     if since is None:
         return ""
     seconds = max(0, int((now - since).total_seconds()))

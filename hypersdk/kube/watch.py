@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pydantic import ValidationError
 
+from hypersdk.backoff import spread
 from hypersdk.errors import ApiError, Gone, Unreachable
 from hypersdk.kube.cache import Cache, Key
 from hypersdk.kube.client import Client, error_of
@@ -70,8 +71,7 @@ class Watch(Generic[T]):
             in_vain += 1
 
     def _delay(self, failures: int) -> float:
-        longest: float = min(self.pace.longest_retry, self.pace.first_retry * 2 ** min(failures, 16))
-        return longest * (0.5 + self.chance() / 2)
+        return spread(self.pace.first_retry, self.pace.longest_retry, failures, self.chance)
 
     def _selectors(self) -> list[tuple[str, str]]:
         pairs = [("labelSelector", self.labels), ("fieldSelector", self.fields)]

@@ -210,17 +210,18 @@ def _ready(process: Process, url: str | urllib.request.Request, trust: ssl.SSLCo
 def _on_free_port(start: Callable[[int], Process]) -> tuple[int, Process]:
     """Start on a port that is free now, and again on another one when somebody else was faster."""
     for _ in range(ATTEMPTS - 1):
-        port = _free_port()
+        port = free_port()
         try:
             return port, start(port)
         except NotReady as error:
             if "address already in use" not in str(error):
                 raise
-    port = _free_port()
+    port = free_port()
     return port, start(port)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

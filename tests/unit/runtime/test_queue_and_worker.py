@@ -5,10 +5,11 @@ import logging
 
 import pytest
 
-from controller.runtime.backoff import Backoff, spread
+from controller.runtime.backoff import Backoff
 from controller.runtime.queue import KeyQueue
 from controller.runtime.sources import on_change, on_clock
 from controller.runtime.worker import Done, Later, Outcome, Worker
+from hypersdk.backoff import spread
 from hypersdk.errors import Terminal, Transient, Unreachable
 from hypersdk.kube.cache import Cache
 from hypersdk.model.base import ObjectMeta, Resource
