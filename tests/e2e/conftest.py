@@ -12,15 +12,14 @@ from pathlib import Path
 import pytest
 
 from hyperctl.guest.image import build
-from hyperctl.stack.libvirtd import libvirt_uri, wait_ready
 from hyperctl.stack.namespace import reaches_out
-from hyperctl.stack.virsh import destroy_everything
 from hypersdk.settings import places
 from tests.controlplane.api import RealApi
 from tests.controlplane.certificates import Authority
 from tests.controlplane.gateway import SERVER_NAME, register_gateway, unregister_gateway
 from tests.controlplane.process import Process
-from tests.controlplane.server import _free_port as free_port
+from tests.controlplane.server import free_port
+from tests.libvirt.conftest import served
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,11 @@ class Stack:
     def command(self, program: str) -> list[str]:
         """An installed program of ours."""
         return [str(Path(sys.executable).with_name(program))]
+
+    def wait(self, kubectl: Path, condition: str, name: str) -> None:
+        """Return once `kubectl wait` has seen the condition on the VM."""
+        words = ["--kubeconfig", str(self.kubeconfig), "wait", f"--for={condition}", "--timeout=120s", f"vm/{name}"]
+        subprocess.run([str(kubectl), *words], check=True, env=dict(self.environ))
 
     def hyperctl(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run `hyperctl` to its end."""
@@ -85,24 +89,17 @@ def kube_stack(short_folder: Path, real_api: RealApi) -> Iterator[Stack]:
     assert not reaches_out(), "run the tests by 'make test', or below 'unshare -n': this network is the host's"
     folder = short_folder / "k"
     folder.mkdir()
-    libvirtd = Process.start(
-        [sys.executable, "-m", "hyperctl.stack.libvirtd", "--root", folder / "l"], folder / "libvirtd.log"
-    )
-    try:
-        wait_ready(folder / "l", 30)
-        yield from _controller(folder, real_api)
-        destroy_everything(libvirt_uri(folder / "l"))
-    finally:
-        libvirtd.stop(30)
+    with served() as libvirtd:
+        yield from _controller(folder, real_api, libvirtd.uri)
 
 
-def _controller(folder: Path, api: RealApi) -> Iterator[Stack]:
+def _controller(folder: Path, api: RealApi, libvirt: str) -> Iterator[Stack]:
     authority = Authority.create(folder, "gateway-ca")
     pair, port = authority.issue("gateway", (SERVER_NAME, "localhost")), free_port()
     image = build(places(os.environ).cache, print)
     (folder / "catalogue.toml").write_text(f'[images]\ndemo = "file://{image}"\n')
     command: list[str | Path] = [sys.executable, "-m", "controller.main", "--kubeconfig", api.kubeconfig]
-    command += ["--libvirt-uri", libvirt_uri(folder / "l"), "--node-name", "node-1", "--state", folder / "state"]
+    command += ["--libvirt-uri", libvirt, "--node-name", "node-1", "--state", folder / "state"]
     command += ["--namespace", "default"]  # the other tests' VMs on the same API are not ours to run
     command += ["--catalogue", folder / "catalogue.toml", "--image-folder", image.parent]
     command += ["--gateway", folder / "gateway.sock", "--gateway-tls", f"127.0.0.1:{port}"]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.controlplane.build import Binaries
 from tests.e2e.conftest import Stack
 from tests.terminal import Terminal
 
@@ -55,13 +56,17 @@ def test_a_machine_is_created_watched_typed_into_stopped_and_deleted_by_keys(con
 
 
 @pytest.mark.timeout(120, func_only=True)
-def test_the_command_line_of_the_document_works_on_a_running_guest(stack: Stack) -> None:
+def test_the_command_line_of_the_document_works_on_a_running_guest(
+    stack: Stack, binaries_of_kubernetes: Binaries
+) -> None:
     name = "by-line"
     made = stack.hyperctl("k8s", "vm", "create", "-name", name, "-image", "demo", "-memory", "256Mi", "--wait")
     assert made.returncode == 0, made.stderr
     listed = stack.hyperctl("k8s", "vm", "list", "-o", "name")
     assert f"virtualmachine.hypersdk.io/{name}\n" in listed.stdout
     assert "Running" in stack.hyperctl("k8s", "vm", "get", name).stdout
+    # A guest that has not booted yet hears no request to power off, and has two minutes' grace.
+    stack.wait(binaries_of_kubernetes.kubectl, "condition=AgentConnected", name)
     for words, word in (
         (["restart", name], "restart"),
         (["stop", name, "--force"], "stop"),

@@ -53,9 +53,7 @@ def test_serial_console_begins_with_history_types_and_leaves(stack: Stack, guest
 def test_ssh_reaches_the_guest_through_the_api_and_ends_with_its_exit_code(
     stack: Stack, guest: str, key: Path, binaries_of_kubernetes: Binaries
 ) -> None:
-    address = ["wait", "--for=jsonpath={.status.ipAddresses[0]}", "--timeout=120s", f"vm/{guest}"]
-    kubectl = [str(binaries_of_kubernetes.kubectl), "--kubeconfig", str(stack.kubeconfig), *address]
-    subprocess.run(kubectl, check=True, env=dict(stack.environ))
+    stack.wait(binaries_of_kubernetes.kubectl, "jsonpath={.status.ipAddresses[0]}", guest)
     words = ["k8s", "vm", "ssh", guest, "-user", "admin", "-key", str(key)]
     done = stack.hyperctl(*words, "--", "echo $((40+2)) from $(whoami)@$(hostname); exit 7")
     assert (done.stdout, done.returncode) == (f"42 from admin@{guest}\n", 7), done.stderr
