@@ -19,7 +19,7 @@ down:
 test: dev
 	$(PY) -m tests.controlplane.build
 	$(PY) -m hyperctl.guest
-	scripts/private-network.sh $(PY) -m pytest $(ARGS)
+	scripts/private-network.sh $(PY) -m tests $(ARGS)
 
 check: dev
 	.venv/bin/ruff format --check .
