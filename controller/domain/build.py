@@ -46,7 +46,7 @@ def _devices(desired: DesiredDomain) -> list[Element]:
     devices = [
         *disk_elements(desired.disks),
         *(interface_element(interface) for interface in desired.interfaces),
-        *serial_elements(desired.console_log),
+        *serial_elements(desired.console_log, desired.virtio_log),
         *([agent_element()] if desired.guest_agent else []),
         *graphics_elements(),
         *standard_elements(),

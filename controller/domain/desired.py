@@ -47,6 +47,8 @@ class DesiredDomain:
     interfaces: tuple[Interface, ...] = ()
     console_log: str = ""
     """The file that virtlogd writes the serial console to; empty for none."""
+    virtio_log: str = ""
+    """The same of the virtio console."""
 
     @property
     def domain_name(self) -> str:

@@ -8,7 +8,7 @@ from controller.domain.elements import element
 SPARE_PORTS = 8
 """What a VM can be given while it runs; each costs the guest's boot some milliseconds."""
 
-_TAKES_A_PORT = {"interface", "channel", "rng", "memballoon", "watchdog"}
+_TAKES_A_PORT = {"interface", "rng", "memballoon", "watchdog"}
 
 
 def port_elements(desired: DesiredDomain, devices: list[Element]) -> list[Element]:
@@ -22,5 +22,5 @@ def port_elements(desired: DesiredDomain, devices: list[Element]) -> list[Elemen
 def _takes_a_port(device: Element) -> bool:
     target = device.find("target")
     is_virtio_disk = device.tag == "disk" and target is not None and target.get("bus") == "virtio"
-    is_scsi = device.tag == "controller" and device.get("type") == "scsi"
-    return is_virtio_disk or is_scsi or device.tag in _TAKES_A_PORT
+    is_bus = device.tag == "controller" and device.get("type") in {"scsi", "virtio-serial"}
+    return is_virtio_disk or is_bus or device.tag in _TAKES_A_PORT

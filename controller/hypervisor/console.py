@@ -1,4 +1,4 @@
-"""How is a guest's serial port read and written? As a libvirt stream on a connection of its own.
+"""How is a guest's console read and written? As a libvirt stream on a connection of its own.
 
 Of its own, because libvirtd stops listening to a whole connection while one guest on it does not take what is typed.
 """
@@ -14,6 +14,7 @@ import libvirt
 from controller.hypervisor.calls import connect, disconnect
 from controller.hypervisor.errors import translated
 from controller.hypervisor.observe import our_domain
+from controller.hypervisor.port import ConsoleDevice
 from hypersdk.errors import Transient
 
 READ_BYTES = 65536
@@ -36,9 +37,9 @@ class Consoles:
         self._loop = asyncio.get_running_loop()
         self._executor = ThreadPoolExecutor(4, thread_name_prefix="libvirt-consoles")
 
-    async def open(self, uuid: str) -> "StreamConsole":
-        """The domain's console; one that comes too late is closed again, since nobody else could have it."""
-        opening = self._executor.submit(_open, self._uri, uuid, self._loop)
+    async def open(self, uuid: str, device: ConsoleDevice = "serial0") -> "StreamConsole":
+        """A console of the domain; one that comes too late is closed again, since nobody else could have it."""
+        opening = self._executor.submit(_open, self._uri, uuid, device, self._loop)
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT_S):
                 return await asyncio.wrap_future(opening)
@@ -60,15 +61,15 @@ def _close_late(opening: "Future[StreamConsole]") -> None:
         opening.result().close_now()
 
 
-def _open(uri: str, uuid: str, loop: asyncio.AbstractEventLoop) -> "StreamConsole":
-    """The first serial port of a running domain of ours; Transient when somebody else has it. Blocks."""
+def _open(uri: str, uuid: str, device: ConsoleDevice, loop: asyncio.AbstractEventLoop) -> "StreamConsole":
+    """One console of a running domain of ours; Transient when somebody else has it. Blocks."""
     connection = connect(uri)
     try:
         domain = our_domain(connection, uuid)
         if domain is None:
             raise Transient(f"cannot open the console of {uuid}: libvirt has no such domain")
         stream = connection.newStream(libvirt.VIR_STREAM_NONBLOCK)
-        domain.openConsole(None, stream, libvirt.VIR_DOMAIN_CONSOLE_SAFE)
+        domain.openConsole(device, stream, libvirt.VIR_DOMAIN_CONSOLE_SAFE)
     except (libvirt.libvirtError, Transient):
         disconnect(connection)
         raise

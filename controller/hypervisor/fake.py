@@ -7,6 +7,7 @@ from typing import Literal
 
 from controller.domain.parse import parse_domain
 from controller.hypervisor.port import (
+    ConsoleDevice,
     DomainEvent,
     DomainState,
     DomainStats,
@@ -196,7 +197,7 @@ class FakeHypervisor:
         self._ask("addresses")
         return []
 
-    async def open_console(self, uuid: str) -> SerialConsole:
+    async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
         """There is none."""
         raise Transient(f"the fake has no console for {uuid}")
 

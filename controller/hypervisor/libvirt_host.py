@@ -16,6 +16,7 @@ from controller.hypervisor.link import Link
 from controller.hypervisor.networks import ensure_network
 from controller.hypervisor.observe import all_domains, one_domain
 from controller.hypervisor.port import (
+    ConsoleDevice,
     DomainEvent,
     DomainStats,
     GuestAddress,
@@ -137,9 +138,9 @@ class LibvirtHost:
         """Addresses from DHCP leases and the ARP table."""
         return await self._link.read(partial(host_addresses, uuid=uuid), f"read the addresses of {uuid}")
 
-    async def open_console(self, uuid: str) -> SerialConsole:
-        """The domain's first serial port."""
-        return await self._consoles.open(uuid)
+    async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
+        """One of the domain's consoles."""
+        return await self._consoles.open(uuid, device)
 
     async def ensure_network(self, name: str) -> HostNetwork:
         """Start the network, defining it first where it is missing."""

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
+ConsoleDevice = Literal["serial0", "console1"]
+"""libvirt's names of a domain's consoles: the UART (ttyS0), and the virtio console (hvc0), which is far faster."""
+
 
 class DomainState(StrEnum):
     """virDomainState, as far as it matters here."""
@@ -213,8 +216,8 @@ class Hypervisor(Protocol):
         """Addresses from DHCP leases and the ARP table, for guests without an agent."""
         ...
 
-    async def open_console(self, uuid: str) -> SerialConsole:
-        """The domain's first serial port; Transient when somebody else has it or the domain is off."""
+    async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
+        """One of the domain's consoles; Transient when somebody else has it, the domain is off or has no such one."""
         ...
 
     async def ensure_network(self, name: str) -> HostNetwork:

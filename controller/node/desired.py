@@ -50,6 +50,7 @@ def desired_domain(vm: VirtualMachine, host: HostView) -> DesiredDomain:
         disks=domain_disks(vm, host.places),
         interfaces=interfaces(vm, host.pod, host.bridges),
         console_log=str(host.places.console_log(uid)),
+        virtio_log=str(host.places.virtio_log(uid)),
     )
 
 

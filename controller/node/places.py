@@ -60,6 +60,10 @@ class NodePlaces:
         """What virtlogd writes of the serial console."""
         return self.state / "consoles" / checked_uid(uid) / "serial.log"
 
+    def virtio_log(self, uid: str) -> Path:
+        """What virtlogd writes of the virtio console."""
+        return self.console_log(uid).with_name("console1.log")
+
     def definition(self, uid: str) -> Path:
         """The DesiredDomain that was defined last."""
         return self.state / "definitions" / f"{checked_uid(uid)}.json"

@@ -28,6 +28,7 @@ def small_guest(folder: Path) -> DesiredDomain:
         disks=(DiskFile("root", str(write_echo_disk(folder / f"{uid}.raw")), "raw", boot_order=1),),
         interfaces=(Interface("default", "user", "52:54:00:12:34:56"),),
         console_log=str(folder / f"{uid}.log"),
+        virtio_log=str(folder / f"{uid}.console1.log"),
     )
 
 

@@ -157,6 +157,20 @@ async def test_console_has_the_first_byte(host: LibvirtHost, guest: DesiredDomai
     await console.close()
 
 
+async def test_virtio_console_is_open_beside_the_serial_port(host: LibvirtHost, guest: DesiredDomain) -> None:
+    console = await booted(host, guest)
+    virtio = await host.open_console(guest.uid, "console1")
+    with pytest.raises(Transient, match="Active console session exists"):
+        await host.open_console(guest.uid, "console1")
+    await console.write(b"still here")
+    await read_until(console, b"still here")
+    assert await asyncio.to_thread(Path(guest.virtio_log).exists)
+
+    await virtio.close()
+    await (await host.open_console(guest.uid, "console1")).close()
+    await console.close()
+
+
 async def test_console_has_one_reader_and_can_be_opened_again(host: LibvirtHost, guest: DesiredDomain) -> None:
     console = await booted(host, guest)
     with pytest.raises(Transient, match="Active console session exists"):

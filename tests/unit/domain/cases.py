@@ -23,6 +23,7 @@ FULL = replace(
         Interface("out", "user", "52:54:00:aa:00:03"),
     ),
     console_log="/var/log/hypersdk/demo.web-1.serial.log",
+    virtio_log="/var/log/hypersdk/demo.web-1.console1.log",
 )
 
 HOSTILE = replace(

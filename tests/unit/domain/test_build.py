@@ -107,5 +107,5 @@ def test_nothing_listens() -> None:
 def test_ports_are_kept_free_for_later_on_q35() -> None:
     ports = "devices/controller[@model='pcie-root-port']"
 
-    assert len(fromstring(domain_xml(FULL)).findall(ports)) == 2 + 3 + 1 + 4 + SPARE_PORTS
+    assert len(fromstring(domain_xml(FULL)).findall(ports)) == 2 + 3 + 2 + 3 + SPARE_PORTS
     assert fromstring(domain_xml(replace(FULL, machine="pc"))).findall(ports) == []

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 from controller.hypervisor.fake import FakeHypervisor
-from controller.hypervisor.port import DomainState, DomainStats, ObservedDomain, SerialConsole
+from controller.hypervisor.port import ConsoleDevice, DomainState, DomainStats, ObservedDomain, SerialConsole
 from hypersdk.errors import Transient
 
 UUID = "6f3c0f5e-0000-4000-8000-000000000001"
@@ -99,7 +99,7 @@ class ScriptedHost(FakeHypervisor):
         guest = self.guests.get(uuid)
         return guest.domain if guest else None
 
-    async def open_console(self, uuid: str) -> SerialConsole:
+    async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
         self._ask("open_console")
         guest = self.guests.get(uuid)
         if guest is None or not guest.domain.is_active:

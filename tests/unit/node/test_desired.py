@@ -45,6 +45,7 @@ def test_everything_of_the_spec_is_in_the_domain() -> None:
         Interface("lab", "bridge", stable_mac(UID, "lab"), "br-lab"),
     )
     assert made.console_log == f"/state/consoles/{UID}/serial.log"
+    assert made.virtio_log == f"/state/consoles/{UID}/console1.log"
 
 
 @pytest.mark.parametrize(
