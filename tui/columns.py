@@ -9,9 +9,9 @@ from typing import Final
 from hypersdk.model.base import condition
 from hypersdk.model.virtualmachine import Phase, VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
+from hypersdk.plaintext import plain
 from tui.cells import Cells, Column
 from tui.glyphs import Glyphs
-from tui.plaintext import plain
 from tui.tone import Span, Tone
 
 SortKey = tuple[str | float, ...]

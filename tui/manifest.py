@@ -1,7 +1,7 @@
 """A VM as the YAML that kubectl would show, without what only machines read."""
 
 from hypersdk.model.virtualmachine import VirtualMachine
-from tui.plaintext import plain_lines
+from hypersdk.plaintext import plain_lines
 from tui.tone import Line, Span, Tone, line
 
 

@@ -1,7 +1,7 @@
 """What the VM list says when it has no rows to show: loading, empty, nothing matches, or an error."""
 
 from hypersdk.kube.cache import Health
-from tui.plaintext import plain
+from hypersdk.plaintext import plain
 from tui.tone import Line, Span, Tone, line
 from tui.workspace import Workspace
 

@@ -5,9 +5,9 @@ from datetime import datetime
 from hypersdk.model.base import Condition
 from hypersdk.model.virtualmachine import Address, VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
+from hypersdk.plaintext import plain
 from tui.columns import age, memory, status_cell
 from tui.glyphs import Glyphs
-from tui.plaintext import plain
 from tui.tone import Line, Span, Tone, line
 
 LABEL = 12

@@ -6,10 +6,10 @@ from datetime import datetime
 from hypersdk.model.core import Event
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
+from hypersdk.plaintext import plain
 from tui.cells import Key
 from tui.columns import age
 from tui.glyphs import Glyphs
-from tui.plaintext import plain
 from tui.tone import Line, Span, Tone, line
 
 LONGEST = 500

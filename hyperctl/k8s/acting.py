@@ -4,9 +4,9 @@ import argparse
 import sys
 
 from hyperctl.exits import Exit
-from hyperctl.k8s.output import plain
 from hyperctl.k8s.session import Session
 from hypersdk.model.kinds import VIRTUAL_MACHINES
+from hypersdk.plaintext import plain
 from hypersdk.verbs.table import verb
 from hypersdk.verbs.verb import Values
 

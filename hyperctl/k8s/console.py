@@ -14,12 +14,12 @@ from threading import Thread
 from typing import Final
 
 from hyperctl.exits import Exit
-from hyperctl.k8s.output import plain
 from hyperctl.k8s.session import Session
 from hypersdk.background import beside
 from hypersdk.errors import Unreachable, UsageError
 from hypersdk.kube.streams import ConsoleState, Mode, Stream, console_state, open_console
 from hypersdk.model.kinds import VIRTUAL_MACHINES
+from hypersdk.plaintext import plain
 
 LEAVE: Final = b"\x1d"
 """Ctrl-], as telnet and virsh have it."""

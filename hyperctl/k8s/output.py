@@ -1,7 +1,6 @@
 """Objects as people and programs want to read them: table, wide, json, yaml, name."""
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -9,14 +8,9 @@ import yaml
 
 from hypersdk.model.base import JsonObject, Resource, condition
 from hypersdk.model.virtualmachine import ConditionType, VirtualMachine
+from hypersdk.plaintext import plain
 
 Row = tuple[str, ...]
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-
-
-def plain(text: str) -> str:
-    """The text without control characters: what a guest or an object says never steers the terminal."""
-    return _CONTROLS.sub(" ", text)
 
 
 def faithful(obj: Resource) -> JsonObject:

@@ -10,10 +10,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.plaintext import plain
 from hypersdk.verbs.verb import Danger, Values, Verb
 from tui.commands import View, bindings
 from tui.keymap import Keymap
-from tui.plaintext import plain
 from tui.widgets.option import Option
 
 LISTED = 6

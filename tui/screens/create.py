@@ -8,9 +8,9 @@ from textual.widgets import Input, Static
 
 from hypersdk.errors import HyperSDKError
 from hypersdk.model.base import JsonObject
+from hypersdk.plaintext import plain
 from tui.commands import View, bindings
 from tui.creation import Wish
-from tui.plaintext import plain
 from tui.workspace import Workspace
 
 FIELDS = {"name": "", "image": "demo", "cpus": "1", "memory": "512Mi"}

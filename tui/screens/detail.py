@@ -12,6 +12,7 @@ from textual.widgets import ContentSwitcher
 
 from hypersdk.kube.streams import ConsoleState
 from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.plaintext import plain
 from tui.attachment import Attachment
 from tui.cells import Key
 from tui.charts import CHARTS
@@ -22,7 +23,6 @@ from tui.history import History
 from tui.journal import Entry
 from tui.manifest import manifest
 from tui.overview import overview
-from tui.plaintext import plain
 from tui.retry import keep_open
 from tui.screens.base import ConsoleScreen
 from tui.timeline import deleted, timeline

@@ -8,8 +8,8 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from hypersdk.errors import HyperSDKError
+from hypersdk.plaintext import plain
 from tui.commands import View, bindings
-from tui.plaintext import plain
 from tui.workspace import ALL, Workspace
 
 

@@ -5,10 +5,10 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from hypersdk.plaintext import plain
 from tui.columns import age
 from tui.commands import View, bindings
 from tui.journal import Entry, State
-from tui.plaintext import plain
 from tui.tone import Line, Span, Tone, line
 from tui.widgets.lines import Lines
 from tui.workspace import Workspace

@@ -8,6 +8,7 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from hypersdk.model.virtualmachine import Phase, VirtualMachine
+from hypersdk.plaintext import plain
 from tui.cells import Cells, Column, Key
 from tui.columns import SORTS, cells, columns
 from tui.commands import View, bindings
@@ -16,7 +17,6 @@ from tui.filter import HELP
 from tui.fleet import Fleet
 from tui.journal import Entry, State
 from tui.notices import notice
-from tui.plaintext import plain
 from tui.screens.base import ConsoleScreen
 from tui.tone import Line, Span, Tone
 from tui.widgets.bar import Bar

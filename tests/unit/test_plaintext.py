@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.plaintext import STEERING, plain, plain_lines
+from hypersdk.plaintext import STEERING, plain, plain_lines
 
 
 @given(st.text())
