@@ -15,6 +15,7 @@ from controller.hypervisor.port import (
     GuestFacts,
     HostFacts,
     HostNetwork,
+    HostPool,
     ObservedDomain,
     Owner,
     Power,
@@ -64,6 +65,7 @@ class FakeHypervisor:
     logs: dict[str, list[str]] = field(default_factory=dict)
     _faults: dict[str, list[Exception]] = field(default_factory=dict)
     _listeners: list[asyncio.Queue[DomainEvent]] = field(default_factory=list)
+    host_pools: list[HostPool] = field(default_factory=list)
     _next_pid: int = 1000
 
     def fail(self, method: str, *errors: Exception) -> None:
@@ -221,6 +223,20 @@ class FakeHypervisor:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+    async def pools(self) -> list[HostPool]:
+        """What a test put there."""
+        self._ask("pools")
+        return self.host_pools
+
+    async def ensure_pool(self, name: str, path: str = "") -> HostPool:
+        """There, with room for everything."""
+        self._ask("ensure_pool")
+        return HostPool(name, path or f"/pools/{name}", 2**50, 2**50)
+
+    async def refresh_pool(self, name: str) -> None:
+        """Nothing to see."""
+        self._ask("refresh_pool")
+
 
     def _ask(self, method: str, call: str = "") -> None:
         if self.down:

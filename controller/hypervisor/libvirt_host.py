@@ -15,6 +15,7 @@ from controller.hypervisor.guest_agent import ask_guest
 from controller.hypervisor.link import Link
 from controller.hypervisor.networks import ensure_network
 from controller.hypervisor.observe import all_domains, one_domain
+from controller.hypervisor.pools import ensure_pool, host_pools, refresh_pool
 from controller.hypervisor.port import (
     ConsoleDevice,
     DomainEvent,
@@ -23,6 +24,7 @@ from controller.hypervisor.port import (
     GuestFacts,
     HostFacts,
     HostNetwork,
+    HostPool,
     ObservedDomain,
     Power,
     SerialConsole,
@@ -151,6 +153,19 @@ class LibvirtHost:
     async def log_tail(self, name: str, lines: int) -> list[str]:
         """The last lines of QEMU's own log of the domain with that name."""
         return await asyncio.to_thread(log_tail, self._log_folder, name, lines)
+
+    async def pools(self) -> list[HostPool]:
+        """Every storage pool of the host."""
+        return await self._link.read(host_pools, "list the storage pools")
+
+    async def ensure_pool(self, name: str, path: str = "") -> HostPool:
+        """Start the pool, made of the folder where it is missing."""
+        work = partial(ensure_pool, name=name, path=path)
+        return await self._work.call(work, f"bring up the storage pool {name}", _NETWORK_DEADLINE_S)
+
+    async def refresh_pool(self, name: str) -> None:
+        """Let libvirt see which files are in the pool."""
+        await self._work.call(partial(refresh_pool, name=name), f"refresh the storage pool {name}")
 
     def events(self) -> AsyncIterator[DomainEvent]:
         """Events from now on, over reconnections, until the host is closed."""

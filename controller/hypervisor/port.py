@@ -137,6 +137,20 @@ class HostFacts:
 
 
 @dataclass(frozen=True)
+class HostPool:
+    """A storage pool of the host."""
+
+    name: str
+    path: str
+    """Its folder; empty for a pool that has none."""
+    capacity_bytes: int
+    available_bytes: int
+    kind: str = "dir"
+    """libvirt's type of pool: `dir`, `fs`, `netfs`, `logical`…"""
+    active: bool = True
+
+
+@dataclass(frozen=True)
 class DomainEvent:
     """Something happened: look again. Only wakes, never decides; no uuid means look at everything."""
 
@@ -235,3 +249,15 @@ class Hypervisor(Protocol):
     async def close(self) -> None:
         """Let go of the host."""
         ...
+    async def pools(self) -> list[HostPool]:
+        """Every storage pool of the host."""
+        ...
+
+    async def ensure_pool(self, name: str, path: str = "") -> HostPool:
+        """Start the pool; with a path it is the one of that folder, made where it is missing, its name ours."""
+        ...
+
+    async def refresh_pool(self, name: str) -> None:
+        """Let libvirt see which files are in the pool; no error when there is no such pool."""
+        ...
+

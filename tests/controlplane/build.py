@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ class Program:
     """The module path whose version is the program's own."""
     stamp: str = ""
     """The variable that must carry the version: without it kubectl cannot parse the server's."""
+    home: Path = HERE
+    """The folder that the module lies in."""
 
     @property
     def version(self) -> str:
@@ -42,7 +44,7 @@ class Program:
     @property
     def go_mod(self) -> Path:
         """The file that pins everything the program is made of."""
-        return HERE / self.module / "go.mod"
+        return self.home / self.module / "go.mod"
 
     @property
     def linker_flags(self) -> str:
@@ -93,8 +95,7 @@ def binaries(environ: Mapping[str, str]) -> Binaries:
             raise FileNotFoundError(f"KUBEBUILDER_ASSETS={assets} has no {', '.join(p.name for p in missing)}")
         return Binaries(Path(assets))
     folder = cache_folder(environ)
-    if _missing(folder):
-        _build(folder, environ)
+    build_missing(PROGRAMS, folder, environ)
     return Binaries(folder)
 
 
@@ -104,15 +105,13 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     return places(environ).cache / "controlplane" / key
 
 
-def _missing(folder: Path) -> list[Program]:
-    return [program for program in PROGRAMS if not os.access(folder / program.name, os.X_OK)]
-
-
-def _build(folder: Path, environ: Mapping[str, str]) -> None:
-    """Build what is missing; a second process waits for the first one and then finds everything there."""
+def build_missing(programs: Sequence[Program], folder: Path, environ: Mapping[str, str]) -> None:
+    """Build what the folder lacks; a second process waits for the first one and then finds everything there."""
+    if not _missing(folder, programs):
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / ".lock"):
-        missing = _missing(folder)
+        missing = _missing(folder, programs)
         if not missing:
             return
         go = _go(folder.parent, environ)
@@ -122,6 +121,10 @@ def _build(folder: Path, environ: Mapping[str, str]) -> None:
             for program in missing:
                 built = _compile(go, program, Path(staging), environ)
                 built.replace(folder / program.name)
+
+
+def _missing(folder: Path, programs: Sequence[Program] = PROGRAMS) -> list[Program]:
+    return [program for program in programs if not os.access(folder / program.name, os.X_OK)]
 
 
 def _compile(go: Path, program: Program, staging: Path, environ: Mapping[str, str]) -> Path:
