@@ -12,7 +12,7 @@ COMMANDS = {
     "down": "stop the local stack and its guests; --purge removes it",
     "status": "show each part of the local stack with its pid, address and health",
     "kubeconfig": "print the path of the local stack's kubeconfig",
-    "k8s": "work with VMs: k8s vm create, list, get, delete, start, stop, restart, console, ssh",
+    "k8s": "work with VMs: k8s vm create, list, get, why, delete, start, stop, restart, console, ssh",
 }
 _INTERRUPTED = 130
 

@@ -59,6 +59,7 @@ _TABS: Final = tuple(
 COMMANDS: Final[tuple[Command, ...]] = (
     _command("vm.detail", "Detail", "open the VM under the cursor", "detail", View.VMS),
     _command("vm.console", "Console", "go to the serial console", "console", View.VMS, View.DETAIL, hint=True),
+    _command("vm.why", "Why", "why this VM is not well, and what helps", "why", View.VMS, View.DETAIL, hint=True),
     *_VERBS,
     _CREATE,
     _command("view.filter", "Filter", "show only some VMs, as you type", "filter", View.VMS, hint=True),

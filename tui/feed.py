@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from hypersdk.kube.cache import Cache, Health, Key
 from hypersdk.model.core import Event
-from hypersdk.model.kinds import EVENTS, VIRTUAL_MACHINES, VM_OPERATIONS
+from hypersdk.model.kinds import EVENTS, VIRTUAL_MACHINES, VM_NODES, VM_OPERATIONS
 from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation
 from tui.session import Session
 
@@ -23,9 +24,12 @@ class Changes:
     """VMs that changed, or that an operation on them changed."""
     talk: frozenset[Key] = frozenset()
     """VMs about which an event or an operation was written."""
+    nodes: frozenset[Key] = frozenset()
+    operations: frozenset[Key] = frozenset()
+    events: frozenset[Key] = frozenset()
 
     def __or__(self, other: "Changes") -> "Changes":
-        return Changes(self.vms | other.vms, self.talk | other.talk)
+        return Changes(*(getattr(self, one.name) | getattr(other, one.name) for one in fields(self)))
 
 
 @dataclass
@@ -39,8 +43,8 @@ class Feed:
     vms: Cache[VirtualMachine] = field(default_factory=Cache)
     operations: Cache[VMOperation] = field(default_factory=Cache)
     events: Cache[Event] = field(default_factory=Cache)
-    _vms: set[Key] = field(default_factory=set)
-    _talk: set[Key] = field(default_factory=set)
+    nodes: Cache[VMNode] = field(default_factory=Cache)
+    _changes: Changes = field(default_factory=Changes)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     _pending: dict[Key, VMOperation] = field(default_factory=dict)
 
@@ -49,10 +53,12 @@ class Feed:
         self.vms.subscribe(self._on_vms)
         self.operations.subscribe(self._on_operations)
         self.events.subscribe(self._on_events)
+        self.nodes.subscribe(self._on_nodes)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.session.watch(VIRTUAL_MACHINES, self.vms, self.namespace))
             group.create_task(self.session.watch(VM_OPERATIONS, self.operations, self.namespace))
             group.create_task(self.session.watch(EVENTS, self.events, self.namespace, ABOUT_VMS))
+            group.create_task(self.session.watch(VM_NODES, self.nodes, ""))
             group.create_task(self._tick())
 
     def stale_for(self, now: float) -> float | None:
@@ -65,9 +71,7 @@ class Feed:
 
     def take(self) -> Changes:
         """What changed since the last time this was asked."""
-        changes = Changes(frozenset(self._vms), frozenset(self._talk))
-        self._vms.clear()
-        self._talk.clear()
+        changes, self._changes = self._changes, Changes()
         return changes
 
     async def _tick(self) -> None:
@@ -78,30 +82,36 @@ class Feed:
             await asyncio.sleep(TICK_S)
 
     def _on_vms(self, keys: frozenset[Key]) -> None:
-        self._vms |= keys
-        self._moved.set()
+        self._note(Changes(vms=keys))
+
+    def _on_nodes(self, keys: frozenset[Key]) -> None:
+        self._note(Changes(nodes=keys))
 
     def _on_operations(self, keys: frozenset[Key]) -> None:
-        for key in keys:
-            operation = self.operations.get(*key)
-            about = (key[0], operation.spec.vm_ref.name) if operation else self._busy_with(key)
-            if about is None:
-                continue
-            if operation is not None and not operation.phase.is_over:
-                self._pending[about] = operation
-            elif self._busy_with(key) == about:
-                del self._pending[about]
-            self._vms.add(about)
-            self._talk.add(about)
-        self._moved.set()
+        moved = frozenset(about for key in keys if (about := self._of_operation(key)))
+        self._note(Changes(vms=moved, talk=moved, operations=keys))
+
+    def _of_operation(self, key: Key) -> Key | None:
+        """The VM that it is about; what is being done to it is kept."""
+        operation = self.operations.get(*key)
+        about = (key[0], operation.spec.vm_ref.name) if operation else self._busy_with(key)
+        if about is None:
+            return None
+        if operation is not None and not operation.phase.is_over:
+            self._pending[about] = operation
+        elif self._busy_with(key) == about:
+            del self._pending[about]
+        return about
 
     def _busy_with(self, operation: Key) -> Key | None:
         """The VM that is busy with that operation."""
         return next((vm for vm, one in self._pending.items() if one.key == operation), None)
 
     def _on_events(self, keys: frozenset[Key]) -> None:
-        for key in keys:
-            event = self.events.get(*key)
-            if event is not None and event.involved_object.name:
-                self._talk.add((key[0], event.involved_object.name))
+        found = [(key[0], event) for key in keys if (event := self.events.get(*key))]
+        talk = frozenset((space, one.involved_object.name) for space, one in found if one.involved_object.name)
+        self._note(Changes(talk=talk, events=keys))
+
+    def _note(self, changes: Changes) -> None:
+        self._changes |= changes
         self._moved.set()

@@ -73,6 +73,8 @@ def grammar() -> Grammar:
     _list(_command(commands, "list", "show virtual machines"))
     _named(get := _command(commands, "get", "show one virtual machine"))
     _output(get)
+    _named(why := _command(commands, "why", "tell why a virtual machine is not well, and what helps"))
+    why.add_argument("-o", "-output", "--output", choices=("text", "json"), default="text")
     for verb in VERBS:
         _verb(commands, verb)
     _console(_command(commands, "console", "attach to a console; Ctrl-] leaves"))

@@ -34,6 +34,10 @@ def _command(word: str) -> Command:
             from hyperctl.k8s.creating import create_machine
 
             return create_machine
+        case "why":
+            from hyperctl.k8s.why import why
+
+            return why
         case "console":
             from hyperctl.k8s.console import console
 

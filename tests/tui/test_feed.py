@@ -79,7 +79,7 @@ async def test_event_is_talk_about_its_vm() -> None:
     async with running(session := ScriptedSession()) as (feed, told):
         session.put(event("a", "Started", "runs"))
         await told.again()
-        assert feed.take() == Changes(talk=frozenset({("default", "a")}))
+        assert feed.take().talk == frozenset({("default", "a")})
 
 
 async def test_stale_has_an_age_and_live_has_none() -> None:

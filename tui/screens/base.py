@@ -9,6 +9,7 @@ from textual.screen import Screen
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.verbs.table import verb
 from hypersdk.verbs.verb import Danger, Values, Verb
+from tui.cells import Key
 from tui.commands import View, bindings, commands
 from tui.feed import Changes
 from tui.journal import Entry
@@ -66,15 +67,20 @@ class ConsoleScreen(Screen[None]):
         """The VMs that a verb would be done to."""
         return []
 
+    def subject(self) -> VirtualMachine | None:
+        """The one VM that a question would be about."""
+        return next(iter(self.targets()), None)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Read-only mode leaves out what changes anything."""
         return not (self.workspace.options.read_only and action in {"verb", "create"})
 
     def action_verb(self, id: str) -> None:
         """Do a verb to the targets, after asking as its danger demands."""
-        doing, vms = verb(id), self.targets()
-        if not vms:
-            return
+        if vms := self.targets():
+            self._ask(verb(id), vms)
+
+    def _ask(self, doing: Verb, vms: Sequence[VirtualMachine]) -> None:
         able = [vm for vm in vms if doing.applies(vm)]
         if reason := self.workspace.refusal() or ("" if able else doing.refusal(vms[0])):
             self.notify(f"{doing.title} refused: {reason}", severity="warning", markup=False)
@@ -84,6 +90,20 @@ class ConsoleScreen(Screen[None]):
             refused = [(vm, doing.refusal(vm)) for vm in vms if not doing.applies(vm)]
             dialog = ConfirmScreen(doing, able, refused, self.workspace.keymap)
             self.app.push_screen(dialog, lambda values: self._answered(doing, able, values))
+
+    def action_why(self) -> None:
+        """Tell why the VM is not well, and offer what helps."""
+        from tui.screens.why import WhyScreen
+
+        if (vm := self.subject()) is not None:
+            key = vm.key
+            self.app.push_screen(WhyScreen(self.workspace, key), lambda id: self._mend(key, id))
+
+    def _mend(self, key: Key, id: str | None) -> None:
+        feed = self.workspace.feed
+        vm = feed.vms.get(*key) if feed else None
+        if id is not None and vm is not None:
+            self._ask(verb(id), [vm])
 
     def on_resize(self) -> None:
         """Another width has room for other keys."""

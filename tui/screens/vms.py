@@ -95,6 +95,10 @@ class VmsScreen(ConsoleScreen):
         keys = self.table.marked or ([self.table.cursor] if self.table.cursor else [])
         return [vm for key in keys if (vm := self._look_up(key))]
 
+    def subject(self) -> VirtualMachine | None:
+        """The VM under the cursor, whatever is marked."""
+        return self._look_up(self.table.cursor) if self.table.cursor else None
+
     def action_filter(self) -> None:
         """Type a filter."""
         self.add_class("-filtering")
