@@ -31,6 +31,7 @@ from apiserver.storage.store import Store
 from hypersdk.data import data_folder
 
 _SHUTDOWN_S = 2.0
+_REQUESTS = logging.getLogger("requests")
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ class Options:
     kubeconfig: Path
     gateway: Path | None
     listen: str
+    verbose: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; 2 when the server cannot start."""
     options = _options(arguments)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    _REQUESTS.setLevel(logging.INFO if options.verbose else logging.WARNING)
     os.umask(0o077)
     try:
         with home.owned(options.state):
@@ -65,8 +68,9 @@ def _options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--kubeconfig", type=Path, required=True, help="where to write the client's kubeconfig")
     parser.add_argument("--gateway", type=Path, help="the controller's unix socket, for streams of virtual machines")
     parser.add_argument("--listen", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--verbose", action="store_true", help="log each request, with its answer's status and seconds")
     given = parser.parse_args(arguments)
-    return Options(given.state, given.port, given.kubeconfig, given.gateway, given.listen)
+    return Options(given.state, given.port, given.kubeconfig, given.gateway, given.listen, given.verbose)
 
 
 async def serve(options: Options) -> None:
@@ -136,7 +140,10 @@ def _reachable(listen: str) -> str:
 
 
 async def _serve_http(server: Server, listener: socket.socket, certificates: Certificates) -> web.AppRunner:
-    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+    words = '"%r" %s %Tf'
+    runner = web.AppRunner(
+        server.application(), access_log=_REQUESTS, access_log_format=words, shutdown_timeout=_SHUTDOWN_S
+    )
     await runner.setup()
     await web.SockSite(runner, listener, ssl_context=certificates.context()).start()
     return runner

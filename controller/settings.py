@@ -96,12 +96,15 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--network", default="default", help="libvirt network of pod-network (default: %(default)s)")
     line.add_argument("--bridge", action="append", default=[], help="bridge that multus networks may name; repeatable")
     line.add_argument("--storage-class", action="append", default=[], metavar="NAME=DIR", help="folder of its disks")
+    line.add_argument("--cpu-overcommit", type=int, default=10, metavar="N", help="vCPUs a CPU (default: %(default)s)")
     line.add_argument("--verbose", action="store_true", help="log more")
     return line
 
 
 def settings_of(words: argparse.Namespace) -> Settings:
     """Settings from a parsed command line; ValueError when it makes no sense."""
+    if words.cpu_overcommit < 1:
+        raise ValueError(f"--cpu-overcommit {words.cpu_overcommit}: at least 1 vCPU is placed on each CPU")
     return Settings(
         node=words.node_name,
         state=words.state.resolve(),
@@ -117,6 +120,7 @@ def settings_of(words: argparse.Namespace) -> Settings:
         network=words.network,
         bridges=tuple(words.bridge),
         storage_classes=_storage_classes(words.storage_class),
+        limits=Limits(cpu_overcommit=words.cpu_overcommit),
     )
 
 
