@@ -7,27 +7,32 @@ import io
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pycdlib
 
+from controller.node.cloud_init import check_network_data, check_user_data
 from controller.node.finding import NotYet
 from controller.node.places import make_folder
+from hypersdk.errors import Terminal
 from hypersdk.model.core import Secret
-from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.virtualmachine import CloudInit, VirtualMachine
 
 NOTHING = "#cloud-config\n{}\n"
 USER_KEYS = ("userData", "userdata", "user-data")
 NETWORK_KEYS = ("networkData", "networkdata", "network-data", "network-config")
+Check = Callable[[bytes], None]
 _HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 
 
 def seed_files(vm: VirtualMachine, secret: Secret | None) -> dict[str, bytes]:
     """The files of the seed by name; what the spec says itself goes before what a Secret says."""
-    cloud = vm.spec.cloud_init
-    user = cloud.user_data.encode() if cloud and cloud.user_data else _from(secret, USER_KEYS)
-    network = cloud.network_data.encode() if cloud and cloud.network_data else _from(secret, NETWORK_KEYS)
+    cloud = vm.spec.cloud_init or CloudInit()
+    if secret is not None and not (secret.data or {}).keys() & {*USER_KEYS, *NETWORK_KEYS}:
+        raise _invalid(secret, f"has neither {USER_KEYS[0]} nor {NETWORK_KEYS[0]}")
+    user = _checked(check_user_data, cloud.user_data, secret, USER_KEYS)
+    network = _checked(check_network_data, cloud.network_data, secret, NETWORK_KEYS)
     meta = f"instance-id: {vm.metadata.uid}\nlocal-hostname: {hostname(vm)}\n"
     files = {"meta-data": meta.encode(), "user-data": user or NOTHING.encode()}
     return files | ({"network-config": network} if network else {})
@@ -66,14 +71,28 @@ def iso(files: Mapping[str, bytes]) -> bytes:
     return image.getvalue()
 
 
-def _from(secret: Secret | None, keys: tuple[str, ...]) -> bytes:
-    data = (secret.data or {}) if secret is not None else {}
-    found = next((data[key] for key in keys if key in data), "")
+def _checked(check: Check, told: str | None, secret: Secret | None, keys: tuple[str, ...]) -> bytes:
+    if told:
+        check(told.encode())
+        return told.encode()
+    key = next((key for key in keys if secret is not None and key in (secret.data or {})), None)
+    if secret is None or key is None:
+        return b""
     try:
-        return base64.b64decode(found, validate=True)
+        data = base64.b64decode((secret.data or {})[key], validate=True)
     except (binascii.Error, ValueError) as error:
-        name = secret.metadata.name if secret else ""
-        raise NotYet("SecretInvalid", f"Secret {name} has cloud-init data that is not base64") from error
+        raise _invalid(secret, f"has a {key} that is not base64") from error
+    try:
+        if data:
+            check(data)
+    except Terminal as error:
+        # A Secret can change without the VM.
+        raise NotYet(error.reason, f"Secret {secret.metadata.name}: {error}") from error
+    return data
+
+
+def _invalid(secret: Secret, why: str) -> NotYet:
+    return NotYet("SecretInvalid", f"Secret {secret.metadata.name}, which cloudInit names, {why}")
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

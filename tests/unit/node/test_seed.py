@@ -10,6 +10,7 @@ import pytest
 
 from controller.node.finding import NotYet
 from controller.node.seed import NOTHING, seed_files, write_seed
+from hypersdk.errors import Terminal
 from hypersdk.model.core import Secret
 from tests.unit.node.builders import UID, machine
 
@@ -54,11 +55,11 @@ def test_host_name_is_one(name: str, local: str) -> None:
 @pytest.mark.parametrize(
     ("cloud", "given", "user", "network"),
     [
-        ({"userData": "u", "networkData": "n"}, None, b"u", b"n"),
-        ({}, secret(userData="u", networkData="n"), b"u", b"n"),
-        ({}, secret(user_data="u", network_config="n"), b"u", b"n"),
-        ({"userData": "own"}, secret(userData="u", networkData="n"), b"own", b"n"),
-        ({}, secret(other="x"), NOTHING.encode(), None),
+        ({"userData": "u", "networkData": "version: 2"}, None, b"u", b"version: 2"),
+        ({}, secret(userData="u", networkData="version: 2"), b"u", b"version: 2"),
+        ({}, secret(user_data="u", network_config="version: 1"), b"u", b"version: 1"),
+        ({"userData": "own"}, secret(userData="u", networkData="version: 2"), b"own", b"version: 2"),
+        ({}, secret(userData="", networkData=""), NOTHING.encode(), None),
     ],
 )
 def test_data_of_the_spec_goes_before_the_secrets(
@@ -72,6 +73,20 @@ def test_secret_that_is_not_base64_is_said() -> None:
     broken = Secret.model_validate({"metadata": {"name": "s"}, "data": {"userData": "!"}})
     with pytest.raises(NotYet, match="Secret s"):
         seed_files(machine(), broken)
+
+
+def test_secret_without_cloud_init_data_is_said_before_the_boot() -> None:
+    with pytest.raises(NotYet, match="Secret s, which cloudInit names, has neither userData nor networkData") as said:
+        seed_files(machine(), secret(other="x"))
+    assert said.value.reason == "SecretInvalid"
+
+
+def test_broken_data_of_the_spec_waits_for_the_spec_and_that_of_a_secret_for_the_secret() -> None:
+    with pytest.raises(Terminal) as refused:
+        seed_files(machine(cloudInit={"userData": "#cloud-config\na: ["}), None)
+    with pytest.raises(NotYet, match="Secret s: cloud-init cannot read this userData: line") as waits:
+        seed_files(machine(), secret(userData="#cloud-config\na: ["))
+    assert refused.value.reason == waits.value.reason == "InvalidCloudInit"
 
 
 def test_iso_holds_the_files_under_the_names_that_cloud_init_looks_for(tmp_path: Path) -> None:
