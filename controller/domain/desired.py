@@ -49,6 +49,10 @@ class DesiredDomain:
     """The file that virtlogd writes the serial console to; empty for none."""
     virtio_log: str = ""
     """The same of the virtio console."""
+    max_cpus: int = 0
+    """CPUs that can be plugged in while it runs, those it starts with included; 0 for no more than these."""
+    max_memory_bytes: int = 0
+    """The same of memory."""
 
     @property
     def domain_name(self) -> str:

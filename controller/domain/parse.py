@@ -1,11 +1,21 @@
 """What does libvirt's XML say of a domain? Whose it is, its MACs, whether it has graphics and an agent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from controller.domain.desired import AGENT_CHANNEL
+from controller.domain.hardware import read_hardware
 from controller.domain.metadata import read_owner
-from controller.hypervisor.port import Owner
+from controller.hypervisor.port import Hardware, Owner
+
+
+@dataclass(frozen=True)
+class DiskPlace:
+    """One disk: its device in the guest, its name in the spec where the guest is told it, and its file."""
+
+    device: str
+    name: str
+    path: str
 
 
 @dataclass(frozen=True)
@@ -19,6 +29,8 @@ class DomainDescription:
     has_graphics: bool = False
     agent_connected: bool = False
     """Only a running domain's XML knows."""
+    hardware: Hardware = field(default_factory=Hardware)
+    disks: tuple[DiskPlace, ...] = ()
 
 
 def parse_domain(xml: str) -> DomainDescription:
@@ -32,6 +44,8 @@ def parse_domain(xml: str) -> DomainDescription:
         macs=tuple(mac.get("address", "").lower() for mac in domain.findall("devices/interface/mac")),
         has_graphics=domain.find("devices/graphics") is not None,
         agent_connected=_agent_connected(domain),
+        hardware=read_hardware(domain),
+        disks=tuple(_disk_place(disk) for disk in domain.findall("devices/disk")),
     )
 
 
@@ -43,6 +57,14 @@ def _root(xml: str) -> Element:
     if root.tag != "domain":
         raise ValueError(f"not a domain but <{root.tag}>")
     return root
+
+
+def _disk_place(disk: Element) -> DiskPlace:
+    target, source = disk.find("target"), disk.find("source")
+    device = target.get("dev", "") if target is not None else ""
+    places = source.attrib if source is not None else {}
+    path = places.get("file") or places.get("dev") or places.get("name") or ""
+    return DiskPlace(device, disk.findtext("serial") or device, path)
 
 
 def _agent_connected(domain: Element) -> bool:

@@ -4,13 +4,15 @@ from xml.etree.ElementTree import Element
 
 from controller.domain.desired import DesiredDomain
 from controller.domain.elements import element
+from controller.domain.headroom import MEMORY_SLOTS
 
 
 def platform_elements(desired: DesiredDomain) -> list[Element]:
     """Everything of the domain that is no device."""
     return [
+        *_most_memory(desired),
         element("memory", unit="KiB", text=str(desired.memory_bytes // 1024)),
-        element("vcpu", placement="static", text=str(desired.cpus)),
+        _vcpu(desired),
         _os(desired),
         _features(desired),
         _cpu(desired),
@@ -22,6 +24,18 @@ def platform_elements(desired: DesiredDomain) -> list[Element]:
         # A guest asleep would look like one that hangs.
         element("pm", element("suspend-to-mem", enabled="no"), element("suspend-to-disk", enabled="no")),
     ]
+
+
+def _most_memory(desired: DesiredDomain) -> list[Element]:
+    if not _can_get_memory(desired):
+        return []
+    return [element("maxMemory", unit="KiB", slots=MEMORY_SLOTS, text=str(desired.max_memory_bytes // 1024))]
+
+
+def _vcpu(desired: DesiredDomain) -> Element:
+    most = _most_cpus(desired)
+    current = desired.cpus if most > desired.cpus else ""
+    return element("vcpu", placement="static", current=current, text=str(most))
 
 
 def _os(desired: DesiredDomain) -> Element:
@@ -52,9 +66,32 @@ def _features(desired: DesiredDomain) -> Element:
 
 
 def _cpu(desired: DesiredDomain) -> Element:
-    if desired.virt_type == "kvm":
-        return element("cpu", mode="host-passthrough", check="none", migratable="on")
-    return element("cpu", mode="maximum", check="none")
+    is_kvm = desired.virt_type == "kvm"
+    return element(
+        "cpu",
+        # One socket: desktop systems use no more than two, and licences count them.
+        element("topology", sockets=1, dies=1, cores=_most_cpus(desired), threads=1),
+        _numa(desired),
+        mode="host-passthrough" if is_kvm else "maximum",
+        check="none",
+        migratable="on" if is_kvm else "",
+    )
+
+
+def _numa(desired: DesiredDomain) -> Element | None:
+    """Memory can only be plugged into a cell, so there is one, of all CPUs."""
+    if not _can_get_memory(desired):
+        return None
+    cpus = f"0-{_most_cpus(desired) - 1}"
+    return element("numa", element("cell", id=0, cpus=cpus, memory=desired.memory_bytes // 1024, unit="KiB"))
+
+
+def _most_cpus(desired: DesiredDomain) -> int:
+    return max(desired.cpus, desired.max_cpus)
+
+
+def _can_get_memory(desired: DesiredDomain) -> bool:
+    return desired.max_memory_bytes > desired.memory_bytes
 
 
 def _clock(desired: DesiredDomain) -> Element:

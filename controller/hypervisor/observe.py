@@ -79,3 +79,4 @@ def _described(
         macs=live.macs,
         running_spec_hash=live.owner.spec_hash if is_active and live.owner else "",
     )
+        hardware=live.hardware,

@@ -5,8 +5,8 @@ Two things stand behind it: libvirt (`controller.hypervisor.libvirt_host`) and a
 asked now, and `Terminal` when it says no for good.
 """
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -47,6 +47,47 @@ class Owner:
 
 @dataclass(frozen=True)
 class ObservedDomain:
+@dataclass(frozen=True)
+class DiskError:
+    """A disk for whose sake QEMU holds the guest: the request that failed is tried again on resume."""
+
+    disk: str
+    """The disk's name in the spec, or its device where the guest is not told the name."""
+    path: str
+    is_full: bool = False
+    """No space left for it; otherwise the storage failed in another way."""
+
+
+@dataclass(frozen=True)
+class PluggedDisk:
+    """A disk or CD-ROM drive as the domain has it."""
+
+    path: str
+    """Empty for a drive with nothing in it."""
+    dev: str
+    device: Literal["disk", "cdrom"] = "disk"
+
+
+@dataclass(frozen=True)
+class PluggedInterface:
+    """A network interface as the domain has it."""
+
+    mac: str
+    kind: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What of a domain can be changed while it runs."""
+
+    cpus: int = 0
+    memory_bytes: int = 0
+    """What it has been given, not what the balloon leaves of it."""
+    disks: tuple[PluggedDisk, ...] = ()
+    interfaces: tuple[PluggedInterface, ...] = ()
+
+
     """A domain as libvirt has it now."""
 
     uuid: str
@@ -67,6 +108,10 @@ class ObservedDomain:
     """The digest that QEMU was started with; where it is not the owner's, a restart would change something."""
 
     @property
+    hardware: Hardware = field(default_factory=Hardware)
+    """What a running domain has now; of one that is off, what it is defined with."""
+    disk_errors: tuple[DiskError, ...] = ()
+    """Of a domain that is paused; a disk's error stays until it is resumed."""
     def is_ours(self) -> bool:
         """Whether a VirtualMachine stands behind it."""
         return self.owner is not None

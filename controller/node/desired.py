@@ -1,10 +1,11 @@
 """The domain that a VirtualMachine asks for on this host: pure."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from controller.domain.desired import DesiredDomain, DiskFile, Interface
+from controller.domain.headroom import most_cpus, most_memory
 from controller.node.layout import domain_disks
 from controller.node.networks import Attachment, interfaces
 from controller.node.places import NodePlaces, checked_uid
@@ -14,7 +15,17 @@ from hypersdk.model.virtualmachine import VirtualMachine
 
 LEAST_MEMORY = 16 * 2**20
 """Less than this no firmware starts with."""
-_WORDS = {"memory_bytes": "memory", "virt_type": "virtType", "interfaces": "networks", "machine": "machineType"}
+SPEC_FIELDS = {
+    "cpus": "cpus",
+    "memory_bytes": "memory",
+    "machine": "machineType",
+    "uefi": "firmware.bootloader",
+    "secure_boot": "firmware.secureBoot",
+    "guest_agent": "guestAgent",
+    "disks": "disks",
+    "interfaces": "networks",
+}
+"""Which field of the spec stands behind each field of the domain. The others are the node's own."""
 
 
 @dataclass(frozen=True)
@@ -28,20 +39,21 @@ class HostView:
     bridges: tuple[str, ...] = ()
 
 
-def desired_domain(vm: VirtualMachine, host: HostView) -> DesiredDomain:
-    """The domain; Terminal for a spec that no domain can be made from."""
+def desired_domain(vm: VirtualMachine, host: HostView, running: DesiredDomain | None = None) -> DesiredDomain:
+    """The domain; Terminal for a spec that no domain can be made from. A running one keeps its head-room."""
     uid = checked_uid(vm.metadata.uid)
     spec = vm.spec
     firmware = spec.firmware
     uefi = firmware is not None and firmware.bootloader == "uefi"
     secure = firmware is not None and firmware.secure_boot
     _check_firmware(vm, uefi, secure)
+    memory = _memory(vm)
     return DesiredDomain(
         uid=uid,
         namespace=vm.metadata.namespace or "default",
         name=vm.metadata.name,
         cpus=spec.cpus,
-        memory_bytes=_memory(vm),
+        memory_bytes=memory,
         virt_type=host.virt_type,
         machine=spec.machine_type,
         uefi=uefi,
@@ -51,13 +63,14 @@ def desired_domain(vm: VirtualMachine, host: HostView) -> DesiredDomain:
         interfaces=interfaces(vm, host.pod, host.bridges),
         console_log=str(host.places.console_log(uid)),
         virtio_log=str(host.places.virtio_log(uid)),
+        max_cpus=_kept(running.max_cpus if running else 0, spec.cpus) or most_cpus(spec.cpus),
+        max_memory_bytes=_kept(running.max_memory_bytes if running else 0, memory) or most_memory(memory),
     )
 
 
 def differences(before: DesiredDomain, wanted: DesiredDomain) -> tuple[str, ...]:
     """The fields in which two definitions differ, by the names of the spec."""
-    differing = [f.name for f in fields(DesiredDomain) if getattr(before, f.name) != getattr(wanted, f.name)]
-    return tuple(_spec_word(name) for name in differing)
+    return tuple(word for name, word in SPEC_FIELDS.items() if getattr(before, name) != getattr(wanted, name))
 
 
 def to_json(desired: DesiredDomain) -> str:
@@ -76,11 +89,8 @@ def from_json(text: str) -> DesiredDomain | None:
         return None
 
 
-def _spec_word(field: str) -> str:
-    if field in _WORDS:
-        return _WORDS[field]
-    first, *rest = field.split("_")
-    return first + "".join(part.capitalize() for part in rest)
+def _kept(most: int, wanted: int) -> int:
+    return most if wanted <= most else 0
 
 
 def _memory(vm: VirtualMachine) -> int:

@@ -41,6 +41,7 @@ CASES = {
     "pc": replace(FULL, machine="pc"),
     "uefi": replace(SMALL, uefi=True),
     "secure-boot": replace(SMALL, uefi=True, secure_boot=True),
+    "head-room": replace(FULL, max_cpus=16, max_memory_bytes=32 << 30),
     "no-agent": replace(SMALL, guest_agent=False),
     "hostile": HOSTILE,
 }

@@ -15,6 +15,8 @@ from controller.domain.ports import SPARE_PORTS
 from controller.hypervisor.port import Owner, Power
 from tests.unit.domain.cases import FULL, HOSTILE, SMALL, UID
 
+PRINTABLE = st.text(st.characters(exclude_categories=["C"], include_characters="\t\u00ad\U000e0001"), min_size=1)
+
 
 def test_same_input_gives_same_text() -> None:
     assert domain_xml(FULL) == domain_xml(replace(FULL))
@@ -59,6 +61,23 @@ def test_any_text_gives_xml_with_the_same_devices(namespace: str, name: str, pat
     plain = replace(FULL, disks=FULL.disks[:1], interfaces=FULL.interfaces[:1])
 
     assert _tags(desired) == _tags(plain)
+
+
+@given(namespace=PRINTABLE, name=PRINTABLE, path=PRINTABLE, network=PRINTABLE)
+def test_printable_text_is_read_back_as_it_was(namespace: str, name: str, path: str, network: str) -> None:
+    desired = replace(
+        FULL,
+        namespace=namespace,
+        name=name,
+        disks=(replace(FULL.disks[0], path=path),),
+        interfaces=(replace(FULL.interfaces[0], source=network),),
+    )
+    read = parse_domain(domain_xml(desired))
+
+    assert read.owner == Owner(UID, namespace, name, Power.ON, spec_hash(desired))
+    assert read.name == desired.domain_name
+    assert [disk.path for disk in read.hardware.disks] == [path]
+    assert [nic.source for nic in read.hardware.interfaces] == [network]
 
 
 def _tags(desired: DesiredDomain) -> list[str]:

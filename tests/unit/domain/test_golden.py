@@ -4,10 +4,12 @@
 """
 
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
 from controller.domain.build import domain_xml
+from controller.domain.desired import DesiredDomain, DiskFile, Interface
 from tests.unit.domain.cases import CASES
 
 _FOLDER = Path(__file__).parent / "golden"
@@ -20,6 +22,27 @@ def test_xml_is_the_golden_one(name: str) -> None:
 
 def test_every_golden_file_has_a_case() -> None:
     assert {file.stem for file in _FOLDER.glob("*.xml")} == set(CASES)
+
+
+@pytest.mark.parametrize("kind", [DesiredDomain, DiskFile, Interface])
+def test_every_field_and_every_choice_is_in_some_case(kind: type) -> None:
+    values = [value for desired in CASES.values() for value in _of_kind(kind, desired)]
+    seen = {name: {getattr(value, name) for value in values} for name in get_type_hints(kind)}
+    always_the_same = {name for name, found in seen.items() if len(found) < 2} - {"uid"}
+    never_chosen = {
+        name: set(get_args(hint)) - seen[name] for name, hint in get_type_hints(kind).items() if _is_choice(hint)
+    }
+
+    assert not always_the_same
+    assert not any(never_chosen.values()), never_chosen
+
+
+def _of_kind(kind: type, desired: DesiredDomain) -> list[object]:
+    return [one for one in (desired, *desired.disks, *desired.interfaces) if isinstance(one, kind)]
+
+
+def _is_choice(hint: object) -> bool:
+    return get_origin(hint) is Literal
 
 
 def _write() -> None:
