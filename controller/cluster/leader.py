@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from controller.cluster.placement import Refusal, place, words
 from controller.cluster.retention import expired
 from controller.node.objects import Objects
-from controller.node.operations.outcome import failed, pending, stamped
-from controller.node.operations.turn import refusal
+from controller.node.operations.conduct import Conductor
+from controller.node.operations.deletion import deletes, is_deletion, without_machine
+from controller.node.operations.outcome import pending, stamped
+from controller.node.operations.turn import asks_for_cancel, refusal
 from controller.runtime.backoff import Backoff
 from controller.runtime.queue import KeyQueue
 from controller.runtime.sources import on_change, on_clock
@@ -45,6 +47,9 @@ class Leader:
     now: Callable[[], datetime]
     nodes: Cache[VMNode] = field(default_factory=Cache)
 
+    def __post_init__(self) -> None:
+        self.conductor = Conductor(self.operations, self.vms, self.now)
+
     async def run(self) -> None:
         """Lead until cancelled."""
         machines: KeyQueue[Key] = KeyQueue()
@@ -53,6 +58,7 @@ class Leader:
             on_change(self.vms.cache, machines, lambda key: [key]),
             on_change(self.nodes, machines, lambda _: self._unplaced()),
             on_change(self.operations.cache, operations, lambda key: [key]),
+            on_change(self.vms.cache, operations, self._of_gone),
         ]
         for key in self._unplaced():
             machines.add(key)
@@ -90,13 +96,20 @@ class Leader:
     async def answer(self, key: Key) -> Outcome:
         """Fail an operation whose VM does not exist, or that cannot be one; a node does all others."""
         op = self.operations.get(*key)
-        if op is None or op.phase.is_over:
+        if op is None:
+            return Done()
+        if op.phase.is_over:
+            # The VM's node lets it go; of a VM that is gone nobody else does.
+            if self.vms.get(op.key[0], op.spec.vm_ref.name) is None:
+                await self.conductor.release(op)
             return Done()
         status = refusal(op) or await self._of_machine(op)
         if status is None:
             return Done()
         new = stamped(op.status, status, self.now())
-        await self.operations.write_status(op, op.status.wire(), new.wire())
+        op = await self.operations.write_status(op, op.status.wire(), new.wire())
+        if op.phase.is_over:
+            await self.conductor.release(op)
         return Done() if new.phase is not None and new.phase.is_over else Later(5.0)
 
     async def _of_machine(self, op: VMOperation) -> VMOperationStatus | None:
@@ -107,8 +120,15 @@ class Leader:
                 # The two watches are not in step: only the API itself can say that there is no such VM.
                 vm = await self.client.get(VIRTUAL_MACHINES, namespace, name)
             except NotFound:
-                return failed(op, "VMNotFound", f"there is no VM {name} in namespace {namespace}")
-        return None if vm.status.node_name else pending(op, "waits until the VM has a node")
+                return without_machine(op)
+        if deletes(op) not in {"", vm.metadata.uid}:
+            return without_machine(op)
+        if vm.status.node_name:
+            return None
+        if is_deletion(op) and not asks_for_cancel(op):
+            await self.conductor.delete(op, vm)
+            return None
+        return pending(op, "waits until the VM has a node")
 
     async def _assign(self, vm: VirtualMachine, node: str) -> None:
         message = f"placed on node {node}"
@@ -133,6 +153,12 @@ class Leader:
             status["nodeName"] = node
         version: JsonObject = {"resourceVersion": vm.metadata.resource_version}
         await self.vms.write(vm, {"metadata": version, "status": status}, subresource="status")
+
+    def _of_gone(self, machine: Key) -> list[Key]:
+        """The operations of a VM that is gone: nobody but the leader answers for them."""
+        if self.vms.cache.get(*machine) is not None:
+            return []
+        return [op.key for op in self.operations.cache if (op.key[0], op.spec.vm_ref.name) == machine]
 
     def _unplaced(self) -> list[Key]:
         return [vm.key for vm in self.vms.cache if not vm.status.node_name]

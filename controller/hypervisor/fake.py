@@ -56,6 +56,8 @@ class FakeHypervisor:
     down: bool = False
     """libvirtd does not answer."""
     network_error: Exception | None = None
+    disk_stays_full: bool = False
+    """A guest that is resumed after an I/O error runs into it again."""
     questions: int = 0
     """How often the guest agent was asked."""
     calls: list[str] = field(default_factory=list)
@@ -157,11 +159,22 @@ class FakeHypervisor:
         """The guest runs; its agent comes a little later."""
         self._ask("resume", "resume")
         pid = self._ours(uuid).observed.pid
-        self.change(uuid, "lifecycle", state=DomainState.RUNNING, reason="booted")
+        if self.the(uuid).reason == "ioerror" and self.disk_stays_full:
+            # The request that failed is tried again at once, and fails again.
+            self.change(uuid, "lifecycle")
+            return
+        reason = "unpaused" if self._owner(self._ours(uuid)).power in {Power.ON, Power.PAUSED} else "booted"
+        self.change(uuid, "lifecycle", state=DomainState.RUNNING, reason=reason, disk_errors=())
         self._in(self.guest_behaviour.agent_after_s, lambda: self._agent_up(uuid, pid))
 
     async def shutdown(self, uuid: str, mode: Literal["agent", "acpi"]) -> None:
         """The guest obeys after a while, or does not."""
+    async def suspend(self, uuid: str) -> None:
+        """The guest is held."""
+        self._ask("suspend", "suspend")
+        if self._ours(uuid).observed.state is DomainState.RUNNING:
+            self.change(uuid, "lifecycle", state=DomainState.PAUSED, reason="user")
+
         self._ask("shutdown", f"shutdown={mode}")
         pid = self._ours(uuid).observed.pid
         if self.guest_behaviour.obeys and self.the(uuid).state is DomainState.RUNNING:

@@ -51,8 +51,19 @@ def resume(connection: libvirt.virConnect, uuid: str) -> None:
     """Let the CPUs run; nothing when they do."""
     domain = _there(connection, uuid)
     state, _ = domain.state()
-    if state not in {libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED}:
+    if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
+        # The guest sent itself to sleep; only its power management gets it out of that.
+        domain.pMWakeup()
+    elif state not in {libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED}:
         domain.resume()
+
+
+def suspend(connection: libvirt.virConnect, uuid: str) -> None:
+    """Hold the CPUs; nothing when they are held."""
+    domain = _there(connection, uuid)
+    state, _ = domain.state()
+    if state not in {libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED}:
+        domain.suspend()
 
 
 def shutdown(connection: libvirt.virConnect, uuid: str, mode: Literal["agent", "acpi"]) -> None:

@@ -1,12 +1,14 @@
 """What domains are there? Read from libvirt, each with its state, owner and process."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 import libvirt
 
 from controller.domain.parse import DomainDescription, parse_domain
 from controller.hypervisor.errors import is_code
-from controller.hypervisor.port import DomainState, ObservedDomain
+from controller.hypervisor.port import DiskError, DomainState, ObservedDomain
 from controller.hypervisor.qemu_process import QemuProcess
 from controller.hypervisor.states import state_words
 from hypersdk.errors import Terminal
@@ -58,7 +60,21 @@ def _observed(domain: libvirt.virDomain, process: FindProcess) -> ObservedDomain
     live = parse_domain(domain.XMLDesc())
     # The definition for the next start; the same text as `live` when the domain is off or has no definition.
     defined = parse_domain(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    return _described(state, reason, live, defined, process)
+    errors = _disk_errors(domain, live) if state is DomainState.PAUSED else ()
+    return replace(_described(state, reason, live, defined, process), disk_errors=errors)
+
+
+def _disk_errors(domain: libvirt.virDomain, live: DomainDescription) -> tuple[DiskError, ...]:
+    found: dict[str, int] = {}
+    with suppress(libvirt.libvirtError):  # QEMU is busy: the reason of the pause says enough
+        found = domain.diskErrors() or {}
+    full = libvirt.VIR_DOMAIN_DISK_ERROR_NO_SPACE
+    places = {disk.device: disk for disk in live.disks}
+    return tuple(
+        DiskError(places[device].name, places[device].path, code == full)
+        for device, code in sorted(found.items())
+        if device in places
+    )
 
 
 def _described(

@@ -31,6 +31,8 @@ class Power(StrEnum):
     OFF = "off"
     GUEST_OFF = "guest-off"
     """The guest powered itself off, and was seen to: not started again by itself."""
+    PAUSED = "paused"
+    """On, with the CPUs held because a person asked for it."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ class DomainEvent:
 
     uuid: str = ""
     what: str = ""
-    """`lifecycle`, `reboot`, `agent`, `io-error`, `reconnected`…"""
+    """`lifecycle`, `reboot`, `watchdog`, `agent`, `io-error`, `reconnected`…"""
 
 
 class SerialConsole(Protocol):
@@ -265,6 +267,10 @@ class Hypervisor(Protocol):
 
     async def stats(self) -> dict[str, DomainStats]:
         """Counters of all our running domains by uuid, in one call."""
+    async def suspend(self, uuid: str) -> None:
+        """Hold the CPUs; no error when they are held already."""
+        ...
+
         ...
 
     async def guest(self, uuid: str) -> GuestFacts:

@@ -23,6 +23,7 @@ from controller.node.steps import (
     SetPower,
     Start,
     Step,
+    Suspend,
     Undefine,
 )
 from hypersdk.errors import Terminal, Transient
@@ -112,7 +113,10 @@ class Applier:
             case Resume():
                 await self.hypervisor.resume(uid)
                 subject.memory.failure = None
-                await self.tell(subject, "Normal", "Started", f"the guest runs on {self.recorder.host}")
+                told = ("Resumed", "runs on") if step.again else ("Started", f"runs on {self.recorder.host}")
+                await self.tell(subject, "Normal", told[0], f"the guest {told[1]}")
+            case Suspend():
+                await self.hypervisor.suspend(uid)
             case AskShutdown():
                 await self._ask(step, subject)
             case Destroy():

@@ -30,6 +30,10 @@ class Intent:
     """A person asks by an operation: a guest that powered itself off or crashed is started again."""
     force: bool = False
     """The guest is not asked."""
+    hold: bool = False
+    """A person asks for the running guest to be held."""
+    let_run: bool = False
+    """A person asks for a guest that is held to run on, whoever holds it."""
     ending: Run | None = None
     """The run that a restart has to end before there may be another one."""
     stopping_since: datetime | None = None

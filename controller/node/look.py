@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.hypervisor.port import DomainState, GuestAddress, GuestFacts, Hypervisor, ObservedDomain, Power
+from controller.hypervisor.port import DomainState, GuestAddress, GuestFacts, Hypervisor, ObservedDomain
 from controller.node.memory import Memory
+from controller.node.plan import HAD_RUN
 from controller.node.ports import Usage
 from controller.node.usage import is_due, moved
 from hypersdk.errors import Terminal, Transient
@@ -38,7 +39,7 @@ class Look:
         if domain is None or domain.owner is None:
             return Sight()
         if not domain.is_active:
-            is_crash = domain.owner.power is Power.ON and domain.reason in _CRASHES
+            is_crash = domain.owner.power in HAD_RUN and domain.reason in _CRASHES
             return Sight(log_tail=await self.log_tail(domain.name) if is_crash else ())
         if not domain.agent_connected:
             memory.heard_agent(True, self.now())

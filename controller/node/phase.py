@@ -3,17 +3,10 @@
 from controller.hypervisor.port import DomainState, ObservedDomain, Power
 from controller.node.finding import Finding
 from controller.node.intent import Wanted
-from controller.node.plan import RESTARTED_REASONS, is_half_started
+from controller.node.paused import paused
+from controller.node.plan import HAD_RUN, RESTARTED_REASONS, is_half_started
 from controller.node.view import View
 from hypersdk.model.virtualmachine import Phase
-
-PAUSED_WORDS = {
-    "ioerror": "a disk of the VM failed or is full; free space on the node, then resume",
-    "user": "somebody paused it",
-    "migration": "it is being migrated",
-    "crashed": "the guest crashed",
-}
-"""virDomainPausedReason."""
 
 
 def phase_of(view: View) -> tuple[Phase, Finding]:
@@ -30,11 +23,10 @@ def phase_of(view: View) -> tuple[Phase, Finding]:
 
 
 def _active(view: View, domain: ObservedDomain) -> tuple[Phase, Finding]:
-    if is_half_started(domain):
+    if is_half_started(domain) and not view.is_stopping:
         return Phase.CREATING, Finding("False", "Starting", "QEMU is there, the guest does not run yet")
     if domain.state is DomainState.PAUSED:
-        words = PAUSED_WORDS.get(domain.reason, f"libvirt's reason: {domain.reason}")
-        return Phase.PAUSED, Finding("False", "Paused", words)
+        return Phase.PAUSED, paused(domain)
     if view.is_stopping:
         return Phase.RUNNING, Finding("False", "Stopping", "waiting for the guest to power off")
     return Phase.RUNNING, Finding("True", "Running", f"QEMU pid {domain.pid}")
@@ -68,7 +60,7 @@ def _guests_own_end(view: View, domain: ObservedDomain) -> tuple[Phase, Finding]
         return Phase.STOPPED, Finding(
             "False", "GuestShutdown", "the guest powered itself off; start it to have it back"
         )
-    if power is not Power.ON or domain.reason in RESTARTED_REASONS:
+    if power not in HAD_RUN or domain.reason in RESTARTED_REASONS:
         return None
     match domain.reason:
         case "shutdown":

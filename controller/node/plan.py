@@ -2,7 +2,8 @@
 
 The power in the domain's metadata is written so that a controller that is killed between any two steps is understood
 by its successor: it says ON only once the guest runs. A domain that is off with ON in it was therefore running, and
-libvirt's reason tells who ended it; one that is paused without ON is a start that was not finished.
+libvirt's reason tells who ended it; one that is paused without ON is a start that was not finished. PAUSED is ON with
+the guest held at a person's word: it stays held over every restart of ours, until somebody lets it run.
 """
 
 from datetime import datetime
@@ -20,11 +21,15 @@ from controller.node.steps import (
     SetPower,
     Start,
     Step,
+    Suspend,
     Undefine,
 )
 
 RESTARTED_REASONS = frozenset({"unknown", "daemon", "saved"})
 """virDomainShutoffReason: the host or libvirtd went down under the guest, or its memory was saved."""
+BEFORE_THE_GUEST = frozenset({"user", "starting-up", "unknown"})
+"""virDomainPausedReason of a start whose CPUs were not let run yet; the others are of a guest that ran."""
+HAD_RUN = frozenset({Power.ON, Power.PAUSED})
 POWER_ON: tuple[Step, ...] = (Start(), AttachConsole(), Resume(), SetPower(Power.ON))
 
 
@@ -55,7 +60,8 @@ def run_of(observed: ObservedDomain) -> Run:
 
 def is_half_started(observed: ObservedDomain) -> bool:
     """Whether a start was begun and not finished: paused, and never said to be on."""
-    return observed.state is DomainState.PAUSED and _power(observed) is not Power.ON
+    is_held = observed.state is DomainState.PAUSED and observed.reason in BEFORE_THE_GUEST
+    return is_held and _power(observed) not in HAD_RUN
 
 
 def is_winding_down(observed: ObservedDomain, intent: Intent, now: datetime) -> bool:
@@ -69,7 +75,7 @@ def holds_back(observed: ObservedDomain, intent: Intent) -> bool:
     if intent.explicit:
         return False
     power = _power(observed)
-    return power is Power.GUEST_OFF or (power is Power.ON and observed.reason not in RESTARTED_REASONS)
+    return power is Power.GUEST_OFF or (power in HAD_RUN and observed.reason not in RESTARTED_REASONS)
 
 
 def _first(desired: DesiredDomain | None, intent: Intent, now: datetime) -> list[Step]:
@@ -83,23 +89,44 @@ def _stopping(observed: ObservedDomain, intent: Intent, now: datetime) -> list[S
     noted: list[Step] = [] if _power(observed) is Power.OFF else [SetPower(Power.OFF)]
     if intent.force:
         return [*noted, Destroy("it was asked for by force")]
-    if is_half_started(observed):
+    if is_half_started(observed) and intent.stopping_since is None:
         return [*noted, Destroy("the guest had not begun to run")]
     if now >= intent.cut_at(now):
         return [*noted, Destroy(f"the guest did not power off within {intent.grace.total_seconds():.0f} s")]
     if now < intent.ask_at(now):
         return noted
+    # A guest that is held hears nothing. Once for each request: what holds it may do so again.
+    woken: list[Step] = [Resume(again=True)] if observed.state is DomainState.PAUSED else []
     # An agent that was asked in vain is not the way; and not every guest has one.
     by_agent = observed.agent_connected and intent.asks % 2 == 0
-    return [*noted, AskShutdown("agent" if by_agent else "acpi")]
+    return [*noted, *woken, AskShutdown("agent" if by_agent else "acpi")]
 
 
 def _running(desired: DesiredDomain | None, observed: ObservedDomain, intent: Intent, now: datetime) -> list[Step]:
     if is_half_started(observed):
         return [AttachConsole(), Resume(), SetPower(Power.ON)]
-    is_settled = _power(observed) is Power.ON or is_winding_down(observed, intent, now)
-    power = _power(observed) if is_settled else Power.ON
-    return [*([] if is_settled else [SetPower(power)]), *_redefinition(desired, observed, power)]
+    power = _power_of_active(observed, intent, now)
+    noted: list[Step] = [] if _power(observed) is power else [SetPower(power)]
+    return [*_held_or_let_run(observed, intent, noted), *_redefinition(desired, observed, power)]
+
+
+def _held_or_let_run(observed: ObservedDomain, intent: Intent, noted: list[Step]) -> list[Step]:
+    is_held = observed.state is DomainState.PAUSED
+    if intent.hold and not is_held:
+        # Written first: whoever finds the guest held knows that it is to be.
+        return [*noted, Suspend()]
+    if intent.let_run and is_held:
+        return [Resume(again=True), *noted]
+    return noted
+
+
+def _power_of_active(observed: ObservedDomain, intent: Intent, now: datetime) -> Power:
+    if intent.hold:
+        return Power.PAUSED
+    if is_winding_down(observed, intent, now):
+        return Power.OFF
+    stays_held = observed.state is DomainState.PAUSED and not intent.let_run
+    return Power.PAUSED if stays_held and _power(observed) is Power.PAUSED else Power.ON
 
 
 def _off(desired: DesiredDomain | None, observed: ObservedDomain, intent: Intent, now: datetime) -> list[Step]:
@@ -107,13 +134,13 @@ def _off(desired: DesiredDomain | None, observed: ObservedDomain, intent: Intent
         noted: list[Step] = [] if _power(observed) is Power.OFF else [SetPower(Power.OFF)]
         return [*noted, *_redefinition(desired, observed, Power.OFF)]
     if holds_back(observed, intent):
-        if _power(observed) is Power.ON and observed.reason == "shutdown":
+        if _power(observed) in HAD_RUN and observed.reason == "shutdown":
             return [SetPower(Power.GUEST_OFF), *_redefinition(desired, observed, Power.GUEST_OFF)]
         return _redefinition(desired, observed, _power(observed))
     if desired is None:
         return []
     # Not ON while it is off and about to start: if this ends here, it would look like a guest that has gone.
-    noted = [SetPower(Power.OFF)] if _power(observed) is Power.ON else []
+    noted = [SetPower(Power.OFF)] if _power(observed) in HAD_RUN else []
     power = Power.OFF if noted else _power(observed)
     return [*noted, *_redefinition(desired, observed, power), *POWER_ON]
 

@@ -10,7 +10,7 @@ from controller.node.desired import HostView, desired_domain
 from controller.node.finding import Finding, NotYet
 from controller.node.host import Host
 from controller.node.networks import HostNetworks, as_defined, host_networks, needs_pod_network, unasked
-from controller.node.operations.power import Obstacle
+from controller.node.operations.obstacle import Obstacle
 from controller.node.places import NodePlaces
 from controller.node.storage import Storage
 from controller.settings import Settings

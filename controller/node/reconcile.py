@@ -13,23 +13,26 @@ from controller.node.look import Look
 from controller.node.memory import Memories
 from controller.node.objects import Objects
 from controller.node.operations.conduct import Conductor
-from controller.node.operations.power import Obstacle, as_intent
+from controller.node.operations.deletion import is_deletion
+from controller.node.operations.obstacle import Obstacle
+from controller.node.operations.power import as_intent
 from controller.node.plan import is_winding_down, plan, run_of
 from controller.node.prepare import Preparation, Prepared
 from controller.node.removal import Removal
 from controller.node.schedule import next_look
 from controller.node.status import status_of, stopping_since, unknown
-from controller.node.steps import AttachConsole
+from controller.node.steps import AttachConsole, Resume
 from controller.node.turns import events_of
 from controller.node.view import View
 from controller.runtime.worker import Done, Later, Outcome
 from controller.settings import Settings
-from hypersdk.errors import Transient
+from hypersdk.errors import Terminal, Transient
 from hypersdk.kube.cache import Health, Key
 from hypersdk.model.virtualmachine import VirtualMachine, VirtualMachineStatus
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 
 log = logging.getLogger(__name__)
+FINALIZERS_S = 10.0
 ROUNDS = 4
 """Plans in one pass: a restart by force takes two, and nothing needs more."""
 
@@ -73,11 +76,25 @@ class VmReconciler:
             return Done()
         subject = Subject(vm, vm.metadata.uid, self.memories.of(vm.metadata.uid), None)
         if vm.metadata.deletion_timestamp is not None:
-            await self.conductor.settle(vm)
-            await self.removal.remove(subject)
+            return await self._remove(subject)
+        subject.vm, operation = await self.conductor.settle(vm)
+        if operation is None:
+            return await self._live(subject, await self._observe(subject), None)
+        if is_deletion(operation):
+            await self.conductor.delete(operation, subject.vm)
             return Done()
-        observed = await self._observe(subject)
-        return await self._live(subject, observed)
+        try:
+            return await self._live(subject, await self._observe(subject), operation)
+        except (Transient, Terminal) as error:
+            obstacle = Obstacle(_reason(error), str(error), final=isinstance(error, Terminal))
+            await self.conductor.hinder(operation, subject.vm, obstacle)
+            raise
+
+    async def _remove(self, subject: Subject) -> Outcome:
+        await self.conductor.settle(subject.vm)
+        await self.removal.remove(subject)
+        # Others may hold the object; a deletion that somebody waits for has its deadline.
+        return Later(FINALIZERS_S) if self.conductor.is_waited_for(subject.vm) else Done()
 
     def _is_current(self) -> bool:
         caches = (self.vms.cache, self.conductor.operations.cache)
@@ -98,19 +115,21 @@ class VmReconciler:
             words = f"node {self.settings.node} cannot ask libvirt: {self.host.error}"
             await self.vms.write_status(vm, vm.status.wire(), unknown(vm, words, self.now()).wire())
 
-    async def _live(self, subject: Subject, observed: ObservedDomain | None) -> Outcome:
+    async def _live(self, subject: Subject, observed: ObservedDomain | None, operation: VMOperation | None) -> Outcome:
         memory = subject.memory
         subject.vm = await self.removal.hold(subject.vm)
         if memory.stopping_since is None and observed is not None and observed.pid == subject.vm.status.qemu_pid:
             # Asked by an earlier controller; of another run's end the status says nothing about this one.
             memory.stopping_since = stopping_since(subject.vm)
-        subject.vm, operation = await self.conductor.settle(subject.vm)
         if operation is not None:
             operation = await self._begin(subject, operation, observed)
         state = await self._work(subject, observed, operation)
         await self._tell(state)
         if state.operation is not None:
-            state.operation = await self.conductor.judge(state.operation, state.observed, self._obstacle(state))
+            obstacle = self._obstacle(state)
+            subject.vm, state.operation = await self.conductor.judge(
+                state.operation, subject.vm, state.observed, obstacle
+            )
             if state.operation.phase.is_over:
                 # The next one's turn, or the spec's own word.
                 self.wake(subject.vm.key)
@@ -148,6 +167,9 @@ class VmReconciler:
                 await self._start_failed(state, failed)
                 break
             state.observed = await self._observe(subject)
+            if state.operation is not None and state.intent.let_run and Resume(again=True) in steps:
+                state.operation = await self.conductor.let_run(state.operation)
+                self._settle(state)
             if AttachConsole() in steps and state.observed is not None:
                 subject.memory.attached = run_of(state.observed)
         self._settle(state)
@@ -234,6 +256,10 @@ class VmReconciler:
         for kind, reason, message in events_of(old, status):
             await self.applier.tell(subject, kind, reason, message)
         subject.vm = await self.vms.write_status(subject.vm, old.wire(), status.wire())
+
+
+def _reason(error: Transient | Terminal) -> str:
+    return (isinstance(error, Terminal) and error.reason) or "HypervisorFailed"
 
 
 def _is_to_end(observed: ObservedDomain | None, intent: Intent, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from datetime import datetime
 from controller.hypervisor.port import DomainState, ObservedDomain
 from controller.node.intent import Intent, Wanted
 from controller.node.memory import NEVER
+from controller.node.operations.holding import watched_until
 from controller.node.operations.power import deadline
 from controller.node.plan import run_of
 from controller.node.prepare import Prepared
@@ -35,6 +36,7 @@ def next_look(
     ]
     if operation is not None and not operation.phase.is_over:
         waits += _until(deadline(operation, now), now)
+        waits += _until(watched_until(operation), now)
     return Later(max(min(waits), LEAST_S)) if waits else Done()
 
 

@@ -37,6 +37,14 @@ class AttachConsole:
 class Resume:
     """Let the CPUs run."""
 
+    again: bool = False
+    """They ran before, and were held."""
+
+
+@dataclass(frozen=True)
+class Suspend:
+    """Hold the CPUs."""
+
 
 @dataclass(frozen=True)
 class AskShutdown:
@@ -57,4 +65,4 @@ class Undefine:
     """Remove the definition."""
 
 
-Step = Define | SetPower | Start | AttachConsole | Resume | AskShutdown | Destroy | Undefine
+Step = Define | SetPower | Start | AttachConsole | Resume | Suspend | AskShutdown | Destroy | Undefine

@@ -8,7 +8,12 @@ Told = tuple[EventType, str, str]
 HAPPENINGS: dict[str, EventType] = {
     "Importing": "Normal",
     "Stopped": "Normal",
-    "Paused": "Warning",
+    "Paused": "Normal",
+    "PausedOutside": "Warning",
+    "DiskFull": "Warning",
+    "DiskError": "Warning",
+    "GuestSuspended": "Warning",
+    "WatchdogPaused": "Warning",
     "GuestCrashed": "Warning",
     "PowerCutOutside": "Warning",
     "StoppedOutside": "Warning",

@@ -10,6 +10,7 @@ from hypersdk.kube.client import Client
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import JsonObject, Resource
 from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_OPERATIONS, Kind
+from hypersdk.model.marks import CANCEL
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from hypersdk.verbs.verb import Outcome, Progress
@@ -41,6 +42,23 @@ async def operate(client: Client, vm: VirtualMachine, operation: str, extra: Jso
         return Outcome(op.phase is OperationPhase.SUCCEEDED, words)
 
     return await until(client, VM_OPERATIONS, namespace, made.metadata.name, over)
+
+
+async def cancel(client: Client, op: VMOperation, progress: Progress) -> Outcome:
+    """Ask for an operation's end, and wait for it; the object stays, to tell of it."""
+    namespace, name = op.metadata.namespace or "default", op.metadata.name
+    await client.patch(VM_OPERATIONS, namespace, name, {"metadata": {"annotations": {CANCEL: "true"}}})
+
+    def over(now: VMOperation | None) -> Outcome | None:
+        if now is None:
+            return Outcome(True, f"{name} is gone")
+        if not now.phase.is_over:
+            progress(now.status.progress, f"{name} is being cancelled")
+            return None
+        words = f"{name} is {now.phase}: {now.status.message or ''}"
+        return Outcome(now.phase is OperationPhase.CANCELLED, words)
+
+    return await until(client, VM_OPERATIONS, namespace, name, over)
 
 
 async def gone(client: Client, vm: VirtualMachine, progress: Progress) -> Outcome:

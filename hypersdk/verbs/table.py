@@ -6,11 +6,13 @@ from hypersdk.errors import UsageError
 from hypersdk.kube.client import Client
 from hypersdk.model.base import JsonObject
 from hypersdk.model.kinds import VIRTUAL_MACHINES
+from hypersdk.model.marks import KEEP_DISKS
 from hypersdk.model.virtualmachine import Phase, VirtualMachine
 from hypersdk.verbs.operation import gone, operate
 from hypersdk.verbs.verb import Danger, Outcome, Param, Progress, Values, Verb
 
 FORCE = Param("force", "bool", "cut the power instead of asking the guest")
+KEEP = Param("keep-disks", "bool", "leave its disks on the node, where the Event DisksKept says")
 
 
 async def _start(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
@@ -25,8 +27,19 @@ async def _restart(client: Client, vm: VirtualMachine, values: Values, progress:
     return await operate(client, vm, "restart", _forced(values), progress)
 
 
+async def _pause(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
+    return await operate(client, vm, "pause", {}, progress)
+
+
+async def _resume(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
+    return await operate(client, vm, "resume", {}, progress)
+
+
 async def _delete(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
     namespace = vm.metadata.namespace or "default"
+    if values.get(KEEP.name):
+        marked: JsonObject = {"metadata": {"uid": vm.metadata.uid, "annotations": {KEEP_DISKS: "true"}}}
+        await client.patch(VIRTUAL_MACHINES, namespace, vm.metadata.name, marked)
     await client.delete(VIRTUAL_MACHINES, namespace, vm.metadata.name, uid=vm.metadata.uid)
     return await gone(client, vm, progress)
 
@@ -52,9 +65,15 @@ STOP = Verb("vm.stop", "Stop", "shut the guest down", Danger.CONFIRM, _WHEN_ON, 
 RESTART = Verb(
     "vm.restart", "Restart", "shut the guest down and power on again", Danger.CONFIRM, _WHEN_ON, _restart, (FORCE,)
 )
-DELETE = Verb("vm.delete", "Delete", "remove the VM and its disks", Danger.NAME, _always, _delete)
+PAUSE = Verb(
+    "vm.pause", "Pause", "hold the guest where it is", Danger.CONFIRM, _only_in(Phase.RUNNING, Phase.UNKNOWN), _pause
+)
+RESUME = Verb(
+    "vm.resume", "Resume", "let a paused guest run on", Danger.NONE, _only_in(Phase.PAUSED, Phase.UNKNOWN), _resume
+)
+DELETE = Verb("vm.delete", "Delete", "remove the VM and its disks", Danger.NAME, _always, _delete, (KEEP,))
 
-VERBS: tuple[Verb, ...] = (START, STOP, RESTART, DELETE)
+VERBS: tuple[Verb, ...] = (START, STOP, RESTART, PAUSE, RESUME, DELETE)
 
 
 def verb(word: str) -> Verb:

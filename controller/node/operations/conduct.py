@@ -1,5 +1,6 @@
 """Takes operations up, keeps their status, and leaves `spec.running` as they want it."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,18 +8,25 @@ from datetime import datetime
 
 from controller.hypervisor.port import ObservedDomain
 from controller.node.objects import Objects
+from controller.node.operations.deletion import begun
+from controller.node.operations.holding import LET_RUN_AT
+from controller.node.operations.obstacle import Obstacle
 from controller.node.operations.outcome import stamped
 from controller.node.operations.power import (
     OLD_RUN_ENDED,
-    Obstacle,
     ends_now,
+    hindered,
+    is_overdue,
     judged,
     running_before,
     taken_up,
     wanted_running,
 )
-from controller.node.operations.turn import turn
+from controller.node.operations.turn import of_machine, turn
 from hypersdk.errors import NotFound
+from hypersdk.model.base import rfc3339_micro
+from hypersdk.model.kinds import VIRTUAL_MACHINES
+from hypersdk.model.marks import KEEP_DISKS, OPERATION_FINALIZER
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import OperationPhase, VMOperation, VMOperationStatus
 
@@ -37,24 +45,31 @@ class Conductor:
 
     async def settle(self, vm: VirtualMachine) -> tuple[VirtualMachine, VMOperation | None]:
         """Say what is to be said of those that are not on; the one that is."""
-        mine = turn((self.operations.newest(op) for op in self.operations.cache), vm)
+        known = [self.operations.newest(op) for op in self.operations.cache]
+        mine = turn(known, vm, self.now())
         for op, status in mine.settled:
             if status.phase is OperationPhase.CANCELLED:
                 # First, for once it is over nobody comes back to it.
                 vm = await self._take_back(op, vm)
+            if status.phase is OperationPhase.RUNNING:
+                op = await self._hold(op)
             await self._write(op, status)
+        for op in known:
+            if op.phase.is_over and op.key[0] == vm.key[0] and op.spec.vm_ref.name == vm.metadata.name:
+                await self.release(op)
         return vm, mine.current
 
     async def begin(
         self, op: VMOperation, vm: VirtualMachine, observed: ObservedDomain | None
     ) -> tuple[VirtualMachine, VMOperation]:
         """Write down that it begins, and from where; only then is anything done."""
+        op = await self._hold(op)
         op = await self._write(op, taken_up(op, vm, observed, self.now()))
-        result = op.status.result or {}
-        if result.get(SPEC_WRITTEN):
+        result, wanted = op.status.result or {}, wanted_running(op)
+        if wanted is None or result.get(SPEC_WRITTEN):
             return vm, op
-        if vm.spec.running != wanted_running(op):
-            vm = await self.vms.write(vm, {"spec": {"running": wanted_running(op)}})
+        if vm.spec.running != wanted:
+            vm = await self.vms.write(vm, {"spec": {"running": wanted}})
         return vm, await self._write(op, op.status.but(result=result | {SPEC_WRITTEN: True}))
 
     async def see_end(self, op: VMOperation, observed: ObservedDomain | None) -> VMOperation:
@@ -63,9 +78,64 @@ class Conductor:
             return op
         return await self._write(op, op.status.but(result=(op.status.result or {}) | {OLD_RUN_ENDED: True}))
 
-    async def judge(self, op: VMOperation, observed: ObservedDomain | None, obstacle: Obstacle | None) -> VMOperation:
+    async def let_run(self, op: VMOperation) -> VMOperation:
+        """Write down that the guest was let run: if it is held again, that has another cause."""
+        moment = rfc3339_micro(self.now())
+        return await self._write(op, op.status.but(result=(op.status.result or {}) | {LET_RUN_AT: moment}))
+
+    async def judge(
+        self, op: VMOperation, vm: VirtualMachine, observed: ObservedDomain | None, obstacle: Obstacle | None
+    ) -> tuple[VirtualMachine, VMOperation]:
         """Write what the pass did for it."""
-        return await self._write(op, judged(op, observed, obstacle, self.now()))
+        status = judged(op, observed, obstacle, self.now(), is_to_run=vm.spec.running)
+        return await self._judged(op, vm, status)
+
+    async def hinder(self, op: VMOperation, vm: VirtualMachine, obstacle: Obstacle) -> None:
+        """Write that the pass came to nothing, and why."""
+        if op.phase is OperationPhase.RUNNING:
+            await self._judged(op, vm, hindered(op, obstacle, self.now()))
+
+    async def delete(self, op: VMOperation, vm: VirtualMachine) -> None:
+        """Delete the VM for it; the operation goes on until the VM is gone."""
+        op = await self._hold(op)
+        await self._write(op, begun(op, vm, self.now()))
+        if KEEP_DISKS in (op.metadata.annotations or {}):
+            vm = await self.vms.write(vm, {"metadata": {"annotations": {KEEP_DISKS: "true"}}})
+        namespace, name = vm.key
+        with contextlib.suppress(NotFound):
+            await self.vms.client.delete(VIRTUAL_MACHINES, namespace, name, uid=vm.metadata.uid)
+
+    def is_waited_for(self, vm: VirtualMachine) -> bool:
+        """Whether an operation of the VM goes on."""
+        return any(of_machine((self.operations.newest(op) for op in self.operations.cache), vm))
+
+    async def release(self, op: VMOperation) -> VMOperation:
+        """Let the object go once it is over."""
+        held = op.metadata.finalizers or []
+        if OPERATION_FINALIZER not in held:
+            return op
+        with contextlib.suppress(NotFound):
+            return await self._finalizers(op, [one for one in held if one != OPERATION_FINALIZER])
+        return op
+
+    async def _judged(
+        self, op: VMOperation, vm: VirtualMachine, status: VMOperationStatus
+    ) -> tuple[VirtualMachine, VMOperation]:
+        if is_overdue(status):
+            vm = await self._take_back(op, vm)
+        return vm, await self._write(op, status)
+
+    async def _hold(self, op: VMOperation) -> VMOperation:
+        """Who deletes it from now on cancels it, and sees it go only when that has come about."""
+        held = op.metadata.finalizers or []
+        if OPERATION_FINALIZER in held or op.metadata.deletion_timestamp is not None:
+            return op
+        return await self._finalizers(op, [*held, OPERATION_FINALIZER])
+
+    async def _finalizers(self, op: VMOperation, finalizers: list[str]) -> VMOperation:
+        # The list is replaced whole: only as long as nobody else has written it.
+        version = op.metadata.resource_version
+        return await self.operations.write(op, {"metadata": {"finalizers": [*finalizers], "resourceVersion": version}})
 
     async def _take_back(self, op: VMOperation, vm: VirtualMachine) -> VirtualMachine:
         before = running_before(op)
@@ -79,7 +149,8 @@ class Conductor:
             namespace, name = op.key
             log.info("vm=%s/%s op=%s phase=%s %s", namespace, op.spec.vm_ref.name, name, new.phase, new.message)
         try:
-            return await self.operations.write_status(op, op.status.wire(), new.wire())
+            op = await self.operations.write_status(op, op.status.wire(), new.wire())
         except NotFound:
             # Deleted meanwhile: nobody asks any more.
             return op.but(status=new)
+        return await self.release(op) if op.phase.is_over else op

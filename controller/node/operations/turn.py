@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
+from controller.node.operations.deletion import deletes, going_on, is_deletion
 from controller.node.operations.outcome import cancelled, failed, pending
 from hypersdk.model.base import Resource
+from hypersdk.model.marks import CANCEL
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import OperationPhase, VMOperation, VMOperationStatus
 
-SUPPORTED = frozenset({"start", "stop", "restart"})
-CANCEL = "hypersdk.io/cancel"
-"""An annotation with this name on an operation asks for its end, whatever its value."""
+SUPPORTED = frozenset({"start", "stop", "restart", "pause", "resume", "delete"})
 Settled = tuple[VMOperation, VMOperationStatus]
 
 
@@ -28,12 +29,12 @@ def of_machine(operations: Iterable[VMOperation], vm: VirtualMachine) -> list[VM
     return sorted((op for op in mine if not op.phase.is_over), key=_order)
 
 
-def turn(operations: Iterable[VMOperation], vm: VirtualMachine) -> Turn:
+def turn(operations: Iterable[VMOperation], vm: VirtualMachine, now: datetime) -> Turn:
     """Choose the current one; refuse, cancel or make wait the others."""
     settled: list[Settled] = []
     current: VMOperation | None = None
     for op in of_machine(operations, vm):
-        if (end := _end(op, vm)) is not None:
+        if (end := _end(op, vm, now)) is not None:
             settled.append((op, end))
         elif current is None:
             current = op
@@ -59,9 +60,12 @@ def asks_for_cancel(op: Resource) -> bool:
     return op.metadata.deletion_timestamp is not None or CANCEL in (op.metadata.annotations or {})
 
 
-def _end(op: VMOperation, vm: VirtualMachine) -> VMOperationStatus | None:
+def _end(op: VMOperation, vm: VirtualMachine, now: datetime) -> VMOperationStatus | None:
     if (refused := refusal(op)) is not None:
         return refused
+    if is_deletion(op) and vm.metadata.deletion_timestamp is not None and (deletes(op) or not asks_for_cancel(op)):
+        # From here on nobody can take it back, and only the VM's absence ends it.
+        return going_on(op, vm, now)
     if asks_for_cancel(op):
         return cancelled(op, "it was cancelled")
     if vm.metadata.deletion_timestamp is not None:

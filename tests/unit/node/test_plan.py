@@ -9,7 +9,18 @@ from controller.hypervisor.port import DomainState, ObservedDomain, Power
 from controller.node.intent import Intent, Run, Wanted
 from controller.node.memory import NEVER
 from controller.node.plan import POWER_ON, plan
-from controller.node.steps import AskShutdown, AttachConsole, Define, Destroy, Resume, SetPower, Start, Step, Undefine
+from controller.node.steps import (
+    AskShutdown,
+    AttachConsole,
+    Define,
+    Destroy,
+    Resume,
+    SetPower,
+    Start,
+    Step,
+    Suspend,
+    Undefine,
+)
 from tests.unit.node.builders import NOW, domain, off, wanted
 
 ON, OFF, REMOVED = Intent(Wanted.ON), Intent(Wanted.OFF), Intent(Wanted.REMOVED)
@@ -20,6 +31,11 @@ START: list[Step] = list(POWER_ON)
 PAUSED = DomainState.PAUSED
 FOREIGN = domain(owner=None)
 RUN = Run(4711, NOW.timestamp() - 100)
+
+
+HELD = domain(PAUSED, "user", Power.PAUSED)
+HOLD, LET_RUN = replace(ON, hold=True), replace(ON, let_run=True)
+AGAIN = Resume(again=True)
 
 
 def ago(seconds: float) -> Intent:
@@ -62,7 +78,46 @@ TABLE: dict[str, tuple[ObservedDomain | None, Intent, list[Step]]] = {
     "half started, not to run": (domain(PAUSED, "user", Power.OFF), OFF, [Destroy("the guest had not begun to run")]),
     "runs, not noted yet": (domain(power=Power.OFF), ON, [SetPower(Power.ON)]),
     "paused by somebody": (domain(PAUSED, "user"), ON, []),
+    "paused by us": (HELD, ON, []),
+    "paused by us, libvirtd restarted": (domain(PAUSED, "unknown", Power.PAUSED), ON, []),
+    "paused by us, changed": (
+        domain(PAUSED, "user", Power.PAUSED, desired=OTHER),
+        ON,
+        [Define(WANTED, Power.PAUSED, again=True)],
+    ),
+    "paused by us, somebody let it run": (domain(power=Power.PAUSED), ON, [SetPower(Power.ON)]),
+    "paused by us, power cut outside": (off("destroyed", Power.PAUSED), ON, []),
+    "paused by us, host rebooted": (off("unknown", Power.PAUSED), ON, [SetPower(Power.OFF), *START]),
+    "pause": (domain(), HOLD, [SetPower(Power.PAUSED), Suspend()]),
+    "pause, killed before": (domain(power=Power.PAUSED), HOLD, [Suspend()]),
+    "pause of one that somebody paused": (domain(PAUSED, "user"), HOLD, [SetPower(Power.PAUSED)]),
+    "pause of one that is paused": (HELD, HOLD, []),
+    "pause of one that is off": (off(), replace(OFF, hold=True), []),
+    "resume": (HELD, LET_RUN, [AGAIN, SetPower(Power.ON)]),
+    "resume of one that somebody paused": (domain(PAUSED, "user"), LET_RUN, [AGAIN]),
+    "resume after a full disk": (domain(PAUSED, "ioerror"), LET_RUN, [AGAIN]),
+    "resume of one that runs": (domain(), LET_RUN, []),
     "disk full": (domain(PAUSED, "ioerror"), ON, []),
+    "disk full, killed before": (domain(PAUSED, "ioerror", Power.OFF), ON, [SetPower(Power.ON)]),
+    "stop of a paused one": (HELD, OFF, [SetPower(Power.OFF), AGAIN, AskShutdown("acpi")]),
+    "stop of a paused one by force": (
+        HELD,
+        replace(OFF, force=True),
+        [SetPower(Power.OFF), Destroy("it was asked for by force")],
+    ),
+    "stop, held again": (domain(PAUSED, "ioerror", Power.OFF), ago(19), []),
+    "stop, held by somebody": (domain(PAUSED, "user", Power.OFF), ago(20), [AGAIN, AskShutdown("acpi")]),
+    "stop, held for too long": (
+        domain(PAUSED, "ioerror", Power.OFF),
+        ago(120),
+        [Destroy("the guest did not power off within 120 s")],
+    ),
+    "restart of a paused one": (
+        HELD,
+        replace(ASKED, ending=RUN),
+        [SetPower(Power.OFF), AGAIN, AskShutdown("acpi")],
+    ),
+    "deleted while paused": (HELD, REMOVED, [Destroy("the VM is being deleted"), Undefine()]),
     "stop begins": (domain(), OFF, [SetPower(Power.OFF), AskShutdown("acpi")]),
     "stop begins with agent": (domain(agent_connected=True), OFF, [SetPower(Power.OFF), AskShutdown("agent")]),
     "stop by force": (domain(), replace(OFF, force=True), [SetPower(Power.OFF), Destroy("it was asked for by force")]),
@@ -150,6 +205,8 @@ def after(observed: ObservedDomain | None, step: Step) -> ObservedDomain | None:
             return replace(observed, state=PAUSED, reason="user", **run)  # type: ignore[arg-type]
         case Resume():
             return replace(observed, state=DomainState.RUNNING, reason="booted")
+        case Suspend():
+            return replace(observed, state=PAUSED, reason="user")
         case Destroy():
             return replace(observed, state=DomainState.SHUTOFF, reason="destroyed", pid=0, started_at=0.0)
     return observed

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.hypervisor.port import DomainState, GuestAddress, GuestFacts, ObservedDomain, Power
+from controller.hypervisor.port import DiskError, DomainState, GuestAddress, GuestFacts, ObservedDomain, Power
 from controller.node.finding import Finding
 from controller.node.guest import MOST_ADDRESSES, addresses
 from controller.node.intent import Intent, Wanted
@@ -35,6 +35,8 @@ def view(there: ObservedDomain | None, intent: Intent = ON, **more: Any) -> View
     return View("node-1", there, intent, more.pop("disks", DISKS_READY), more.pop("network", NETWORK), **more)
 
 
+FULL = DiskError("data", "/pool/uid/disk-data.qcow2", True)
+BROKEN = DiskError("root", "/pool/uid/root.qcow2")
 STOPPING = replace(OFF, stopping_since=NOW)
 
 
@@ -43,8 +45,28 @@ STOPPING = replace(OFF, stopping_since=NOW)
     [
         pytest.param(view(domain()), Phase.RUNNING, "True", "Running", id="runs"),
         pytest.param(view(domain(), STOPPING), Phase.RUNNING, "False", "Stopping", id="stopping"),
-        pytest.param(view(domain(PAUSED, "user")), Phase.PAUSED, "False", "Paused", id="paused"),
-        pytest.param(view(domain(PAUSED, "ioerror")), Phase.PAUSED, "False", "Paused", id="disk full"),
+        pytest.param(view(domain(PAUSED, "user", Power.PAUSED)), Phase.PAUSED, "False", "Paused", id="paused by us"),
+        pytest.param(
+            view(domain(PAUSED, "unknown", Power.PAUSED)), Phase.PAUSED, "False", "Paused", id="libvirtd restarted"
+        ),
+        pytest.param(view(domain(PAUSED, "user")), Phase.PAUSED, "False", "PausedOutside", id="paused by others"),
+        pytest.param(view(domain(PAUSED, "ioerror")), Phase.PAUSED, "False", "DiskError", id="disk failed"),
+        pytest.param(
+            view(domain(PAUSED, "ioerror", disk_errors=(FULL,))), Phase.PAUSED, "False", "DiskFull", id="disk full"
+        ),
+        pytest.param(
+            view(domain(PAUSED, "ioerror", Power.PAUSED, disk_errors=(FULL, BROKEN))),
+            *(Phase.PAUSED, "False", "DiskError"),
+            id="one full, one broken",
+        ),
+        pytest.param(view(domain(PAUSED, "pmsuspended")), Phase.PAUSED, "False", "GuestSuspended", id="asleep"),
+        pytest.param(view(domain(PAUSED, "crashed")), Phase.PAUSED, "False", "GuestCrashed", id="crashed and kept"),
+        pytest.param(view(domain(PAUSED, "migration")), Phase.PAUSED, "False", "Migrating", id="migrating"),
+        pytest.param(
+            view(domain(PAUSED, "user", Power.OFF), STOPPING),
+            *(Phase.PAUSED, "False", "PausedOutside"),
+            id="held while it was to power off",
+        ),
         pytest.param(view(domain(PAUSED, "user", Power.OFF)), Phase.CREATING, "False", "Starting", id="half started"),
         pytest.param(view(off(), OFF), Phase.STOPPED, "False", "Stopped", id="off as wanted"),
         pytest.param(view(off()), Phase.CREATING, "False", "Starting", id="about to start"),
@@ -73,6 +95,16 @@ def test_phase_and_its_reason(seen: View, phase: Phase, ready: str, reason: str)
     assert found is not None
     assert (status.phase, found.status, found.reason) == (phase, ready, reason)
     assert found.message
+
+
+def test_full_disk_is_named_with_its_folder_and_what_helps() -> None:
+    status = status_of(machine(), view(domain(PAUSED, "ioerror", disk_errors=(FULL, BROKEN))), NOW)
+    found = condition(status.conditions, "Ready")
+    assert found is not None
+    assert found.message == (
+        "disk data cannot grow, /pool/uid is full: free space there, then resume the VM; "
+        "disk root failed (/pool/uid/root.qcow2): look at the node's storage, then resume the VM"
+    )
 
 
 def test_running_machine_shows_its_process_and_guest() -> None:
