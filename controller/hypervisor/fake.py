@@ -167,14 +167,14 @@ class FakeHypervisor:
         self.change(uuid, "lifecycle", state=DomainState.RUNNING, reason=reason, disk_errors=())
         self._in(self.guest_behaviour.agent_after_s, lambda: self._agent_up(uuid, pid))
 
-    async def shutdown(self, uuid: str, mode: Literal["agent", "acpi"]) -> None:
-        """The guest obeys after a while, or does not."""
     async def suspend(self, uuid: str) -> None:
         """The guest is held."""
         self._ask("suspend", "suspend")
         if self._ours(uuid).observed.state is DomainState.RUNNING:
             self.change(uuid, "lifecycle", state=DomainState.PAUSED, reason="user")
 
+    async def shutdown(self, uuid: str, mode: Literal["agent", "acpi"]) -> None:
+        """The guest obeys after a while, or does not."""
         self._ask("shutdown", f"shutdown={mode}")
         pid = self._ours(uuid).observed.pid
         if self.guest_behaviour.obeys and self.the(uuid).state is DomainState.RUNNING:

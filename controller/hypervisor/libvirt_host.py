@@ -110,14 +110,14 @@ class LibvirtHost:
         """Let the CPUs run."""
         await self._work.call(partial(lifecycle.resume, uuid=uuid), f"resume the domain {uuid}")
 
-    async def shutdown(self, uuid: str, mode: Literal["agent", "acpi"]) -> None:
-        """Ask the guest to power off; returns when it was asked."""
-        pool = self._agents if mode == "agent" else self._work
-        work = partial(lifecycle.shutdown, uuid=uuid, mode=mode)
     async def suspend(self, uuid: str) -> None:
         """Hold the CPUs."""
         await self._work.call(partial(lifecycle.suspend, uuid=uuid), f"pause the domain {uuid}")
 
+    async def shutdown(self, uuid: str, mode: Literal["agent", "acpi"]) -> None:
+        """Ask the guest to power off; returns when it was asked."""
+        pool = self._agents if mode == "agent" else self._work
+        work = partial(lifecycle.shutdown, uuid=uuid, mode=mode)
         await pool.call(work, f"ask the domain {uuid} to shut down by {mode}", _SHUTDOWN_DEADLINE_S)
 
     async def destroy(self, uuid: str) -> None:

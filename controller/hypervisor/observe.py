@@ -93,6 +93,6 @@ def _described(
         has_graphics=live.has_graphics,
         agent_connected=is_active and live.agent_connected,
         macs=live.macs,
+        hardware=live.hardware,
         running_spec_hash=live.owner.spec_hash if is_active and live.owner else "",
     )
-        hardware=live.hardware,

@@ -48,8 +48,6 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class ObservedDomain:
-@dataclass(frozen=True)
 class DiskError:
     """A disk for whose sake QEMU holds the guest: the request that failed is tried again on resume."""
 
@@ -90,6 +88,8 @@ class Hardware:
     interfaces: tuple[PluggedInterface, ...] = ()
 
 
+@dataclass(frozen=True)
+class ObservedDomain:
     """A domain as libvirt has it now."""
 
     uuid: str
@@ -108,12 +108,12 @@ class Hardware:
     macs: tuple[str, ...] = ()
     running_spec_hash: str = ""
     """The digest that QEMU was started with; where it is not the owner's, a restart would change something."""
-
-    @property
     hardware: Hardware = field(default_factory=Hardware)
     """What a running domain has now; of one that is off, what it is defined with."""
     disk_errors: tuple[DiskError, ...] = ()
     """Of a domain that is paused; a disk's error stays until it is resumed."""
+
+    @property
     def is_ours(self) -> bool:
         """Whether a VirtualMachine stands behind it."""
         return self.owner is not None
@@ -253,6 +253,10 @@ class Hypervisor(Protocol):
         """Let the CPUs run."""
         ...
 
+    async def suspend(self, uuid: str) -> None:
+        """Hold the CPUs; no error when they are held already."""
+        ...
+
     async def shutdown(self, uuid: str, mode: Literal["agent", "acpi"]) -> None:
         """Ask the guest to power off; returns when it was asked, not when it is off."""
         ...
@@ -265,10 +269,8 @@ class Hypervisor(Protocol):
         """Remove the definition with nvram, managed save and snapshot metadata; no error when it is gone already."""
         ...
 
-    async def stats(self) -> dict[str, DomainStats]:
-        """Counters of all our running domains by uuid, in one call."""
-    async def suspend(self, uuid: str) -> None:
-        """Hold the CPUs; no error when they are held already."""
+    async def stats(self, uuids: Collection[str] | None = None) -> dict[str, DomainStats]:
+        """Counters of our running domains by uuid, of all or of some, in one call; QEMU is asked for them."""
         ...
 
         ...
