@@ -66,8 +66,9 @@ class Settings:
     image_folders: tuple[Path, ...] = ()
     log_folder: Path = Path("/var/log/libvirt/qemu")
     network: str = "default"
+    """What pod-network is: a libvirt network, or `bridge:` and a host bridge."""
     bridges: tuple[str, ...] = ()
-    """Host bridges that a `multus` network may name."""
+    """Host bridges that `bridge` and `multus` networks may name."""
     storage_classes: Mapping[str, Path] = field(default_factory=dict)
     """Folders of disks by storageClass; `standard` is below the state folder unless it is named here."""
     pace: Pace = Pace()
@@ -93,8 +94,8 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--catalogue", type=Path, help="TOML file of short image names")
     line.add_argument("--image-folder", type=Path, action="append", default=[], help="file:// images; repeatable")
     line.add_argument("--log-folder", type=Path, default=Path("/var/log/libvirt/qemu"), help="folder of QEMU's logs")
-    line.add_argument("--network", default="default", help="libvirt network of pod-network (default: %(default)s)")
-    line.add_argument("--bridge", action="append", default=[], help="bridge that multus networks may name; repeatable")
+    line.add_argument("--network", default="default", help="pod-network: a libvirt network, or bridge:NAME")
+    line.add_argument("--bridge", action="append", default=[], help="bridge that VMs may be put on; repeatable")
     line.add_argument("--storage-class", action="append", default=[], metavar="NAME=DIR", help="folder of its disks")
     line.add_argument("--cpu-overcommit", type=int, default=10, metavar="N", help="vCPUs a CPU (default: %(default)s)")
     line.add_argument("--verbose", action="store_true", help="log more")

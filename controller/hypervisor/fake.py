@@ -56,6 +56,7 @@ class FakeHypervisor:
     down: bool = False
     """libvirtd does not answer."""
     network_error: Exception | None = None
+    missing_bridges: frozenset[str] = frozenset()
     disk_stays_full: bool = False
     """A guest that is resumed after an I/O error runs into it again."""
     questions: int = 0
@@ -222,6 +223,11 @@ class FakeHypervisor:
         if self.network_error is not None:
             raise self.network_error
         return HostNetwork(name, True, "virbr0")
+
+    async def has_bridge(self, name: str) -> bool:
+        """There, unless it was taken away."""
+        self._ask("has_bridge")
+        return name not in self.missing_bridges
 
     async def log_tail(self, name: str, lines: int) -> list[str]:
         """What a test put there."""

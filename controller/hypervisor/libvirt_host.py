@@ -1,6 +1,7 @@
 """A hypervisor host behind libvirt: each call of the port, handed to the right connection."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Literal
@@ -153,6 +154,10 @@ class LibvirtHost:
         return await self._work.call(
             partial(ensure_network, name=name), f"bring up the network {name}", _NETWORK_DEADLINE_S
         )
+
+    async def has_bridge(self, name: str) -> bool:
+        """Whether the host has a network interface of that name."""
+        return name in {known for _, known in socket.if_nameindex()}
 
     async def log_tail(self, name: str, lines: int) -> list[str]:
         """The last lines of QEMU's own log of the domain with that name."""

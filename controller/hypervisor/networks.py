@@ -9,8 +9,9 @@ from controller.domain.elements import element
 from controller.hypervisor.errors import is_code, translated
 from controller.hypervisor.port import HostNetwork
 from controller.hypervisor.subnets import free_subnets, host_routes
-from hypersdk.errors import Transient
+from hypersdk.errors import Terminal
 
+_REASON = "NetworkNotStarted"
 _TAKEN = "already in use by interface"
 
 
@@ -52,14 +53,14 @@ def _make(connection: libvirt.virConnect, name: str) -> libvirt.virNetwork:
         network = connection.networkDefineXML(network_xml(name, subnet))
         try:
             _start(network)
-        except Transient as error:
+        except Terminal as error:
             network.undefine()
             if _TAKEN not in str(error):
                 raise
         else:
             network.setAutostart(1)
             return network
-    raise Transient(f"cannot make the network {name}: every subnet that it could have is in use on this host")
+    raise Terminal(_REASON, f"cannot make the network {name}: every subnet that it could have is in use on this host")
 
 
 def _start(network: libvirt.virNetwork) -> None:
@@ -68,7 +69,7 @@ def _start(network: libvirt.virNetwork) -> None:
     except libvirt.libvirtError as error:
         if network.isActive():  # somebody else was quicker
             return
-        raise Transient(str(translated(error, f"start the network {network.name()}"))) from error
+        raise Terminal(_REASON, str(translated(error, f"start the network {network.name()}"))) from error
 
 
 def _lookup(connection: libvirt.virConnect, name: str) -> libvirt.virNetwork | None:

@@ -288,7 +288,11 @@ class Hypervisor(Protocol):
         ...
 
     async def ensure_network(self, name: str) -> HostNetwork:
-        """Start the network, defining it first where it is missing; Transient when the host cannot."""
+        """Start the network, defining it first where it is missing; Terminal when the host cannot have it."""
+        ...
+
+    async def has_bridge(self, name: str) -> bool:
+        """Whether the host has a network interface of that name."""
         ...
 
     async def log_tail(self, name: str, lines: int) -> list[str]:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from controller.hypervisor.port import DomainEvent, Hypervisor
 from controller.node.apply import Applier
+from controller.node.clashes import Clashes
 from controller.node.definitions import Definitions
 from controller.node.host import Host
 from controller.node.look import Look
@@ -108,7 +109,8 @@ class NodeController:
         near, settings = self.with_, self.settings
         definitions, memories = Definitions(self.places), Memories()
         applier = Applier(near.hypervisor, near.consoles, near.recorder, self.places, definitions, near.now)
-        preparation = Preparation(near.hypervisor, self.host, near.storage, self.places, definitions, settings)
+        clashes = Clashes(near.hypervisor, lambda: (vm for vm in self.vm_cache if self._is_mine(vm)))
+        preparation = Preparation(near.hypervisor, self.host, near.storage, self.places, definitions, settings, clashes)
         return VmReconciler(
             settings=settings,
             hypervisor=near.hypervisor,
@@ -126,7 +128,10 @@ class NodeController:
         )
 
     def _mine(self) -> list[Key]:
-        return [vm.key for vm in self.vm_cache if vm.status.node_name == self.settings.node]
+        return [vm.key for vm in self.vm_cache if self._is_mine(vm)]
+
+    def _is_mine(self, vm: VirtualMachine) -> bool:
+        return vm.status.node_name == self.settings.node
 
     def _of_event(self, event: DomainEvent) -> Iterable[Key]:
         if not event.uuid:

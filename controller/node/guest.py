@@ -11,6 +11,8 @@ MOST_ADDRESSES = 32
 LONGEST_NAME = 253
 SEEN_AGAIN = timedelta(minutes=5)
 """`lastSeen` alone is worth a write only this often."""
+STALE_AFTER = timedelta(minutes=10)
+"""Nobody has told of the address for so long that it may be another guest's by now."""
 
 
 def agent_status(facts: GuestFacts, before: GuestAgentStatus | None) -> GuestAgentStatus:
@@ -26,12 +28,12 @@ def agent_status(facts: GuestFacts, before: GuestAgentStatus | None) -> GuestAge
 def addresses(
     seen: Sequence[GuestAddress], before: Sequence[Address], macs: Iterable[str], now: datetime
 ) -> list[Address]:
-    """The guest's addresses, IPv4 first; the last seen ones when there are none now."""
+    """The guest's addresses, IPv4 first; when none are told now those told lately."""
     own = {mac.lower() for mac in macs}
     told = [fit for one in seen if (fit := _fit(one, own)) is not None]
     unique = list({one.ip: one for one in reversed(told)}.values())[::-1]
     if not unique:
-        return list(before)
+        return [one for one in before if one.last_seen is not None and now - one.last_seen < STALE_AFTER]
     ordered = sorted(unique, key=lambda one: ipaddress.ip_address(one.ip).version)[:MOST_ADDRESSES]
     return _with_times(ordered, before, now)
 

@@ -9,10 +9,12 @@ from typing import Literal
 from controller.domain.desired import DesiredDomain, Interface
 from controller.hypervisor.port import Hypervisor
 from controller.node.finding import Finding
-from hypersdk.errors import Terminal, Transient
+from hypersdk.errors import Terminal
 from hypersdk.model.virtualmachine import Network, VirtualMachine
 
 DEFAULT = Network(name="default")
+ON_BRIDGE = "bridge:"
+"""How the setting of the pod network says that it is a host bridge."""
 USER_MODE = "in QEMU's user mode: the guest reaches out, and is not reached"
 _BRIDGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 
@@ -46,7 +48,7 @@ def needs_pod_network(vm: VirtualMachine) -> bool:
 def interfaces(vm: VirtualMachine, pod: Attachment, bridges: tuple[str, ...]) -> tuple[Interface, ...]:
     """One interface for each network; Terminal for a network that this host cannot have.
 
-    `bridges` are those that `multus` networks may name.
+    `bridges` are those of the host that VMs may be put on.
     """
     networks = wanted_networks(vm)
     names = [network.name for network in networks]
@@ -60,37 +62,61 @@ def interfaces(vm: VirtualMachine, pod: Attachment, bridges: tuple[str, ...]) ->
 
 
 def stable_mac(uid: str, network: str) -> str:
-    """The MAC of a VM's interface, for ever the same, in the range that libvirt gives to QEMU (52:54:00)."""
+    """The MAC of a VM's interface, for ever the same: locally administered, and 40 bits of its own.
+
+    libvirt's range 52:54:00 has 24, of which two in a fleet of some thousand VMs would be alike.
+    """
     digest = hashlib.sha256(f"{uid}\0{network}".encode()).digest()
-    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])
+    return "52:" + ":".join(f"{byte:02x}" for byte in digest[:5])
 
 
-def unasked(network: str) -> HostNetworks:
+def pod_attachment(setting: str) -> Attachment:
+    """What the node is told that its pod network is: a libvirt network, or `bridge:` and a host bridge."""
+    if setting.startswith(ON_BRIDGE):
+        return Attachment("bridge", setting.removeprefix(ON_BRIDGE))
+    return Attachment("network", setting)
+
+
+def unasked(setting: str) -> HostNetworks:
     """For VMs that are not on the pod network."""
-    return HostNetworks(Attachment("network", network), Finding("True", "NetworkReady", "on host bridges"))
+    return HostNetworks(pod_attachment(setting), Finding("True", "NetworkReady", "on host bridges"))
 
 
-def as_defined(running: DesiredDomain | None, network: str) -> HostNetworks:
+def as_defined(vm: VirtualMachine, running: DesiredDomain | None, setting: str) -> HostNetworks:
     """The networks as a running domain has them: what pod-network meant when it was started."""
-    pods = [i for i in running.interfaces if i.kind != "bridge"] if running else []
-    attachment = Attachment(pods[0].kind, pods[0].source) if pods else Attachment("network", network)
-    if running is not None and not pods:
-        return unasked(network)
-    words = f"on libvirt network {attachment.source}" if attachment.source else USER_MODE
-    return HostNetworks(
-        attachment, Finding("True", "UserMode" if pods and not attachment.source else "NetworkReady", words)
-    )
+    pods = {network.name for network in wanted_networks(vm) if network.type == "pod-network"}
+    there = next((one for one in running.interfaces if one.name in pods), None) if running else None
+    if there is not None:
+        return _ready(Attachment(there.kind, there.source))
+    return unasked(setting) if running is not None else _ready(pod_attachment(setting))
 
 
-async def host_networks(hypervisor: Hypervisor, network: str) -> HostNetworks:
+async def host_networks(hypervisor: Hypervisor, setting: str) -> HostNetworks:
     """Bring the pod network up; user mode stands in where the host cannot have it."""
+    wanted = pod_attachment(setting)
+    if wanted.kind == "bridge":
+        if await hypervisor.has_bridge(wanted.source):
+            return _ready(wanted)
+        return _user_mode(f"the host has no bridge {wanted.source}")
     try:
-        there = await hypervisor.ensure_network(network)
-    except (Transient, Terminal) as error:
-        words = f"{USER_MODE}; network {network} cannot be started: {error}"
-        return HostNetworks(Attachment("user"), Finding("True", "UserMode", words))
-    finding = Finding("True", "NetworkReady", f"on libvirt network {there.name}")
-    return HostNetworks(Attachment("network", there.name), finding)
+        there = await hypervisor.ensure_network(wanted.source)
+    except Terminal as error:
+        return _user_mode(f"network {wanted.source} cannot be started: {error}")
+    return _ready(Attachment("network", there.name))
+
+
+def _ready(pod: Attachment) -> HostNetworks:
+    match pod.kind:
+        case "network":
+            return HostNetworks(pod, Finding("True", "NetworkReady", f"on libvirt network {pod.source}"))
+        case "bridge":
+            return HostNetworks(pod, Finding("True", "NetworkReady", f"on host bridge {pod.source}"))
+        case "user":
+            return HostNetworks(pod, Finding("True", "UserMode", USER_MODE))
+
+
+def _user_mode(why: str) -> HostNetworks:
+    return HostNetworks(Attachment("user"), Finding("True", "UserMode", f"{USER_MODE}; {why}"))
 
 
 def _interface(uid: str, network: Network, pod: Attachment, bridges: tuple[str, ...]) -> Interface:
@@ -107,18 +133,18 @@ def _attachment(network: Network, pod: Attachment, bridges: tuple[str, ...]) -> 
         case "pod-network":
             return pod
         case "bridge":
-            return Attachment("bridge", _checked_bridge(network, name))
+            return Attachment("bridge", _allowed_bridge(network, name, bridges))
         case "multus":
             # `namespace/name` is how Multus refers to a definition of another namespace.
-            plain = name.rpartition("/")[2]
-            if plain not in bridges:
-                known = ", ".join(bridges) or "none"
-                words = f"network {network.name}: no bridge stands for {name!r} on this node (--bridge: {known})"
-                raise Terminal("NetworkNotFound", words)
-            return Attachment("bridge", _checked_bridge(network, plain))
+            return Attachment("bridge", _allowed_bridge(network, name.rpartition("/")[2], bridges))
 
 
-def _checked_bridge(network: Network, name: str) -> str:
-    if _BRIDGE.fullmatch(name):
-        return name
-    raise Terminal("InvalidBridgeName", f"network {network.name}: {name!r} cannot be the name of a bridge")
+def _allowed_bridge(network: Network, name: str, bridges: tuple[str, ...]) -> str:
+    if not _BRIDGE.fullmatch(name):
+        raise Terminal("InvalidBridgeName", f"network {network.name}: {name!r} cannot be the name of a bridge")
+    if name not in bridges:
+        # A bridge is the way into whatever hangs on it: which of them VMs get is the node's owner's to say.
+        known = ", ".join(bridges) or "none"
+        words = f"network {network.name}: VMs of this node may not be put on a bridge {name}; they may on: {known}"
+        raise Terminal("NetworkNotFound", words)
+    return name

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from controller.domain.desired import DesiredDomain
 from controller.hypervisor.port import Hypervisor, ObservedDomain
+from controller.node.clashes import Clashes
 from controller.node.definitions import Definitions, drift
 from controller.node.desired import HostView, desired_domain
 from controller.node.finding import Finding, NotYet
@@ -18,6 +19,7 @@ from hypersdk.errors import Terminal
 from hypersdk.model.virtualmachine import ImageProgress, VirtualMachine
 
 DISKS_READY = Finding("True", "DisksReady", "every disk is there")
+CLASH_RETRY_S = 10.0
 NETWORK_WAITS = Finding("Unknown", "NotPrepared", "looked at when the disks are there")
 
 
@@ -53,6 +55,7 @@ class Preparation:
     places: NodePlaces
     definitions: Definitions
     settings: Settings
+    clashes: Clashes
 
     async def of(self, vm: VirtualMachine, observed: ObservedDomain | None, wake: Callable[[], None]) -> Prepared:
         """For a running domain only what it should be is told; otherwise what is missing is made."""
@@ -69,11 +72,14 @@ class Preparation:
         networks = unasked(self.settings.network)
         if needs_pod_network(vm):
             networks = await host_networks(self.hypervisor, self.settings.network)
-        return await self._domain(vm, observed, networks)
+        prepared = await self._domain(vm, observed, networks)
+        if prepared.desired is not None and (clash := await self.clashes.of(vm, prepared.desired)):
+            return Prepared(network=clash, failure=clash, retry_in_s=CLASH_RETRY_S)
+        return prepared
 
     async def _running(self, vm: VirtualMachine, observed: ObservedDomain) -> Prepared:
         running = self.definitions.running(observed)
-        return await self._domain(vm, observed, as_defined(running, self.settings.network))
+        return await self._domain(vm, observed, as_defined(vm, running, self.settings.network))
 
     async def _domain(self, vm: VirtualMachine, observed: ObservedDomain | None, networks: HostNetworks) -> Prepared:
         running = self.definitions.running(observed)
@@ -84,7 +90,7 @@ class Preparation:
         except Terminal as error:
             refused = Finding("False", error.reason, str(error))
             if error.reason in {"NetworkNotFound", "InvalidBridgeName", "InvalidMAC", "DuplicateMAC"}:
-                return Prepared(network=refused)
+                return Prepared(network=refused, failure=refused)
             return Prepared(network=networks.finding, failure=refused)
         return Prepared(desired, network=networks.finding, drift=drift(observed, running, desired))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.hypervisor.port import DomainState, ObservedDomain, Owner, Power
-from hypersdk.errors import Transient
+from hypersdk.errors import Terminal, Transient
 from hypersdk.model.base import condition
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase
@@ -115,7 +115,7 @@ def test_domain_with_our_uuid_but_without_our_mark_is_not_touched(tmp_path: Path
 
 def test_network_that_cannot_be_had_gives_way_to_user_mode_and_stays_so(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
-        world.hypervisor.network_error = Transient("no dnsmasq")
+        world.hypervisor.network_error = Terminal("NetworkNotStarted", "no dnsmasq")
         async with world.controller():
             await world.create()
             await world.until_phase(Phase.RUNNING, "Running")

@@ -91,12 +91,13 @@ class World:
 
     def __post_init__(self) -> None:
         self.client = Client(self.api)
+        self.settings = Settings(node=NODE, state=self.state, bridges=("br-lab",))
 
     @asynccontextmanager
     async def controller(self) -> AsyncIterator[NodeController]:
         """A controller process; leaving the block is as sudden as kill -9."""
         (self.state / "definitions").mkdir(parents=True, exist_ok=True)
-        settings = Settings(node=NODE, state=self.state)
+        settings = self.settings
         recorder = Recorder(self.client, "hypersdk-controller", NODE, virtual_now)
         near = Neighbours(
             self.client,

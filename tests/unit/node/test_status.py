@@ -135,7 +135,7 @@ def test_silent_agent_keeps_what_it_said_last() -> None:
     there = domain(agent_connected=True, macs=(MAC,))
     guest = GuestFacts(True, "7.2", "web", (GuestAddress("10.0.0.9", MAC, "agent"),))
     before = status_of(machine(), view(there, guest=guest), NOW)
-    after = status_of(machine(status=before.wire()), view(there), NOW + timedelta(hours=1))
+    after = status_of(machine(status=before.wire()), view(there), NOW + timedelta(minutes=9))
     assert after.ip_addresses == ["10.0.0.9"]
     assert after.guest_agent is not None
     assert (after.guest_agent.connected, after.guest_agent.hostname) == (False, "web")
@@ -280,3 +280,10 @@ def test_events_are_for_what_is_new() -> None:
     assert told(importing, failed) == ["ImportFailed"]
     assert told(failed, failed) == []
     assert told(failed, said("DiskReady", "False", "ImportFailed", "404")) == ["ImportFailed"]
+
+
+def test_address_that_nobody_tells_of_any_more_is_forgotten_after_a_while() -> None:
+    before = [Address(ip="10.0.0.9", source="agent", last_seen=NOW)]
+    assert addresses([], before, [MAC], NOW + timedelta(minutes=9)) == before
+    assert addresses([], before, [MAC], NOW + timedelta(minutes=10)) == []
+    assert addresses([], [Address(ip="10.0.0.9", source="agent")], [MAC], NOW) == []
