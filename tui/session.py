@@ -147,9 +147,9 @@ class LiveSession:
 async def live_session(endpoint: "Endpoint") -> Session:
     """Connect; ConfigError when the kubeconfig cannot be used. The heavy library is loaded off the event loop."""
     import asyncio
-    from importlib import import_module
 
     from hypersdk.kube.endpoint import connect
+    from hypersdk.kube.library import load
 
-    await asyncio.to_thread(import_module, "kubernetes_asyncio.client")
+    await asyncio.to_thread(load)
     return LiveSession(Client(await connect(endpoint)))

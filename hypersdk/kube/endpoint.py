@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from hypersdk.errors import ConfigError, Unreachable
+from hypersdk.kube.library import load
 
 if TYPE_CHECKING:
     import aiohttp
@@ -100,6 +101,7 @@ class Connection:
 
 async def connect(endpoint: Endpoint) -> Connection:
     """Open a connection pool; ConfigError when the kubeconfig cannot be used."""
+    load()
     from kubernetes_asyncio.client import ApiClient, Configuration
 
     configuration = Configuration()
@@ -136,6 +138,7 @@ async def _from_file(endpoint: Endpoint, configuration: object) -> Context:
 
 def contexts(endpoint: Endpoint) -> list[Context]:
     """Every context of the kubeconfig, the current one first; ConfigError when there is none."""
+    load()
     from kubernetes_asyncio.config import ConfigException, list_kube_config_contexts
 
     try:
