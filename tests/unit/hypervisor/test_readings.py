@@ -6,17 +6,19 @@ from uuid import uuid4
 
 import libvirt
 import pytest
+from pydantic import JsonValue
 
 from controller.hypervisor.addresses import guest_address, read_arp
 from controller.hypervisor.errors import translated
 from controller.hypervisor.facts import dotted
-from controller.hypervisor.guest_agent import read_addresses, read_version, safe_text
+from controller.hypervisor.guest_agent import read_addresses, read_answer, read_text, safe_text
 from controller.hypervisor.port import DomainState, DomainStats, GuestAddress
 from controller.hypervisor.qemu_log import log_tail
 from controller.hypervisor.qemu_process import QemuProcess, QemuProcesses, pid_folder
 from controller.hypervisor.states import state_words
 from controller.hypervisor.stats import read_stats
 from hypersdk.errors import Transient
+from hypersdk.model.base import JsonObject
 
 MAC = "52:54:00:12:34:56"
 
@@ -76,29 +78,36 @@ def test_mac_that_is_none() -> None:
     assert guest_address("FE80::1", MAC.upper(), "agent") == GuestAddress("fe80::1", MAC, "agent")
 
 
-def test_agent_that_floods_or_lies() -> None:
-    answers: dict[str, str | int] = {"if.count": 10**9, "if.0.hwaddr": MAC, "if.0.addr.count": 10**9}
-    answers |= {f"if.0.addr.{n}.addr": f"10.0.{n // 256}.{n % 256}" for n in range(1000)}
-    answers |= {
-        "if.1.name": "\x1b]0;owned\x07",
-        "if.1.hwaddr": MAC,
-        "if.1.addr.count": 1,
-        "if.1.addr.0.addr": "10.1.0.1",
-    }
+def interface(*ips: str, name: str = "eth0") -> JsonObject:
+    return {"name": name, "hardware-address": MAC, "ip-addresses": [{"ip-address": ip, "prefix": 24} for ip in ips]}
 
-    assert len(read_addresses(answers)) == 64
-    assert read_addresses({"if.count": "many"}) == []
+
+def test_agent_that_floods_or_lies() -> None:
+    many: JsonValue = [interface(*(f"10.0.{n // 256}.{n % 256}" for n in range(1000)))] * 1000
+    assert len(read_addresses(many)) == 64
+    nonsense: list[JsonValue] = [None, {"if": 1}, [1], [{"ip-addresses": 7}], [{"ip-addresses": [{"ip-address": []}]}]]
+    assert [read_addresses(one) for one in nonsense] == [[]] * len(nonsense)
     assert safe_text("\x1b]0;owned\x07" * 1000, 32).isprintable()
     assert len(safe_text("x" * 10**6, 32)) == 32
 
 
+def test_addresses_that_the_agent_tells() -> None:
+    told: JsonValue = [interface("127.0.0.1", name="lo"), interface("10.0.0.9", "fd00::9", name="\x1b]0;owned\x07")]
+    assert read_addresses(told) == [
+        GuestAddress("10.0.0.9", MAC, "agent", "0owned"),
+        GuestAddress("fd00::9", MAC, "agent", "0owned"),
+    ]
+
+
 @pytest.mark.parametrize("answer", ["", "[", "[]", '{"return": 3}', '{"return": {"version": 7}}', "[" * 100_000])
 def test_agent_version_that_is_none(answer: str) -> None:
-    assert read_version(answer) == ""
+    assert read_text(read_answer(answer), "version", 64) == ""
 
 
 def test_agent_version() -> None:
-    assert read_version(json.dumps({"return": {"version": "7.2.22", "supported_commands": []}})) == "7.2.22"
+    said = json.dumps({"return": {"version": "7.2.22", "supported_commands": []}})
+    assert read_text(read_answer(said), "version", 64) == "7.2.22"
+    assert read_answer(said + " " * 300_000) is None
 
 
 def test_version_numbers() -> None:
