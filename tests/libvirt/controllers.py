@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
+
+from pydantic import JsonValue
 
 from hypersdk.errors import NotFound
 from hypersdk.kube.cache import Cache
@@ -39,6 +41,8 @@ class ControllerProcess:
     namespace: str
     """Its own, for the API is every test's."""
     catalogue: str = ""
+    options: tuple[str, ...] = ()
+    """More of its command line."""
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -58,27 +62,29 @@ class ControllerProcess:
 
     async def start(self) -> None:
         """Start it, and wait until it says that it is ready."""
+        with self.log.open("ab") as log:
+            self.process = await self.spawned(log)
+        await self.until_ready()
+
+    async def spawned(self, log: IO[bytes] | int) -> asyncio.subprocess.Process:
+        """The process, which ends with this one; it says what it does to `log`."""
         self.images.mkdir(exist_ok=True)
         catalogue = self.folder / "catalogue.toml"
         catalogue.write_text(self.catalogue)
-        with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *("setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "controller.main"),
-                *("--kubeconfig", str(self.api.kubeconfig), "--libvirt-uri", self.libvirt_uri, "--virt-type", "qemu"),
-                *(
-                    "--namespace",
-                    self.namespace,
-                    "--node-name",
-                    NODE,
-                    "--state",
-                    str(self.state),
-                    "--gateway",
-                    str(self.folder / "gw.sock"),
-                ),
-                *("--catalogue", str(catalogue), "--image-folder", str(self.images)),
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-            )
+        return await asyncio.create_subprocess_exec(
+            *("setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "controller.main"),
+            *("--kubeconfig", str(self.api.kubeconfig), "--libvirt-uri", self.libvirt_uri, "--virt-type", "qemu"),
+            *("--namespace", self.namespace, "--node-name", NODE, "--state", str(self.state)),
+            *("--gateway", str(self.folder / "gw.sock")),
+            *("--catalogue", str(catalogue), "--image-folder", str(self.images), "--image-allow", "127.0.0.0/8"),
+            *self.options,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
+
+    async def until_ready(self) -> None:
+        """Wait for its word."""
+        assert self.process is not None
         assert self.process.stdout is not None
         try:
             async with asyncio.timeout(READY_WITHIN_S):
@@ -124,7 +130,7 @@ class Bench:
     operations: Cache[VMOperation]
     made: set[str] = field(default_factory=set)
 
-    async def create(self, name: str, image: str | JsonObject, **spec: JsonObject | bool) -> None:
+    async def create(self, name: str, image: str | JsonObject, **spec: JsonValue) -> None:
         """Create a VM of the test's size from an image."""
         source: JsonObject = {"source": image} if isinstance(image, str) else image
         whole: JsonObject = {"cpus": 1, "memory": "192Mi", "image": source, **spec}
