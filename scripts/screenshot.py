@@ -49,7 +49,7 @@ async def picture(theme: str, keys: Sequence[str], size: tuple[int, int]) -> str
     """One screen as SVG."""
     session = fleet()
 
-    async def connect() -> ScriptedSession:
+    async def connect(context: str) -> ScriptedSession:
         return session
 
     look = load_theme(theme, [data_folder("themes")])

@@ -15,9 +15,9 @@ from textual.theme import Theme
 from textual.widgets import Static
 
 from hypersdk.errors import HyperSDKError
+from tui.navigation import NavigatingApp
 from tui.options import Options
 from tui.painting import Painter
-from tui.typeahead import TypeAheadApp
 
 if TYPE_CHECKING:
     from tui.journal import Entry
@@ -49,7 +49,7 @@ class FirstPaint(Screen[None]):
         yield Static(" HyperSDK  starting …")
 
 
-class HypersdkApp(TypeAheadApp):
+class HypersdkApp(NavigatingApp):
     """The console."""
 
     TITLE = "HyperSDK"
@@ -119,30 +119,6 @@ class HypersdkApp(TypeAheadApp):
         if self._workspace is not None and self._workspace.session is not None:
             await self._workspace.session.close()
 
-    def action_keys(self) -> None:
-        """Show the keys."""
-        from tui.screens.base import ConsoleScreen
-        from tui.screens.help import HelpScreen
-
-        if isinstance(self.screen, ConsoleScreen):
-            self.push_screen(HelpScreen(self.workspace, self.screen.VIEW))
-
-    def action_operations(self) -> None:
-        """Show the operations log."""
-        from tui.screens.operations import OperationsScreen
-
-        self.push_screen(OperationsScreen(self.workspace))
-
-    def action_namespace(self) -> None:
-        """Choose another namespace."""
-        from tui.screens.namespaces import NamespacesScreen
-
-        def chosen(namespace: str | None) -> None:
-            if namespace is not None and namespace != self.workspace.namespace:
-                self._enter(namespace)
-
-        self.push_screen(NamespacesScreen(self.workspace), chosen)
-
     def on_hypersdk_app_feed_moved(self) -> None:
         """Hand the changes to the screens."""
         from tui.feed import Changes
@@ -165,21 +141,37 @@ class HypersdkApp(TypeAheadApp):
         await self.push_screen(VmsScreen(self._workspace))
         for words in self._notices:
             self.notify(words, severity="warning", timeout=15, markup=False)
-        session = await self._connected()
+        session = await self._connected("")
         self.workspace.session, self.workspace.problem = session, ""
         asked = "" if self.options.all_namespaces else self.options.namespace or session.namespace
-        self._enter(asked)
+        self.enter(asked)
 
-    async def _connected(self) -> "Session":
+    def go_to_context(self, name: str) -> None:
+        """Show the cluster of that context from now on; what was shown of the other one goes first."""
+        self.workers.cancel_group(self, "feed")
+        self.workspace.feed, self.workspace.problem = None, f"connecting to {name}"
+        for screen in self._console_screens():
+            screen.start_over()
+        self.run_worker(self._switch(name), group="session", exclusive=True)
+
+    async def _switch(self, context: str) -> None:
+        before, self.workspace.session = self.workspace.session, None
+        if before is not None:
+            await before.close()
+        session = await self._connected(context)
+        self.workspace.session, self.workspace.problem = session, ""
+        self.enter(session.namespace)
+
+    async def _connected(self, context: str) -> "Session":
         while True:
             try:
-                return await self._connect()
+                return await self._connect(context)
             except HyperSDKError as error:
                 self.workspace.problem = str(error)
             self.post_message(self.FeedMoved())
             await asyncio.sleep(AGAIN_S)
 
-    def _enter(self, namespace: str) -> None:
+    def enter(self, namespace: str) -> None:
         """Show that namespace from now on."""
         from tui.feed import Feed
 

@@ -8,6 +8,7 @@ from tui.tone import Span
 Key = tuple[str, str]
 Cells = tuple[Span, ...]
 """The cells of one row, in the order of the columns it was made for."""
+SortKey = tuple[str | float, ...]
 
 
 ROOMY = 110

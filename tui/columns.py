@@ -10,11 +10,9 @@ from hypersdk.model.base import condition
 from hypersdk.model.virtualmachine import Phase, VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
 from hypersdk.plaintext import plain
-from tui.cells import Cells, Column
+from tui.cells import Cells, Column, SortKey
 from tui.glyphs import Glyphs
 from tui.tone import Span, Tone
-
-SortKey = tuple[str | float, ...]
 
 NAMESPACE: Final = Column("namespace", "NAMESPACE", 12, rank=1, widest=24)
 COLUMNS: Final = (

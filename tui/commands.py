@@ -15,6 +15,8 @@ class View(StrEnum):
     ANYWHERE = "anywhere"
     VMS = "VM list"
     DETAIL = "VM detail"
+    LIST = "other lists"
+    PAGE = "pages"
     TABLE = "tables"
     PANE = "text panes"
     DIALOG = "dialogs"
@@ -47,7 +49,9 @@ _CREATE: Final = Command(
     "vm.create", "Create", "make a new VM", "create", frozenset({View.VMS}), hint=True, writes=True
 )
 _SORTS: Final = tuple(
-    _command(f"sort.{column}", f"Sort by {column}", f"sort the list by {column}", f"sort('{column}')", View.VMS)
+    _command(
+        f"sort.{column}", f"Sort by {column}", f"sort the list by {column}", f"sort('{column}')", View.VMS, View.LIST
+    )
     for column in ("name", "status", "cpu", "memory", "node", "age")
 )
 TABS: Final = ("overview", "metrics", "console", "events", "yaml")
@@ -62,16 +66,31 @@ COMMANDS: Final[tuple[Command, ...]] = (
     _command("vm.why", "Why", "why this VM is not well, and what helps", "why", View.VMS, View.DETAIL, hint=True),
     *_VERBS,
     _CREATE,
-    _command("view.filter", "Filter", "show only some VMs, as you type", "filter", View.VMS, hint=True),
-    _command("view.namespace", "Namespace", "switch the namespace", "app.namespace", View.VMS),
-    _command("view.unmark", "Unmark", "take every mark off, then the filter", "unmark", View.VMS),
+    _command("view.filter", "Filter", "show only some rows, as you type", "filter", View.VMS, View.LIST, hint=True),
+    _command("view.namespace", "Namespace", "switch the namespace", "app.namespace", View.VMS, View.LIST),
+    _command("view.context", "Context", "switch to another cluster of the kubeconfig", "app.context", View.ANYWHERE),
+    _command("view.vms", "VMs", "the list of VMs", "app.show('vms')", View.ANYWHERE),
+    _command("view.nodes", "Nodes", "the hypervisor hosts", "app.show('nodes')", View.ANYWHERE),
+    _command(
+        "view.history", "VMOperations", "what was done to VMs, by anybody", "app.show('operations')", View.ANYWHERE
+    ),
+    _command("view.events", "Events", "what the controllers wrote", "app.show('events')", View.ANYWHERE),
+    _command("view.unmark", "Unmark", "take every mark off, then the filter", "unmark", View.VMS, View.LIST),
     *_SORTS,
     *_TABS,
     _command("tab.next", "Next tab", "show the next tab", "step_tab(1)", View.DETAIL),
     _command("tab.previous", "Previous tab", "show the tab before", "step_tab(-1)", View.DETAIL),
-    _command("view.back", "Back", "back to where you came from", "back", View.DETAIL, hint=True),
+    _command("view.back", "Back", "back to where you came from", "back", View.DETAIL, View.PAGE, hint=True),
     _command("view.operations", "Operations", "what was done and what came of it", "app.operations", View.ANYWHERE),
-    _command("app.palette", "Palette", "find a command by name", "app.command_palette", View.ANYWHERE, hint=True),
+    _command(
+        "app.command",
+        "Command",
+        "type a command: a list, ns, ctx, a verb, a VM",
+        "app.command",
+        View.ANYWHERE,
+        hint=True,
+    ),
+    _command("app.palette", "Palette", "find a command by name", "app.command_palette", View.ANYWHERE),
     _command("app.help", "Help", "this list of keys", "app.keys", View.ANYWHERE, hint=True),
     _command("app.quit", "Quit", "leave the console; VMs run on", "app.quit", View.ANYWHERE, hint=True),
     _command("move.up", "Up", "one line up", "", View.TABLE, View.PANE),

@@ -1,27 +1,32 @@
-"""The rows of the VM list: which VMs, in which order, kept right by touching only what changed."""
+"""The rows of a list: which objects, in which order, kept right by touching only what changed."""
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from hypersdk.model.virtualmachine import VirtualMachine
-from tui.cells import Key
-from tui.columns import SORTS, SortKey
-from tui.filter import Wanted, wanted
+from hypersdk.model.base import Resource
+from tui.cells import Key, SortKey
+from tui.columns import natural
 
+R = TypeVar("R", bound=Resource)
 Ranked = tuple[SortKey, SortKey, Key]
 
 
 @dataclass
-class Fleet:
-    """A filtered, sorted view of VMs that are kept elsewhere."""
+class Fleet(Generic[R]):
+    """A filtered, sorted view of objects that are kept elsewhere."""
 
-    look_up: Callable[[Key], VirtualMachine | None]
+    look_up: Callable[[Key], R | None]
+    sorts: Mapping[str, Callable[[R], SortKey]]
+    wanted: Callable[[str], Callable[[R], bool]]
     sort: str = "name"
     descending: bool = False
-    _wanted: Wanted = field(default_factory=lambda: wanted(""))
-    _ranked: list[Ranked] = field(default_factory=list)
-    _rank_of: dict[Key, Ranked] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._is_wanted = self.wanted("")
+        self._ranked: list[Ranked] = []
+        self._rank_of: dict[Key, Ranked] = {}
 
     def __len__(self) -> int:
         return len(self._ranked)
@@ -34,16 +39,16 @@ class Fleet:
 
     def filter_by(self, typed: str) -> None:
         """Another filter; call `rebuild` after it."""
-        self._wanted = wanted(typed)
+        self._is_wanted = self.wanted(typed)
 
     def sort_by(self, column: str) -> None:
         """Another order, or the same one turned around; call `rebuild` after it."""
         self.descending = column == self.sort and not self.descending
         self.sort = column
 
-    def rebuild(self, vms: Iterable[VirtualMachine]) -> None:
-        """Look at every VM."""
-        self._ranked = sorted(self._rank(vm) for vm in vms if self._wanted(vm))
+    def rebuild(self, items: Iterable[R]) -> None:
+        """Look at every object."""
+        self._ranked = sorted(self._rank(one) for one in items if self._is_wanted(one))
         self._rank_of = {ranked[2]: ranked for ranked in self._ranked}
 
     def update(self, keys: Iterable[Key]) -> bool:
@@ -51,8 +56,8 @@ class Fleet:
         return sum(self._update(key) for key in keys) > 0
 
     def _update(self, key: Key) -> bool:
-        vm, old = self.look_up(key), self._rank_of.get(key)
-        new = self._rank(vm) if vm is not None and self._wanted(vm) else None
+        item, old = self.look_up(key), self._rank_of.get(key)
+        new = self._rank(item) if item is not None and self._is_wanted(item) else None
         if new == old:
             return False
         if old is not None:
@@ -63,6 +68,6 @@ class Fleet:
             self._rank_of[key] = new
         return True
 
-    def _rank(self, vm: VirtualMachine) -> Ranked:
-        by_name = SORTS["name"](vm)
-        return (by_name if self.sort == "name" else SORTS[self.sort](vm), by_name, vm.key)
+    def _rank(self, item: R) -> Ranked:
+        by_name = natural(item.metadata.name)
+        return (self.sorts[self.sort](item), by_name, item.key)

@@ -43,8 +43,8 @@ def parsed(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     parser.add_argument("--context", default="", help="context of the kubeconfig")
     parser.add_argument("-n", "--namespace", default="", help="namespace to begin with (default: the context's)")
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="begin with all namespaces")
-    parser.add_argument("--keymap", default="default", metavar="NAME", help="keymap: default, vim, or one of yours")
-    parser.add_argument("--theme", default="", metavar="NAME", help="theme: dark, light, ansi, or one of yours")
+    parser.add_argument("--keymap", default="default", metavar="NAME", help="keymap: default, vim, emacs, or one of yours")
+    parser.add_argument("--theme", default="", metavar="NAME", help="theme: dark, light, high-contrast, ansi, mono, or one of yours")
     parser.add_argument("--read-only", action="store_true", help="look, but change nothing")
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     given = parser.parse_args(argv)
@@ -104,10 +104,10 @@ def run(options: Options, environ: Mapping[str, str]) -> int:
     return app.return_code or 0
 
 
-async def connect(options: Options, environ: Mapping[str, str]) -> "Session":
-    """A session on the API that was asked for."""
+async def connect(options: Options, environ: Mapping[str, str], context: str = "") -> "Session":
+    """A session on the API that was asked for, or on another context of its kubeconfig."""
     from hypersdk.kube.endpoint import Endpoint, default_kubeconfig
     from tui.session import live_session
 
     kubeconfig = options.kubeconfig or default_kubeconfig(environ, places(environ).kubeconfig)
-    return await live_session(Endpoint(kubeconfig, options.context))
+    return await live_session(Endpoint(kubeconfig, context or options.context))

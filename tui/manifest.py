@@ -1,15 +1,15 @@
-"""A VM as the YAML that kubectl would show, without what only machines read."""
+"""An object as the YAML that kubectl would show, without what only machines read."""
 
-from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.base import Resource
 from hypersdk.plaintext import plain_lines
 from tui.tone import Line, Span, Tone, line
 
 
-def manifest(vm: VirtualMachine) -> list[Line]:
+def manifest(item: Resource) -> list[Line]:
     """The lines, keys told from values."""
     import yaml
 
-    wire = vm.wire()
+    wire = item.wire()
     metadata = wire.get("metadata")
     if isinstance(metadata, dict):
         metadata.pop("managedFields", None)

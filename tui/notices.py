@@ -1,24 +1,27 @@
-"""What the VM list says when it has no rows to show: loading, empty, nothing matches, or an error."""
+"""What a list says when it has no rows to show: loading, empty, nothing matches, or an error."""
 
 from hypersdk.kube.cache import Health
 from hypersdk.plaintext import plain
+from tui.listing import Listing, R
 from tui.tone import Line, Span, Tone, line
 from tui.workspace import Workspace
 
 
-def notice(workspace: Workspace, shown: int, typed: str) -> list[Line]:
+def notice(workspace: Workspace, listing: Listing[R], shown: int, typed: str) -> list[Line]:
     """The words in the place of the rows; empty when there are rows."""
     feed = workspace.feed
     if feed is None:
         return _connecting(workspace)
-    if feed.vms.health is Health.LOADING:
-        return _loading(workspace, feed.vms.error)
+    cache = listing.cache(feed)
+    if cache.health is Health.LOADING:
+        return _loading(workspace, listing.word, cache.error)
     if shown:
         return []
-    if len(feed.vms):
-        hidden = f"{len(feed.vms)} VM{'s' if len(feed.vms) > 1 else ''} hidden by it"
-        return _words(f"No VM matches {typed!r}.", f"{hidden}; {workspace.keymap.shown('view.unmark')} clears it.")
-    return _empty(workspace)
+    if len(cache):
+        hidden = f"{len(cache)} {_one_or_many(listing.word, len(cache))} hidden by it"
+        one = _one_or_many(listing.word, 1)
+        return _words(f"No {one} matches {typed!r}.", f"{hidden}; {workspace.keymap.shown('view.unmark')} clears it.")
+    return _empty(workspace, listing)
 
 
 def _connecting(workspace: Workspace) -> list[Line]:
@@ -33,11 +36,11 @@ def _connecting(workspace: Workspace) -> list[Line]:
     ]
 
 
-def _loading(workspace: Workspace, error: str) -> list[Line]:
+def _loading(workspace: Workspace, word: str, error: str) -> list[Line]:
     if not error:
-        return _words(f"Loading the VMs of {workspace.where} …")
+        return _words(f"Loading the {word} of {workspace.where} …")
     return [
-        line(Span("The VMs cannot be listed.", Tone.BAD)),
+        line(Span(f"The {word} cannot be listed.", Tone.BAD)),
         line(),
         line(plain(error)),
         line(),
@@ -45,11 +48,16 @@ def _loading(workspace: Workspace, error: str) -> list[Line]:
     ]
 
 
-def _empty(workspace: Workspace) -> list[Line]:
+def _empty(workspace: Workspace, listing: Listing[R]) -> list[Line]:
     keys = workspace.keymap
-    create = [] if workspace.options.read_only else [f"{keys.shown('vm.create')} creates one"]
+    is_of_vms = listing.word == "VMs"
+    create = [f"{keys.shown('vm.create')} creates one"] if is_of_vms and not workspace.options.read_only else []
     ways = "; ".join([*create, f"{keys.shown('view.namespace')} switches the namespace"])
-    return _words(f"There are no VMs in {workspace.where}.", f"{ways}.")
+    return _words(f"There are no {listing.word} in {workspace.where}.", f"{ways}.")
+
+
+def _one_or_many(word: str, count: int) -> str:
+    return word if count > 1 else word.removesuffix("s")
 
 
 def _words(first: str, *rest: str) -> list[Line]:

@@ -57,6 +57,10 @@ class Session(Protocol):
         """The namespace of the context."""
         ...
 
+    def contexts(self) -> list[str]:
+        """The contexts of the kubeconfig; ConfigError when it cannot be read any more."""
+        ...
+
     async def watch(self, kind: Kind[R], cache: Cache[R], namespace: str, fields: str = "") -> None:
         """Keep the cache equal to the server's list until cancelled."""
         ...
@@ -86,7 +90,8 @@ class Session(Protocol):
         ...
 
 
-Connect = Callable[[], Awaitable[Session]]
+Connect = Callable[[str], Awaitable[Session]]
+"""Connects to a context of the kubeconfig; to the one that was asked for at the start when it is empty."""
 
 
 @dataclass
@@ -94,6 +99,7 @@ class LiveSession:
     """The port on a real API server."""
 
     client: Client
+    endpoint: "Endpoint"
 
     @property
     def host(self) -> str:
@@ -109,6 +115,12 @@ class LiveSession:
     def namespace(self) -> str:
         """The namespace of the context."""
         return self.client.namespace
+
+    def contexts(self) -> list[str]:
+        """The contexts of the kubeconfig."""
+        from hypersdk.kube.endpoint import contexts
+
+        return [one.name for one in contexts(self.endpoint)]
 
     async def watch(self, kind: Kind[R], cache: Cache[R], namespace: str, fields: str = "") -> None:
         """Keep the cache equal to the server's list until cancelled."""
@@ -152,4 +164,4 @@ async def live_session(endpoint: "Endpoint") -> Session:
     from hypersdk.kube.library import load
 
     await asyncio.to_thread(load)
-    return LiveSession(Client(await connect(endpoint)))
+    return LiveSession(Client(await connect(endpoint)), endpoint)

@@ -12,7 +12,7 @@ from tui.options import Options
 from tui.session import Session
 
 
-async def connect(options: Options, environ: Mapping[str, str]) -> Session:
+async def connect(options: Options, environ: Mapping[str, str], context: str = "") -> Session:
     """The sample fleet, born now so that no age changes while a test counts bytes."""
     if options.context == "missing":
         raise ConfigError("there is no context 'missing'")

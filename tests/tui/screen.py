@@ -29,7 +29,7 @@ async def console(
 ) -> AsyncIterator[Pilot[None]]:
     """A running console; the session answers at once."""
 
-    async def connect() -> Session:
+    async def connect(context: str) -> Session:
         return session
 
     async with started(connect, size, options=options, theme=theme, unicode=unicode, notices=notices) as pilot:

@@ -81,6 +81,10 @@ class ScriptedSession:
             if where == namespace:
                 cache.live(asyncio.get_running_loop().time())
 
+    def contexts(self) -> list[str]:
+        """Two."""
+        return ["embedded", "prod-cluster"]
+
     async def watch(self, kind: Kind[R], cache: Cache[R], namespace: str, fields: str = "") -> None:
         """Fill the cache once and leave the rest to the test."""
         self.caches[kind.plural, namespace] = cache  # type: ignore[assignment]

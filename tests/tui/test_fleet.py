@@ -5,11 +5,17 @@ import random
 from hypersdk.model.virtualmachine import VirtualMachine
 from tests.tui.builders import vm
 from tui.cells import Key
+from tui.columns import SORTS
+from tui.filter import wanted
 from tui.fleet import Fleet
 
 
-def _fleet(known: dict[Key, VirtualMachine]) -> Fleet:
-    fleet = Fleet(known.get)
+def _empty(known: dict[Key, VirtualMachine], sort: str = "name") -> Fleet[VirtualMachine]:
+    return Fleet(known.get, SORTS, wanted, sort)
+
+
+def _fleet(known: dict[Key, VirtualMachine]) -> Fleet[VirtualMachine]:
+    fleet = _empty(known)
     fleet.rebuild(known.values())
     return fleet
 
@@ -69,6 +75,6 @@ def test_many_small_updates_give_what_a_rebuild_gives() -> None:
         else:
             known["default", name] = vm(name, resources={"cpu": {"usage": f"{chance.randrange(100)}%"}})
         fleet.update([("default", name)])
-    fresh = Fleet(known.get, sort="cpu")
+    fresh = _empty(known, "cpu")
     fresh.rebuild(known.values())
     assert fleet.order == fresh.order

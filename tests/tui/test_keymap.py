@@ -72,7 +72,7 @@ def test_wrong_file_names_its_line_and_the_default_stands_in(tmp_path: Path, tex
 
 
 def test_missing_keymap_says_which_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"there are: default, vim"):
+    with pytest.raises(ConfigError, match=r"there are: default, emacs, vim"):
         load_keymap("nano", [tmp_path, PRODUCT], IDS)
 
 

@@ -23,10 +23,10 @@ from tui.session import Session, live_session
 pytestmark = pytest.mark.timeout(90, func_only=True)
 
 
-def connecting(api: Api) -> Callable[[], Awaitable[Session]]:
+def connecting(api: Api) -> Callable[[str], Awaitable[Session]]:
     """How the console connects to that server."""
 
-    async def connect() -> Session:
+    async def connect(context: str) -> Session:
         return await live_session(api.endpoint)
 
     return connect

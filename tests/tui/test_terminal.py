@@ -46,7 +46,7 @@ def test_terminal_shows_the_screens_after_dialogs_tabs_and_resizes() -> None:
         shown.resize(20, 5)
         shown.quiet()
         shown.resize(100, 30)
-        shown.until("Palette")
+        shown.until("Command")
         shown.press("q" if "NAME" in shown.text() else "\x1b")
         shown.until("worker-1")
         rows = [line.split()[:1] for line in shown.text().split("\n")[2:17]]

@@ -88,7 +88,7 @@ async def test_missing_kubeconfig_is_said_and_tried_again(monkeypatch: pytest.Mo
     answers: list[Session | Exception] = [ConfigError("no usable kubeconfig at /x"), ScriptedSession()]
     said = asyncio.Event()
 
-    async def connect() -> Session:
+    async def connect(context: str) -> Session:
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -299,7 +299,7 @@ async def test_palette_runs_the_same_verbs() -> None:
     session = three()
     async with console(session) as pilot:
         await until(pilot, "web-2")
-        await pilot.press("end", "colon")
+        await pilot.press("end", "ctrl+p")
         await until(pilot, "Start: power on")
         await pilot.press(*"power on")
         await until(pilot, "Stop: shut", gone=True)

@@ -7,6 +7,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.plaintext import plain
 from hypersdk.verbs.table import verb
 from hypersdk.verbs.verb import Danger, Values, Verb
 from tui.cells import Key
@@ -78,9 +79,11 @@ class ConsoleScreen(Screen[None]):
     def action_verb(self, id: str) -> None:
         """Do a verb to the targets, after asking as its danger demands."""
         if vms := self.targets():
-            self._ask(verb(id), vms)
+            self.ask(id, vms)
 
-    def _ask(self, doing: Verb, vms: Sequence[VirtualMachine]) -> None:
+    def ask(self, id: str, vms: Sequence[VirtualMachine]) -> None:
+        """Do a verb to these VMs, after asking as its danger demands."""
+        doing = verb(id)
         able = [vm for vm in vms if doing.applies(vm)]
         if reason := self.workspace.refusal() or ("" if able else doing.refusal(vms[0])):
             self.notify(f"{doing.title} refused: {reason}", severity="warning", markup=False)
@@ -103,11 +106,17 @@ class ConsoleScreen(Screen[None]):
         feed = self.workspace.feed
         vm = feed.vms.get(*key) if feed else None
         if id is not None and vm is not None:
-            self._ask(verb(id), [vm])
+            self.ask(id, [vm])
 
     def on_resize(self) -> None:
         """Another width has room for other keys."""
         self._show_keys()
+
+    def _show_banner(self) -> None:
+        """For how long nothing was heard of the API; no banner while it answers."""
+        stale = self.workspace.stale()
+        self.set_class(bool(stale), "-stale")
+        self.query_one("#banner", Bar).show((Span(f" {self.workspace.glyphs.failed} {plain(stale)}", Tone.BAD),))
 
     def _show_keys(self) -> None:
         self.query_one("#keys", Bar).show(self._key_hints())

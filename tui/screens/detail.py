@@ -187,11 +187,6 @@ class DetailScreen(ConsoleScreen):
             spans.append(Span(f"[{tab}]" if is_shown else f" {tab} ", Tone.STRONG if is_shown else Tone.DIM))
         return tuple(spans)
 
-    def _show_banner(self) -> None:
-        stale = self.workspace.stale()
-        self.set_class(bool(stale), "-stale")
-        self.query_one("#banner", Bar).show((Span(f" {self.workspace.glyphs.failed} {plain(stale)}", Tone.BAD),))
-
     async def _keep_sampling(self) -> None:
         await keep_open(self._sample, self._say_of_samples)
 

@@ -39,7 +39,12 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss(None)
 
     def _lines(self) -> list[Line]:
-        views = [self._view, View.ANYWHERE, View.TABLE if self._view is View.VMS else View.PANE, View.DIALOG]
+        views = [
+            self._view,
+            View.ANYWHERE,
+            View.TABLE if self._view in {View.VMS, View.LIST} else View.PANE,
+            View.DIALOG,
+        ]
         lines: list[Line] = []
         for view in views:
             lines += [line(Span(str(view).upper(), Tone.ACCENT)), *self._keys(view), line()]

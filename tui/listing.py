@@ -1,0 +1,43 @@
+"""What one kind of rows is: its columns, what stands in them, how it sorts, filters and is kept up to date."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from hypersdk.kube.cache import Cache
+from hypersdk.model.base import Resource
+from tui.cells import Cells, Column, Key, SortKey
+from tui.feed import Changes, Feed
+from tui.glyphs import Glyphs
+
+R = TypeVar("R", bound=Resource)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What beside the object goes into its row."""
+
+    feed: Feed
+    now: datetime
+    glyphs: Glyphs
+    all_namespaces: bool
+
+
+@dataclass(frozen=True)
+class Listing(Generic[R]):
+    """One kind of rows."""
+
+    word: str
+    """What the rows are called: `VMs`."""
+    columns: Callable[[bool], tuple[Column, ...]]
+    """The columns; True when the rows are of all namespaces."""
+    cells: Callable[[R, Sight], Cells]
+    sorts: Mapping[str, Callable[[R], SortKey]]
+    """By the ids of columns; a row's name breaks ties."""
+    wanted: Callable[[str], Callable[[R], bool]]
+    """A test for rows from what was typed into the filter."""
+    cache: Callable[[Feed], Cache[R]]
+    moved: Callable[[Changes], frozenset[Key]]
+    sort: str = "name"
+    descending: bool = False

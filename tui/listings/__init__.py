@@ -1,0 +1,1 @@
+"""The kinds of rows that the console lists, a file each."""

@@ -1,0 +1,24 @@
+"""The rows of the VM list."""
+
+from typing import Final
+
+from hypersdk.model.virtualmachine import VirtualMachine
+from tui.cells import Cells
+from tui.columns import SORTS, cells, columns
+from tui.filter import wanted
+from tui.listing import Listing, Sight
+
+
+def _cells(vm: VirtualMachine, sight: Sight) -> Cells:
+    return cells(vm, sight.feed.pending(vm.key), sight.now, sight.glyphs, sight.all_namespaces)
+
+
+VMS: Final = Listing(
+    word="VMs",
+    columns=columns,
+    cells=_cells,
+    sorts=SORTS,
+    wanted=wanted,
+    cache=lambda feed: feed.vms,
+    moved=lambda changes: changes.vms,
+)
