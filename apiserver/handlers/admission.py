@@ -14,6 +14,7 @@ from apiserver.registry.resource import ResourceType
 from apiserver.schema.defaulting import apply_defaults
 from apiserver.schema.fields import invalid_value
 from apiserver.schema.pruning import prune
+from apiserver.schema.rules import broken_rules
 from apiserver.schema.validation import go_kind, validate
 from hypersdk.model.base import JsonObject
 
@@ -188,7 +189,7 @@ def check_new(call: Call, obj: JsonObject) -> None:
     rules = call.resource.rules
     errors = [
         *check_metadata(obj, rules.name_problems),
-        *_schema_errors(call.resource, obj),
+        *_schema_errors(call.resource, obj, None),
         *rules.check(obj, None),
     ]
     _refuse(call, obj, errors)
@@ -200,7 +201,7 @@ def check_update(call: Call, obj: JsonObject, old: JsonObject) -> None:
     """422 with everything that is wrong with an update."""
     errors = [
         *check_metadata_update(obj, old),
-        *_schema_errors(call.resource, obj),
+        *_schema_errors(call.resource, obj, old),
         *call.resource.rules.check(obj, old),
     ]
     _refuse(call, obj, errors)
@@ -208,8 +209,11 @@ def check_update(call: Call, obj: JsonObject, old: JsonObject) -> None:
         call.warnings.extend(finalizer_warnings(obj, old))
 
 
-def _schema_errors(resource: ResourceType, obj: JsonObject) -> list[FieldError]:
-    return [] if resource.rules.is_typed else validate(obj, resource.schema)
+def _schema_errors(resource: ResourceType, obj: JsonObject, old: JsonObject | None) -> list[FieldError]:
+    if resource.rules.is_typed:
+        return []
+    found = validate(obj, resource.schema, old=[] if old is None else [old])
+    return found + (broken_rules(obj, resource.schema, old, found) if resource.has_rules else [])
 
 
 def _refuse(call: Call, obj: JsonObject, errors: list[FieldError]) -> None:

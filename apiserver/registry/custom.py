@@ -4,6 +4,7 @@ from copy import deepcopy
 
 from apiserver.document import child, items, made_child, objects, text
 from apiserver.registry.resource import ResourceType, Rules, TableColumn
+from apiserver.schema.rules import has_rules
 from apiserver.tables.columns import PrinterColumn, custom_layout
 from apiserver.tables.jsonpath import BadPath, compiled
 from hypersdk.model.base import JsonObject
@@ -25,6 +26,7 @@ def _resource(spec: JsonObject, version: JsonObject, stored: str) -> ResourceTyp
     names = child(spec, "names")
     has_status = "status" in child(version, "subresources")
     plural, group = text(names, "plural"), text(spec, "group")
+    schema = _schema(version)
     return ResourceType(
         group=group,
         version=text(version, "name"),
@@ -37,7 +39,8 @@ def _resource(spec: JsonObject, version: JsonObject, stored: str) -> ResourceTyp
         short_names=_strings(names, "shortNames"),
         categories=_strings(names, "categories"),
         verbs=CUSTOM_VERBS,
-        schema=_schema(version),
+        schema=schema,
+        has_rules=has_rules(schema),
         storage_version=stored,
         has_status=has_status,
         subresources=_STATUS if has_status else (),

@@ -6,6 +6,7 @@ from datetime import datetime
 from apiserver.document import child, items, made_child, objects, text
 from apiserver.refusal import FieldError
 from apiserver.schema import fields
+from apiserver.schema.rules import uncompiled
 from hypersdk.model.base import JsonObject, rfc3339
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
@@ -84,7 +85,8 @@ def _versions(new: JsonObject) -> Iterator[FieldError]:
 
 
 def _structural(schema: JsonObject, path: str, *, is_root: bool = False) -> Iterator[FieldError]:
-    """Every node states its type."""
+    """Every node states its type, and its rules are CEL."""
+    yield from uncompiled(schema, path)
     for name, field in child(schema, "properties").items():
         if isinstance(field, dict):
             yield from _structural(field, f"{path}.properties[{name}]")

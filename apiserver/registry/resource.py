@@ -83,6 +83,8 @@ class ResourceType:
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = READ_WRITE
     schema: JsonObject = field(default_factory=dict)
+    has_rules: bool = False
+    """The schema has CEL rules."""
     storage_version: str = ""
     has_status: bool = False
     subresources: tuple[tuple[str, tuple[str, ...]], ...] = ()

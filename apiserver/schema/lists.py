@@ -1,6 +1,6 @@
 """Is a member of a list there twice? `x-kubernetes-list-type` says what "the same member" means."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
@@ -30,6 +30,15 @@ def map_key(member: JsonValue, names: list[str], schema: JsonObject) -> JsonObje
         for name in names
         if name in member or "default" in child(properties, name)
     }
+
+
+def before(member: JsonValue, schema: JsonObject, old: Sequence[JsonValue]) -> list[JsonValue]:
+    """What stood in the old list (if there is one) for that member; only members of a map list can be told apart."""
+    if schema.get("x-kubernetes-list-type") != "map" or not old or not isinstance(old[0], list):
+        return []
+    names = [name for name in items(schema, "x-kubernetes-list-map-keys") if isinstance(name, str)]
+    key = map_key(member, names, schema)
+    return [one for one in old[0] if map_key(one, names, schema) == key][:1]
 
 
 def _repeated(members: list[tuple[JsonValue, JsonValue]], path: str) -> Iterator[FieldError]:

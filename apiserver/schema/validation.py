@@ -1,6 +1,6 @@
 """Does a document follow its structural schema? The answers are worded as the Kubernetes API words them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import JsonValue
 
@@ -8,19 +8,23 @@ from apiserver.document import child, items, objects, text
 from apiserver.refusal import FieldError
 from apiserver.schema import fields
 from apiserver.schema.formats import go_pattern, matches_format
-from apiserver.schema.lists import repeated_members
+from apiserver.schema.lists import before, repeated_members
 from hypersdk.model.base import JsonObject
 
 _RANGES = {"int32": range(-(2**31), 2**31), "int64": range(-(2**63), 2**63)}
 
 
-def validate(value: JsonValue, schema: JsonObject, path: str = "") -> list[FieldError]:
-    """Every way in which the value breaks its schema."""
-    return list(_check(value, schema, path))
+_Old = Sequence[JsonValue]
+"""The value that stood there before, or nothing."""
 
 
-def _check(value: JsonValue, schema: JsonObject, path: str) -> Iterator[FieldError]:
-    if value is None and schema.get("nullable") is True:
+def validate(value: JsonValue, schema: JsonObject, path: str = "", old: _Old = ()) -> list[FieldError]:
+    """Every way in which the value breaks its schema; what is as it was (`old`) is not held against an update."""
+    return list(_check(value, schema, path, old))
+
+
+def _check(value: JsonValue, schema: JsonObject, path: str, old: _Old) -> Iterator[FieldError]:
+    if (value is None and schema.get("nullable") is True) or (old and old[0] == value):
         return
     mismatch = _type_error(value, schema, path)
     if mismatch:
@@ -34,9 +38,9 @@ def _check(value: JsonValue, schema: JsonObject, path: str) -> Iterator[FieldErr
         case int() | float():
             yield from _number(value, schema, path)
         case list():
-            yield from _array(value, schema, path)
+            yield from _array(value, schema, path, old)
         case dict():
-            yield from _object(value, schema, path)
+            yield from _object(value, schema, path, old)
     yield from _enum(value, schema, path)
     for keyword, combine in _COMBINATIONS.items():
         if keyword in schema:
@@ -123,7 +127,7 @@ def _string(value: str, schema: JsonObject, path: str) -> Iterator[FieldError]:
         yield FieldError("FieldValueTypeInvalid", path, detail)
 
 
-def _array(value: list[JsonValue], schema: JsonObject, path: str) -> Iterator[FieldError]:
+def _array(value: list[JsonValue], schema: JsonObject, path: str, old: _Old) -> Iterator[FieldError]:
     fewest, most = _limit(schema, "minItems"), _limit(schema, "maxItems")
     if fewest is not None and len(value) < fewest:
         yield fields.invalid_value(path, len(value), f"{path} in body should have at least {int(fewest)} items")
@@ -132,11 +136,11 @@ def _array(value: list[JsonValue], schema: JsonObject, path: str) -> Iterator[Fi
     member_schema = schema.get("items")
     if isinstance(member_schema, dict):
         for index, member in enumerate(value):
-            yield from _check(member, member_schema, f"{path}[{index}]")
+            yield from _check(member, member_schema, f"{path}[{index}]", before(member, schema, old))
     yield from repeated_members(value, schema, path)
 
 
-def _object(value: JsonObject, schema: JsonObject, path: str) -> Iterator[FieldError]:
+def _object(value: JsonObject, schema: JsonObject, path: str, old: _Old) -> Iterator[FieldError]:
     fewest, most = _limit(schema, "minProperties"), _limit(schema, "maxProperties")
     if fewest is not None and len(value) < fewest:
         yield fields.invalid_value(path, len(value), f"{path} in body should have at least {int(fewest)} properties")
@@ -147,10 +151,12 @@ def _object(value: JsonObject, schema: JsonObject, path: str) -> Iterator[FieldE
             yield fields.required(fields.joined(path, name))
     properties = child(schema, "properties")
     others = schema.get("additionalProperties")
+    past = old[0] if old and isinstance(old[0], dict) else {}
     for name, member in value.items():
         member_schema = properties.get(name, others)
         if isinstance(member_schema, dict):
-            yield from _check(member, member_schema, fields.joined(path, name))
+            then = [past[name]] if name in past else []
+            yield from _check(member, member_schema, fields.joined(path, name), then)
 
 
 def _enum(value: JsonValue, schema: JsonObject, path: str) -> Iterator[FieldError]:

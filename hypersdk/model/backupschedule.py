@@ -1,6 +1,8 @@
 """BackupSchedule: backups made at set times."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
 
 from hypersdk.model.backupjob import (
     BackupCarbon,
@@ -14,6 +16,18 @@ from hypersdk.model.backupjob import (
     SourceFields,
 )
 from hypersdk.model.base import Condition, JsonObject, Model, Resource, Time
+from hypersdk.model.cron import CRON_PATTERN
+from hypersdk.model.rules import Rule, one_at_most, rules, written
+
+_CRON = written(
+    CRON_PATTERN,
+    "write five cron fields (minute hour day month weekday) of lists, ranges, steps and names, such as "
+    "'0 2 * * *' or '*/15 8-18 * * mon-fri', or a word such as @daily",
+)
+_NO_RANGE_BACKWARDS = Rule(
+    "self.findAll('[0-9]{1,2}-[0-9]{1,2}').all(range, int(range.split('-')[0]) <= int(range.split('-')[1]))",
+    "write a range from the lower to the higher number, such as 8-18",
+)
 
 
 class TemplateSource(SourceFields):
@@ -64,8 +78,26 @@ class VMSelector(Model):
 class BackupScheduleSpec(Model):
     """When, what and where to; either `jobTemplate`, or `vmSelector` with `destination`."""
 
-    schedule: str
-    """Five cron fields."""
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "has(self.jobTemplate) || has(self.vmSelector)",
+                "write what to back up: jobTemplate, or vmSelector with destination",
+                ".vmSelector",
+                "FieldValueRequired",
+            ),
+            Rule(
+                "!has(self.vmSelector) || has(self.destination)",
+                "vmSelector needs destination: write where the backups go",
+                ".destination",
+                "FieldValueRequired",
+            ),
+            one_at_most("jobTemplate", "vmSelector"),
+        )
+    )
+
+    schedule: Annotated[str, Field(json_schema_extra=rules(_CRON, _NO_RANGE_BACKWARDS, maxLength=256))]
+    """Five cron fields, or a word such as `@daily`."""
     timezone: str = "UTC"
     suspend: bool = False
     concurrency_policy: Literal["Allow", "Forbid", "Replace"] = "Forbid"

@@ -4,10 +4,14 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from hypersdk.model import rules
 from hypersdk.model.base import JsonObject, Resource
 from hypersdk.model.kinds import Column, Kind
 
-_KEPT = ("type", "format", "pattern", "enum", "minimum", "maximum", "default", "description")
+_KEPT = (
+    *("type", "format", "pattern", "enum", "minimum", "maximum", "default", "description"),
+    *("minLength", "maxLength", "maxItems", rules.KEYWORD),
+)
 
 
 def crd(kind: Kind[Resource]) -> JsonObject:
@@ -24,6 +28,7 @@ def crd(kind: Kind[Resource]) -> JsonObject:
                 "plural": kind.plural,
                 "singular": kind.singular,
                 "shortNames": list(kind.short_names),
+                "categories": list(kind.categories),
             },
             "scope": "Namespaced" if kind.namespaced else "Cluster",
             "versions": [_version(kind)],

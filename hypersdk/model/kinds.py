@@ -41,6 +41,7 @@ class Kind(Generic[R]):
     plural: str
     namespaced: bool = True
     short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ("hypersdk",)
     columns: tuple[Column, ...] = ()
     selectable: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 MEMORY_PATTERN: Final = r"^[0-9]+[KMGT]i$"
+POSITIVE_MEMORY_PATTERN: Final = r"^0*[1-9][0-9]*[KMGT]i$"
 DURATION_PATTERN: Final = r"^[0-9]+(s|m|h)$"
 MAC_PATTERN: Final = r"^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$"
 BANDWIDTH_PATTERN: Final = r"^[0-9]+[KMG]?bps$"

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from hypersdk.model.backupjob import Credentials, DiskFormat, JobPhase, JobProgress, Provider
 from hypersdk.model.base import Condition, Model, Resource, Time
+from hypersdk.model.rules import Rule, rules
 
 
 class BackupJobRef(Model):
@@ -17,6 +18,17 @@ class BackupJobRef(Model):
 
 class RestoreSource(Model):
     """Where the backup is."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "self.type != 'backup-ref' || (has(self.backupJobRef) && has(self.backupJobRef.name))",
+                "the source backup-ref needs backupJobRef: write the name of a BackupJob",
+                ".backupJobRef",
+                "FieldValueRequired",
+            )
+        )
+    )
 
     type: Literal["s3", "azure-blob", "gcs", "local", "nfs", "backup-ref"]
     bucket: str | None = None

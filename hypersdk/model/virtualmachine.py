@@ -4,13 +4,25 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from hypersdk.model.base import Condition, JsonObject, Model, Resource, Time
-from hypersdk.model.quantity import DURATION_PATTERN, MAC_PATTERN, MEMORY_PATTERN
+from hypersdk.model.quantity import DURATION_PATTERN, MAC_PATTERN, MEMORY_PATTERN, POSITIVE_MEMORY_PATTERN
+from hypersdk.model.rules import Rule, one_at_most, rules, written, your_own_name
 
-Memory = Annotated[str, Field(pattern=MEMORY_PATTERN)]
-Duration = Annotated[str, Field(pattern=DURATION_PATTERN)]
+_SIZE = written(POSITIVE_MEMORY_PATTERN, "write a whole number above zero with Ki, Mi, Gi or Ti, such as 512Mi or 8Gi")
+_TIME = written(DURATION_PATTERN, "write a whole number with s, m or h, such as 30s, 10m or 2h")
+_MAC = written(MAC_PATTERN, "write six bytes in hexadecimal, such as 52:54:00:12:34:56")
+_DISKS_NEVER_SHRINK = Rule(
+    "self.all(new, oldSelf.all(old, old.name != new.name || !isQuantity(new.size) || "
+    "quantity(new.size).compareTo(quantity(old.size)) >= 0))",
+    "a disk cannot shrink: write the size it has, or a larger one",
+)
+
+Memory = Annotated[str, Field(pattern=MEMORY_PATTERN, json_schema_extra=rules(_SIZE, maxLength=24))]
+Duration = Annotated[str, Field(pattern=DURATION_PATTERN, json_schema_extra=rules(_TIME, maxLength=24))]
+Mac = Annotated[str, Field(pattern=MAC_PATTERN, json_schema_extra=rules(_MAC, maxLength=17))]
+ItemName = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 63})]
 Cpus = Annotated[int, Field(ge=1, le=128)]
 
 
@@ -37,19 +49,37 @@ class ConditionType(StrEnum):
     NETWORK_READY = "NetworkReady"
 
 
+class Checksum(Model):
+    """The digest that the fetched image must have."""
+
+    type: Literal["md5", "sha256", "sha512"] | None = None
+    value: str | None = None
+
+
+class SecretRef(Model):
+    """A Secret of the same namespace."""
+
+    name: str | None = None
+
+
 class DiskSource(Model):
     """Where a disk's first content comes from."""
+
+    model_config = ConfigDict(json_schema_extra=rules(one_at_most("pvc", "http", "s3", "containerDisk")))
 
     pvc: str | None = None
     http: str | None = None
     s3: str | None = None
     container_disk: str | None = None
+    checksum: Checksum | None = None
+    secret_ref: SecretRef | None = None
+    """Credentials of the object store, as in `image.secretRef`."""
 
 
 class Disk(Model):
     """One disk of the VM."""
 
-    name: str
+    name: ItemName
     size: Memory
     storage_class: str = "standard"
     boot_order: Annotated[int, Field(ge=1)] | None = None
@@ -60,17 +90,28 @@ class Disk(Model):
 class Network(Model):
     """One network interface of the VM."""
 
-    name: str
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "self.type != 'multus' || (has(self.multusNetworkName) && self.multusNetworkName != '')",
+                "a multus network needs multusNetworkName: write its NetworkAttachmentDefinition",
+                ".multusNetworkName",
+                "FieldValueRequired",
+            )
+        )
+    )
+
+    name: ItemName
     type: Literal["pod-network", "multus", "bridge"] = "pod-network"
     multus_network_name: str | None = None
     """The NetworkAttachmentDefinition of a `multus` network, the host bridge of a `bridge` one."""
-    mac_address: Annotated[str, Field(pattern=MAC_PATTERN)] | None = None
+    mac_address: Mac | None = None
 
 
 class NamespacedRef(Model):
     """A reference by name; a namespace other than the object's own is refused."""
 
-    name: str
+    name: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 253})]
     namespace: str | None = None
 
 
@@ -81,26 +122,17 @@ class TemplateRef(Model):
     namespace: str | None = None
 
 
-class Checksum(Model):
-    """The digest that the fetched image must have."""
-
-    type: Literal["md5", "sha256", "sha512"] | None = None
-    value: str | None = None
-
-
 class Image(Model):
     """The source of the root disk."""
+
+    model_config = ConfigDict(json_schema_extra=rules(one_at_most("source", "templateRef")))
 
     source: str | None = None
     """A URL (`file://`, `http(s)://`, `s3://`) or a short name from the catalogue such as `ubuntu:22.04`."""
     template_ref: TemplateRef | None = None
     checksum: Checksum | None = None
-
-
-class SecretRef(Model):
-    """A Secret of the same namespace."""
-
-    name: str | None = None
+    secret_ref: SecretRef | None = None
+    """A Secret with the credentials of an `s3://` source: accessKeyId, secretAccessKey, endpoint, region."""
 
 
 class CloudInit(Model):
@@ -115,7 +147,7 @@ class CarbonAware(Model):
     """When and where the VM may run, by carbon intensity."""
 
     enabled: bool = False
-    max_intensity: int | None = None
+    max_intensity: Annotated[int, Field(json_schema_extra={"minimum": 0})] | None = None
     """Grams of CO2 per kWh."""
     prefer_green_energy: bool = True
     zone: str | None = None
@@ -123,6 +155,16 @@ class CarbonAware(Model):
 
 class Firmware(Model):
     """What the VM boots with."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!self.secureBoot || self.bootloader == 'uefi'",
+                "secureBoot needs UEFI: write bootloader: uefi, or secureBoot: false",
+                ".bootloader",
+            )
+        )
+    )
 
     bootloader: Literal["bios", "uefi"] = "bios"
     secure_boot: bool = False
@@ -140,14 +182,14 @@ class HighAvailability(Model):
     enabled: bool = False
     restart_policy: Literal["Always", "OnFailure", "Never"] = "Always"
     restart_delay: Duration = "30s"
-    max_restarts: int = 3
+    max_restarts: Annotated[int, Field(json_schema_extra={"minimum": 0})] = 3
     eviction_strategy: Literal["LiveMigrate", "Shutdown", "None"] = "LiveMigrate"
 
 
 class Gpu(Model):
     """GPUs of one model, given to this VM alone."""
 
-    name: str
+    name: ItemName
     count: Annotated[int, Field(ge=1)] = 1
 
 
@@ -160,11 +202,25 @@ class Devices(Model):
 class VirtualMachineSpec(Model):
     """What is wanted."""
 
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.firmware) || !self.firmware.secureBoot || self.machineType == 'q35'",
+                "secureBoot needs the machine q35: write machineType: q35, or secureBoot: false",
+                ".machineType",
+            )
+        )
+    )
+
     cpus: Cpus
     memory: Memory
     running: bool = True
-    disks: list[Disk] | None = None
-    networks: list[Network] | None = None
+    disks: Annotated[
+        list[Disk] | None, Field(json_schema_extra=rules(your_own_name("disk"), _DISKS_NEVER_SHRINK, maxItems=32))
+    ] = None
+    networks: Annotated[list[Network] | None, Field(json_schema_extra=rules(your_own_name("network"), maxItems=32))] = (
+        None
+    )
     image: Image | None = None
     cloud_init: CloudInit | None = None
     node_selector: dict[str, str] | None = None
@@ -235,6 +291,14 @@ class ImageProgress(Model):
     bytes_per_second: Annotated[int, Field(json_schema_extra={"format": "int64"})] | None = None
 
 
+class LastReset(Model):
+    """When the guest was last seen to be reset while its QEMU went on, and by what."""
+
+    time: Time
+    reason: str
+    """`GuestRebooted` or `WatchdogReset`, as in the Event."""
+
+
 class VirtualMachineStatus(Model):
     """What was observed."""
 
@@ -251,6 +315,7 @@ class VirtualMachineStatus(Model):
     image_progress: ImageProgress | None = None
     creation_timestamp: Time | None = None
     start_time: Time | None = None
+    last_reset: LastReset | None = None
     carbon_intensity: float | None = None
 
 

@@ -3,10 +3,11 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from hypersdk.model.base import Condition, JsonObject, Model, Resource, Time
 from hypersdk.model.quantity import BANDWIDTH_PATTERN
+from hypersdk.model.rules import Rule, rules, unchanging, written
 from hypersdk.model.virtualmachine import Cpus, Duration, Memory, NamespacedRef
 
 
@@ -30,10 +31,28 @@ OperationName = Literal[
 ]
 
 
+_BANDWIDTH = written(BANDWIDTH_PATTERN, "write a whole number with bps, Kbps, Mbps or Gbps, such as 100Mbps")
+_TARGET_NAME = written(
+    "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+    "write lower case letters, digits and '-', such as web-2: it becomes the name of a VM",
+)
+
+
 class CloneSpec(Model):
     """Where a clone goes and how it is made."""
 
-    target_name: str | None = None
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!self.linkedClone || (has(self.targetName) && self.targetName != '')",
+                "a linked clone needs targetName: write the name of the new VM",
+                ".targetName",
+                "FieldValueRequired",
+            )
+        )
+    )
+
+    target_name: Annotated[str, Field(json_schema_extra=rules(_TARGET_NAME, maxLength=253))] | None = None
     target_namespace: str | None = None
     linked_clone: bool = False
     start_after_clone: bool = False
@@ -45,7 +64,9 @@ class MigrateSpec(Model):
 
     target_node: str | None = None
     live: bool = True
-    bandwidth: Annotated[str, Field(pattern=BANDWIDTH_PATTERN)] | None = None
+    bandwidth: (
+        Annotated[str, Field(pattern=BANDWIDTH_PATTERN, json_schema_extra=rules(_BANDWIDTH, maxLength=24))] | None
+    ) = None
     auto_converge: bool = True
     post_copy: bool = False
 
@@ -70,14 +91,38 @@ class SnapshotSpec(Model):
 class RestoreSpec(Model):
     """The snapshot that the VM returns to."""
 
-    snapshot_name: str | None = None
+    snapshot_name: Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 253})] | None = None
+
+
+def _needs(operation: OperationName, field: str, example: str, cel: str = "") -> Rule:
+    """That operation cannot do without that field."""
+    given = " && ".join(("has(self." + ".".join(field.split(".")[: n + 1]) + ")") for n in range(len(field.split("."))))
+    return Rule(
+        f"self.operation != '{operation}' || ({cel or given})",
+        f"the operation {operation} needs {field}: write {example}",
+        f".{field}",
+        "FieldValueRequired",
+    )
+
+
+_RESIZES = "has(self.resizeSpec) && (has(self.resizeSpec.cpus) || has(self.resizeSpec.memory))"
 
 
 class VMOperationSpec(Model):
     """What to do, and to which VM of the same namespace."""
 
-    vm_ref: NamespacedRef
-    operation: OperationName
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            _needs("clone", "cloneSpec.targetName", "the name of the new VM"),
+            _needs("migrate", "migrateSpec", "migrateSpec: {} to let a node be chosen, or a targetNode in it"),
+            _needs("snapshot", "snapshotSpec", "snapshotSpec: {} for a name made up, or a name in it"),
+            _needs("resize", "resizeSpec", "cpus, memory or both in it", _RESIZES),
+            _needs("restore", "restoreSpec.snapshotName", "the name of one of the VM's snapshots"),
+        )
+    )
+
+    vm_ref: Annotated[NamespacedRef, Field(json_schema_extra=rules(unchanging("VMOperation")))]
+    operation: Annotated[OperationName, Field(json_schema_extra=rules(unchanging("VMOperation")))]
     force: bool = False
     clone_spec: CloneSpec | None = None
     migrate_spec: MigrateSpec | None = None

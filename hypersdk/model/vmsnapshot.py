@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hypersdk.model.base import Condition, Model, Resource, Time
+from hypersdk.model.rules import rules, unchanging
 from hypersdk.model.virtualmachine import NamespacedRef
 
 Positive = Annotated[int, Field(ge=1)]
@@ -29,7 +30,7 @@ class SnapshotDestination(Model):
 class VMSnapshotSpec(Model):
     """What to keep, of which VM."""
 
-    vm_ref: NamespacedRef
+    vm_ref: Annotated[NamespacedRef, Field(json_schema_extra=rules(unchanging("VMSnapshot")))]
     include_memory: bool = False
     quiesce: bool = True
     description: str | None = None
