@@ -68,7 +68,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         await asyncio.to_thread(places.make)
         images = await stack.enter_async_context(Images(places.images, settings.limits))
         sampler = Sampler(hypervisor)
-        consoles = Consoles(hypervisor, lambda uuid: _phase(controller, uuid))
+        consoles = Consoles(hypervisor, lambda uuid: _phase(controller, uuid), log_of=places.log_of)
         recorder = Recorder(client, COMPONENT, settings.node)
         storage = NodeStorage(places, images, client, settings)
         controller = NodeController(settings, Neighbours(client, hypervisor, storage, consoles, sampler, recorder))
@@ -86,7 +86,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             group.create_task(consoles.run())
             group.create_task(sampler.run())
             group.create_task(gateway.run())
-            group.create_task(_wake_consoles(hypervisor, consoles))
+            group.create_task(_wake(hypervisor, consoles, sampler))
             group.create_task(controller.run())
             group.create_task(_stand(settings, client, controller, recorder))
             group.create_task(_announce(controller, gateway, ready))
@@ -110,9 +110,10 @@ async def _announce(controller: NodeController, gateway: Gateway, ready: Callabl
     ready()
 
 
-async def _wake_consoles(hypervisor: Hypervisor, consoles: Consoles) -> None:
+async def _wake(hypervisor: Hypervisor, consoles: Consoles, sampler: Sampler) -> None:
     async for event in hypervisor.events():
         consoles.wake(event.uuid)
+        sampler.moved()
 
 
 def _phase(controller: NodeController, uuid: str) -> str:

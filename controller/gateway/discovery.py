@@ -11,6 +11,7 @@ _KINDS = {
     "console": "VirtualMachineConsole",
     "metrics": "VirtualMachineMetrics",
     "log": "VirtualMachineLog",
+    "screenshot": "VirtualMachineScreenshot",
     "portforward": "VirtualMachinePortForward",
 }
 _VERSIONED: JsonObject = {"groupVersion": SUBRESOURCES, "version": VERSION}

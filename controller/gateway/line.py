@@ -2,29 +2,38 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
 from controller.gateway.keyboard import Keyboard
+from controller.gateway.marks import Mark
 from controller.gateway.ring import CAPACITY, Ring
 from controller.gateway.seam import PROOF, Repeats
 from controller.gateway.serial_log import Place, SerialLog
 from controller.gateway.splice import Seen, Splice, splice
 from controller.gateway.words import note
-from controller.hypervisor.port import DomainState, Hypervisor, ObservedDomain, SerialConsole
+from controller.hypervisor.port import ConsoleDevice, DomainState, Hypervisor, ObservedDomain, SerialConsole
 from hypersdk.errors import Terminal, Transient
 
 _log = logging.getLogger(__name__)
 SETTLE_S = 0.3
 """How long to wait for a stream to repeat what the log has already."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.1, 5.0
+LAG = 64 * 1024
+"""By how much virtlogd's file may be behind what a client has seen."""
 
 
 class SerialLine:
-    """The only reader of one domain's serial port, over every end of it: power-off, libvirtd's, our own."""
+    """The only reader of one port of a domain, over every end of it: power-off, libvirtd's, our own."""
 
     def __init__(
-        self, uuid: str, hypervisor: Hypervisor, heard: Callable[[], None], changed: Callable[[], None]
+        self,
+        uuid: str,
+        device: ConsoleDevice,
+        hypervisor: Hypervisor,
+        heard: Callable[[], None],
+        changed: Callable[[], None],
     ) -> None:
         self.ring = Ring()
         self.log = SerialLog()
@@ -35,7 +44,11 @@ class SerialLine:
         """Why the port could not be opened, or the domain not be seen; empty when all is well."""
         self.has_spoken = False
         """Whether this boot wrote anything yet."""
+        self.is_joined = False
+        """Whether the history has begun: with what the log has, if there is one."""
+        self._epoch = secrets.token_hex(8)
         self._uuid = uuid
+        self._device: ConsoleDevice = device
         self._hypervisor = hypervisor
         self._heard = heard
         self._changed = changed
@@ -59,6 +72,22 @@ class SerialLine:
             self._tried.clear()
             self._wake.set()
             await self._tried.wait()
+
+    def mark(self, place: int) -> Mark:
+        """A place in the ring as a client may come back to it."""
+        log = self._seen.place
+        there = Place(log.inode, log.offset - (self.ring.end - place)) if log else None
+        return Mark(self._epoch, place, there)
+
+    async def find(self, mark: Mark) -> int | None:
+        """Where in the ring a client goes on, before its start when that is gone; None when nobody can tell."""
+        if mark.epoch == self._epoch:
+            return mark.place if mark.place <= self.ring.end else None
+        tail = await asyncio.to_thread(self.log.tail, 0)
+        there, ours = tail.index(mark.log), tail.index(self._seen.place)
+        if there is None or ours is None or there > ours + LAG:
+            return None
+        return min(self.ring.end + there - ours, self.ring.end)
 
     async def run(self) -> None:
         """Keep the port open and read it, until cancelled."""
@@ -105,7 +134,7 @@ class SerialLine:
         """Open the port and take what the log has; None when it cannot be opened now."""
         before = await asyncio.to_thread(self.log.end)
         try:
-            self._port = await self._hypervisor.open_console(self._uuid)
+            self._port = await self._hypervisor.open_console(self._uuid, self._device)
         except (Transient, Terminal) as error:
             await self.look(str(error))
             repeats = None
@@ -133,6 +162,9 @@ class SerialLine:
             self.ring.append(note("some output is missing here"))
         self._keep(joint.output)
         self._seen = Seen(self._seen.end, joint.place)
+        if not self.is_joined:
+            self.is_joined = True
+            self._changed()
         return joint
 
     async def _catch_up(self) -> None:

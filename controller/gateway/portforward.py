@@ -63,10 +63,10 @@ def _is_own(address: str) -> bool:
         return bool(probe.getsockname()[0] == address)
 
 
-async def forward(ws: web.WebSocketResponse, pipe: Pipe) -> None:
-    """Carry bytes both ways until one side ends; then the client is let go, and the caller closes the pipe."""
+async def forward(ws: web.WebSocketResponse, pipe: Pipe, carried: list[int]) -> None:
+    """Carry bytes both ways until one side ends; the caller closes the pipe. Counts those to and from the client."""
     reader, writer = pipe
-    await either(_to_client(reader, ws), _to_guest(ws, writer))
+    await either(_to_client(reader, ws, carried), _to_guest(ws, writer, carried))
     await ws.close(message=b"the guest closed the connection")
 
 
@@ -79,19 +79,21 @@ async def either(one: Coroutine[None, None, None], other: Coroutine[None, None, 
             task.cancel()
 
 
-async def _to_guest(ws: web.WebSocketResponse, writer: asyncio.StreamWriter) -> None:
+async def _to_guest(ws: web.WebSocketResponse, writer: asyncio.StreamWriter, carried: list[int]) -> None:
     try:
         async for message in ws:
             if message.type is WSMsgType.BINARY:
+                carried[1] += len(message.data)
                 writer.write(message.data)
                 await writer.drain()
     except ConnectionError:
         return  # the guest closed it
 
 
-async def _to_client(reader: asyncio.StreamReader, ws: web.WebSocketResponse) -> None:
+async def _to_client(reader: asyncio.StreamReader, ws: web.WebSocketResponse, carried: list[int]) -> None:
     try:
         while data := await reader.read(CHUNK):
+            carried[0] += len(data)
             await ws.send_bytes(data)
     except ConnectionError:
         return  # either side is gone: the same end

@@ -1,31 +1,36 @@
-"""What does each subresource of a VM answer: console, metrics, log, portforward?"""
+"""What does each subresource of a VM answer: console, metrics, log, screenshot, portforward?"""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import cast
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSMsgType, web
 from aiohttp.typedefs import Handler
 
-from controller.gateway.access import Access, Caller, Verb, Wish, caller_of
+from controller.gateway import audit
+from controller.gateway.access import Access, Verb
+from controller.gateway.audit import Visit
 from controller.gateway.console import Console
-from controller.gateway.consoles import Consoles
+from controller.gateway.consoles import DEVICES, Consoles
+from controller.gateway.door import Door
+from controller.gateway.marks import Mark
 from controller.gateway.portforward import Dial, dial_guest, either, forward
+from controller.gateway.query import bad, choice, number, wants_socket
 from controller.gateway.sampler import Sampler
-from controller.gateway.session import Session
-from controller.gateway.targets import Lookup, Target, target_here
-from controller.hypervisor.port import Hypervisor
-from hypersdk.errors import ApiError, Forbidden, Invalid, NotFound
-from hypersdk.kube.streams import ConsoleState, Mode, SubResource, stream_path
+from controller.gateway.session import Guest, Session
+from controller.gateway.sockets import MOST_OPEN, Sockets, send_all, until_gone
+from controller.gateway.targets import Lookup, Target, elsewhere
+from controller.gateway.text_log import follow
+from controller.hypervisor.port import ConsoleDevice, Hypervisor
+from hypersdk.errors import NotFound
+from hypersdk.kube.streams import ConsoleState, Device, Mode, SubResource, stream_path
 from hypersdk.model.metrics import Metrics
 
-HEARTBEAT_S = 30.0
-LARGEST_FRAME = 1024 * 1024
 LONGEST_CONTROL = 1024
 MOST_LOG_LINES = 10_000
-MOST_OPEN = 1024
-"""WebSockets at a time; each costs this process some 100 KiB."""
+LOG_SOURCES = ("qemu", *DEVICES)
 
 
 @dataclass
@@ -42,7 +47,11 @@ class Streams:
     """Common names of the front proxies that may call over TLS; empty: any with a certificate of the client CA."""
     dial: Dial = dial_guest
     most_open: int = MOST_OPEN
-    _open: set[web.WebSocketResponse] = field(default_factory=set)
+    sockets: Sockets = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sockets = Sockets(self.most_open)
+        self._door = Door(self.lookup, self.access, self.allowed_names)
 
     def routes(self) -> list[web.RouteDef]:
         """A route for each subresource."""
@@ -50,119 +59,126 @@ class Streams:
             "console": self.console,
             "metrics": self.metrics,
             "log": self.log,
+            "screenshot": self.screenshot,
             "portforward": self.portforward,
         }
         return [web.get(stream_path("{namespace}", "{name}", name), answer) for name, answer in answers.items()]
 
     async def close(self) -> None:
         """Let every client go, with a word that this is not an error."""
-        for ws in list(self._open):
-            await ws.close(code=WSCloseCode.GOING_AWAY, message=b"the node's controller ends")
+        await self.sockets.close()
 
     async def console(self, request: web.Request) -> web.StreamResponse:
-        """WebSocket `?mode=write|watch&history=1|0`; a plain GET answers the history as it is."""
-        mode: Mode = "write" if _choice(request, "mode", ("watch", "write")) == "write" else "watch"
-        with_history = _choice(request, "history", ("1", "0")) == "1"
-        caller, target = await self._admit(request, "console", "update" if mode == "write" else "get")
-        if not _wants_socket(request):
-            return web.Response(body=self.consoles.history(target.uuid), content_type="text/plain", charset="utf-8")
+        """WebSocket `?mode=write|watch&history=1|0&device=…&since=…`; a plain GET answers the history as it is."""
+        mode = cast("Mode", choice(request, "mode", ("watch", "write")))
+        device = _device(request)
+        guest = Guest("", mode, choice(request, "history", ("1", "0")) == "1", _mark(request))
+        visit, target = await self._admit(request, "console", "update" if mode == "write" else "get")
+        visit = replace(visit, device=device, mode=mode)
+        if not wants_socket(request):
+            audit.record("read", visit)
+            body = await self.consoles.history(target.uuid, device)
+            return web.Response(body=body, content_type="text/plain", charset="utf-8")
+        guest = replace(guest, user=visit.caller.user, turned=lambda how, before: _turned(visit, how, before))
         async with (
-            self._socket(request) as ws,
-            self.consoles.session(target.uuid, caller.user, mode, history=with_history) as (console, session),
+            self.sockets.opened(request, "console") as ws,
+            self.consoles.session(target.uuid, guest, device) as (console, session),
         ):
-            await either(_send(ws, _frames(session)), _receive(ws, console, session))
+            with audit.session(visit, lambda: (session.sent, session.typed)):
+                await either(send_all(ws, _frames(session)), _receive(ws, console, session))
             await ws.close(message=b"the VM is gone")
         return ws
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """The samples: JSON by a plain GET, one text frame each over a WebSocket."""
         _, target = await self._admit(request, "metrics", "get")
-        if not _wants_socket(request):
+        if not wants_socket(request):
             samples = self.sampler.history(target.uuid)
             return web.json_response(Metrics(interval_seconds=self.sampler.interval_s, samples=samples).wire())
-        async with self._socket(request) as ws:
-            await either(_send(ws, self._samples(target.uuid)), _end_of(ws))
+        async with self.sockets.opened(request, "metrics") as ws:
+            await either(send_all(ws, self._samples(target.uuid)), until_gone(ws))
         return ws
 
     async def log(self, request: web.Request) -> web.StreamResponse:
-        """The last `?lines=100` of QEMU's own log, as text."""
-        lines = _number(request, "lines", 100, 1, MOST_LOG_LINES)
+        """`?source=qemu|serial0|console1&lines=100`: the last lines as text; a WebSocket goes on with what is added."""
+        source = choice(request, "source", LOG_SOURCES)
+        lines = number(request, "lines", 100, 1, MOST_LOG_LINES)
         _, target = await self._admit(request, "log", "get")
-        domain = await self.hypervisor.observe(target.uuid)
-        if domain is None:
-            raise NotFound("the VM has no domain on this node, and so no log: was it ever started?", 404, "NotFound")
-        text = "".join(f"{line}\n" for line in await self.hypervisor.log_tail(domain.name, lines))
-        return web.Response(text=text, content_type="text/plain")
+        path = await self._log_path(target, source)
+        if not wants_socket(request):
+            async with aclosing(follow(path, lines)) as texts:
+                return web.Response(text=await anext(texts), content_type="text/plain")
+        async with self.sockets.opened(request, "log") as ws:
+            await either(send_all(ws, follow(path, lines)), until_gone(ws))
+        return ws
+
+    async def screenshot(self, request: web.Request) -> web.StreamResponse:
+        """What is on the VM's screen now, as PNG."""
+        visit, target = await self._admit(request, "screenshot", "get")
+        audit.record("read", visit)
+        picture = await self.hypervisor.screenshot(target.uuid)
+        return web.Response(body=picture, content_type="image/png", headers={"Cache-Control": "no-store"})
 
     async def portforward(self, request: web.Request) -> web.StreamResponse:
         """WebSocket `?port=22`: the bytes of one TCP connection to the guest."""
-        port = _number(request, "port", 0, 1, 65535)
-        _, target = await self._admit(request, "portforward", "update", "create")
+        port = number(request, "port", 0, 1, 65535)
+        visit, target = await self._admit(request, "portforward", "update", "create")
         # Before anything else: a client that was refused a WebSocket asks again plainly, to be told why.
         pipe = await self.dial(target.addresses, port)
+        carried = [0, 0]
         try:
-            if not _wants_socket(request):
-                raise _bad("portforward is a WebSocket")
-            async with self._socket(request) as ws:
-                await forward(ws, pipe)
+            if not wants_socket(request):
+                raise bad("portforward is a WebSocket")
+            async with self.sockets.opened(request, "portforward") as ws:
+                with audit.session(replace(visit, device=f"tcp/{port}"), lambda: (carried[0], carried[1])):
+                    await forward(ws, pipe, carried)
         finally:
             pipe[1].close()
         return ws
 
-    async def _admit(self, request: web.Request, subresource: SubResource, *verbs: Verb) -> tuple[Caller, Target]:
-        """Who calls and which VM is meant, once any of the verbs is allowed: nobody else learns whether it exists."""
-        caller = caller_of(request, self.allowed_names)
-        if len(self._open) >= self.most_open:
-            raise ApiError(f"{len(self._open)} streams are open on node {self.node_name}", 429, "TooManyRequests")
-        namespace, name = request.match_info["namespace"], request.match_info["name"]
-        for verb in verbs:
-            if await self.access.allows(caller, Wish(verb, namespace, name, subresource)):
-                return caller, target_here(self.lookup, self.node_name, namespace, name)
-        what = f'virtualmachines/{subresource} of "{name}" in namespace "{namespace}"'
-        raise Forbidden(f'user "{caller.user}" cannot {verbs[0]} {what}', 403, "Forbidden")
+    async def _admit(self, request: web.Request, subresource: SubResource, *verbs: Verb) -> tuple[Visit, Target]:
+        visit, target = await self._door.admit(request, subresource, *verbs)
+        self.sockets.check_room(f"node {self.node_name}")
+        if target.node_name != self.node_name:
+            raise elsewhere(f"VM {visit.wish.namespace}/{visit.wish.name}", target, self.node_name)
+        return visit, target
 
-    @asynccontextmanager
-    async def _socket(self, request: web.Request) -> AsyncIterator[web.WebSocketResponse]:
-        ws = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=LARGEST_FRAME, compress=False)
-        await ws.prepare(request)
-        self._open.add(ws)
-        try:
-            yield ws
-        finally:
-            self._open.discard(ws)
+    async def _log_path(self, target: Target, source: str) -> str:
+        if source != "qemu":
+            return self.consoles.log_path(target.uuid, cast("ConsoleDevice", source))
+        domain = await self.hypervisor.observe(target.uuid)
+        if domain is None:
+            raise NotFound("the VM has no domain on this node, and so no log: was it ever started?", 404, "NotFound")
+        return self.hypervisor.log_path(domain.name)
 
-    async def _samples(self, uuid: str) -> AsyncIterator[str]:
+    async def _samples(self, uuid: str) -> AsyncGenerator[str, None]:
         async with aclosing(self.sampler.subscribe(uuid)) as samples:
             async for sample in samples:
                 yield sample.model_dump_json(by_alias=True)
 
 
-async def _frames(session: Session) -> AsyncIterator[bytes | str]:
+async def _frames(session: Session) -> AsyncGenerator[bytes | str, None]:
     async with aclosing(session.messages()) as messages:
         async for message in messages:
             yield message.model_dump_json(by_alias=True) if isinstance(message, ConsoleState) else message
-
-
-async def _send(ws: web.WebSocketResponse, frames: AsyncIterator[bytes | str]) -> None:
-    """Send every frame; a slow client is waited for here, and by nobody else."""
-    try:
-        async for frame in frames:
-            await (ws.send_str(frame) if isinstance(frame, str) else ws.send_bytes(frame))
-    except ConnectionError:
-        return  # the client is gone
 
 
 async def _receive(ws: web.WebSocketResponse, console: Console, session: Session) -> None:
     async for message in ws:
         if message.type is WSMsgType.BINARY:
             await console.type(session, message.data)
-        elif message.type is WSMsgType.TEXT and _control(message.data) == "take":
+        elif message.type is WSMsgType.TEXT:
+            await _obey(_control(message.data), console, session)
+
+
+async def _obey(control: str, console: Console, session: Session) -> None:
+    match control:
+        case "take":
             await console.take(session)
-
-
-async def _end_of(ws: web.WebSocketResponse) -> None:
-    async for _ in ws:
-        pass  # nothing is expected from there
+        case "give":
+            await console.give(session)
+        case "keep":
+            console.keep(session)
 
 
 def _control(text: str) -> str:
@@ -176,24 +192,16 @@ def _control(text: str) -> str:
     return str(message.get("type", "")) if isinstance(message, dict) else ""
 
 
-def _wants_socket(request: web.Request) -> bool:
-    return request.headers.get("Upgrade", "").lower() == "websocket"
+def _turned(visit: Visit, how: str, before: str) -> None:
+    audit.record("take-over", visit, {"how": how, "from": before})
 
 
-def _choice(request: web.Request, name: str, choices: tuple[str, ...]) -> str:
-    """A query parameter; the first choice when it is not given."""
-    value = request.query.get(name, choices[0])
-    if value not in choices:
-        raise _bad(f"{name} must be one of {', '.join(choices)}")
-    return value
+def _device(request: web.Request) -> Device:
+    return cast("Device", choice(request, "device", DEVICES))
 
 
-def _number(request: web.Request, name: str, default: int, least: int, most: int) -> int:
-    text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) <= 6 and least <= int(text) <= most):
-        raise _bad(f"{name} must be a number from {least} to {most}")
-    return int(text)
-
-
-def _bad(message: str) -> Invalid:
-    return Invalid(message, 400, "BadRequest")
+def _mark(request: web.Request) -> Mark | None:
+    text = request.query.get("since", "")
+    if text and (mark := Mark.parse(text)) is None:
+        raise bad("since must be what a console's state gave as its mark")
+    return mark if text else None

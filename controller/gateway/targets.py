@@ -42,14 +42,17 @@ def target_of(vm: VirtualMachine) -> Target:
     return Target(vm.metadata.uid, vm.status.node_name or "", tuple(dict.fromkeys(addresses)))
 
 
-def target_here(lookup: Lookup, node_name: str, namespace: str, name: str) -> Target:
-    """The VM, if this node has it; ApiError with words for a person otherwise."""
+def target_of_name(lookup: Lookup, namespace: str, name: str) -> Target:
+    """The VM, on whichever node it is; ApiError with words for a person when it is on none."""
     target = lookup(namespace, name)
     if target is None:
         raise NotFound(f'virtualmachines.hypersdk.io "{name}" not found in namespace "{namespace}"', 404, "NotFound")
     if not target.node_name:
         raise Conflict(f"VM {namespace}/{name} is on no node yet; see its status", 409, "Conflict")
-    if target.node_name != node_name:
-        where = f"VM {namespace}/{name} is on node {target.node_name}"
-        raise ApiError(f"{where}, and this gateway serves node {node_name} only", 503, "ServiceUnavailable")
     return target
+
+
+def elsewhere(what: str, target: Target, node_name: str) -> ApiError:
+    """503 for a VM of another node that there is no way to."""
+    where = f"{what} is on node {target.node_name}"
+    return ApiError(f"{where}, and this gateway serves node {node_name} only", 503, "ServiceUnavailable")

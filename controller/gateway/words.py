@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from controller.hypervisor.port import DomainState, ObservedDomain
+from controller.hypervisor.port import ConsoleDevice, DomainState, ObservedDomain
 
 SILENT_S = 10.0
 """How long a guest may say nothing before that is worth a word."""
@@ -15,6 +15,10 @@ _PAUSED = {
     "dump": "VM is paused while its memory is dumped",
     "snapshot": "VM is paused while a snapshot is taken",
     "crashed": "VM is paused: its guest crashed",
+}
+_PORT: dict[ConsoleDevice, tuple[str, str]] = {
+    "serial0": ("serial port", "ttyS0"),
+    "console1": ("virtio console", "hvc0"),
 }
 _OFF = {
     DomainState.SHUTOFF: "VM is stopped",
@@ -36,6 +40,7 @@ class Facts:
     """How long it has been so, from when the port was opened."""
     phase: str = ""
     """The VM's phase in the API, where there is one."""
+    device: ConsoleDevice = "serial0"
 
 
 def reason(facts: Facts) -> str:
@@ -47,7 +52,7 @@ def reason(facts: Facts) -> str:
         is_fresh = facts.connected and not facts.has_spoken and facts.silent_s < SILENT_S
         return "VM is starting" if is_fresh else _PAUSED.get(domain.reason.replace(" ", "-"), "VM is paused")
     if not facts.connected:
-        return facts.trouble or "the serial port is being opened"
+        return facts.trouble or f"the {_PORT[facts.device][0]} is being opened"
     return _silence(facts)
 
 
@@ -67,9 +72,10 @@ def _off(facts: Facts) -> str:
 def _silence(facts: Facts) -> str:
     if facts.has_spoken or facts.silent_s < SILENT_S:
         return ""
+    port, tty = _PORT[facts.device]
     return (
-        f"no output for {_told(facts.silent_s)} s: the guest may not use its serial port "
-        "(Linux: add console=ttyS0 to the kernel's command line)"
+        f"no output for {_told(facts.silent_s)} s: the guest may not use its {port} "
+        f"(Linux: add console={tty} to the kernel's command line)"
     )
 
 

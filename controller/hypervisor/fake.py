@@ -1,7 +1,7 @@
 """A hypervisor in memory, with faults on demand: for tests of the controller under virtual time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -19,6 +19,7 @@ from controller.hypervisor.port import (
     ObservedDomain,
     Owner,
     Power,
+    Pulse,
     SerialConsole,
 )
 from hypersdk.errors import Terminal, Transient
@@ -193,10 +194,15 @@ class FakeHypervisor:
         self.domains_by_uuid.pop(uuid, None)
         self._emit(DomainEvent(uuid, "lifecycle"))
 
-    async def stats(self) -> dict[str, DomainStats]:
+    async def stats(self, uuids: Collection[str] | None = None) -> dict[str, DomainStats]:
         """Nothing moves."""
         self._ask("stats")
-        return {uuid: DomainStats() for uuid, domain in self.domains_by_uuid.items() if domain.observed.is_active}
+        active = (uuid for uuid, domain in self.domains_by_uuid.items() if domain.observed.is_active)
+        return {uuid: DomainStats() for uuid in active if uuids is None or uuid in uuids}
+
+    async def pulses(self) -> dict[str, Pulse]:
+        """There is no kernel here."""
+        return {}
 
     async def guest(self, uuid: str) -> GuestFacts:
         """The agent's answer once it is up."""
@@ -233,6 +239,14 @@ class FakeHypervisor:
         """What a test put there."""
         self._ask("log_tail")
         return self.logs.get(name, [])[-lines:]
+
+    def log_path(self, name: str) -> str:
+        """There are no files here."""
+        return ""
+
+    async def screenshot(self, uuid: str) -> bytes:
+        """There are no screens here."""
+        raise Transient(f"the fake has no screen for {uuid}")
 
     def events(self) -> AsyncIterator[DomainEvent]:
         """Events from now on."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from functools import partial
 from typing import Literal
 
@@ -28,10 +28,13 @@ from controller.hypervisor.port import (
     HostPool,
     ObservedDomain,
     Power,
+    Pulse,
     SerialConsole,
 )
-from controller.hypervisor.qemu_log import log_tail
+from controller.hypervisor.pulse import read_pulses
+from controller.hypervisor.qemu_log import log_path, log_tail
 from controller.hypervisor.qemu_process import QemuProcesses
+from controller.hypervisor.screenshot import screenshot
 from controller.hypervisor.stats import Counters
 from controller.hypervisor.virt_type import VirtTypeChoice
 
@@ -72,7 +75,7 @@ class LibvirtHost:
         self._agents = Pool(uri, _AGENT_WORKERS, "libvirt-agents")
         self._consoles = Consoles(uri)
         self._processes = QemuProcesses(uri)
-        self._counters = Counters()
+        self._counters = Counters(self._processes.of)
         self._virt_type = VirtTypeChoice(virt_type)
         self._log_folder = log_folder
 
@@ -131,9 +134,13 @@ class LibvirtHost:
         """Remove the definition; no error when it is gone already."""
         await self._work.call(partial(lifecycle.undefine, uuid=uuid), f"undefine the domain {uuid}")
 
-    async def stats(self) -> dict[str, DomainStats]:
-        """Counters of all our running domains by uuid."""
-        return await self._link.read(self._counters.read, "read the domains' counters")
+    async def stats(self, uuids: Collection[str] | None = None) -> dict[str, DomainStats]:
+        """Counters of our running domains by uuid."""
+        return await self._link.read(partial(self._counters.read, uuids=uuids), "read the domains' counters")
+
+    async def pulses(self) -> dict[str, Pulse]:
+        """What the kernel tells of our running domains."""
+        return await asyncio.to_thread(read_pulses, self._counters.runs)
 
     async def guest(self, uuid: str) -> GuestFacts:
         """Ask the guest agent; not connected when it does not answer in time."""
@@ -162,6 +169,14 @@ class LibvirtHost:
     async def log_tail(self, name: str, lines: int) -> list[str]:
         """The last lines of QEMU's own log of the domain with that name."""
         return await asyncio.to_thread(log_tail, self._log_folder, name, lines)
+
+    def log_path(self, name: str) -> str:
+        """The file of QEMU's own log of the domain with that name."""
+        return log_path(self._log_folder, name)
+
+    async def screenshot(self, uuid: str) -> bytes:
+        """A picture of the domain's first screen, as PNG."""
+        return await self._work.call(partial(screenshot, uuid=uuid), f"take a picture of the screen of {uuid}")
 
     async def pools(self) -> list[HostPool]:
         """Every storage pool of the host."""

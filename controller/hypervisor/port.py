@@ -137,6 +137,20 @@ class DomainStats:
     disk_write_bytes: int = 0
     network_receive_bytes: int = 0
     network_transmit_bytes: int = 0
+    memory_is_guests: bool = False
+    """Whether the memory used is the guest's own word; else it is QEMU's resident size."""
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """Counters of one running domain as the kernel has them; disk and memory are those of its QEMU process."""
+
+    cpu_time_ns: int = 0
+    resident_bytes: int = 0
+    disk_read_bytes: int = 0
+    disk_write_bytes: int = 0
+    network_receive_bytes: int = 0
+    network_transmit_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -273,6 +287,10 @@ class Hypervisor(Protocol):
         """Counters of our running domains by uuid, of all or of some, in one call; QEMU is asked for them."""
         ...
 
+    async def pulses(self) -> dict[str, Pulse]:
+        """What the kernel tells of those that the last `stats` of all found; cheap enough for every second."""
+        ...
+
         ...
 
     async def guest(self, uuid: str) -> GuestFacts:
@@ -297,6 +315,14 @@ class Hypervisor(Protocol):
 
     async def log_tail(self, name: str, lines: int) -> list[str]:
         """The last lines of QEMU's own log of the domain with that name."""
+        ...
+
+    def log_path(self, name: str) -> str:
+        """The file of QEMU's own log of the domain with that name; empty when it is not known."""
+        ...
+
+    async def screenshot(self, uuid: str) -> bytes:
+        """A picture of the domain's first screen, as PNG; Transient when it is off or has none."""
         ...
 
     def events(self) -> AsyncIterator[DomainEvent]:

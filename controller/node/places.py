@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from hypersdk.errors import Terminal
 
@@ -63,6 +64,10 @@ class NodePlaces:
     def virtio_log(self, uid: str) -> Path:
         """What virtlogd writes of the virtio console."""
         return self.console_log(uid).with_name("console1.log")
+
+    def log_of(self, uid: str, device: Literal["serial0", "console1"]) -> str:
+        """The log of a console by libvirt's name of it."""
+        return str(self.console_log(uid) if device == "serial0" else self.virtio_log(uid))
 
     def definition(self, uid: str) -> Path:
         """The DesiredDomain that was defined last."""

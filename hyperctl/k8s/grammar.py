@@ -12,6 +12,8 @@ from hypersdk.verbs.table import VERBS
 from hypersdk.verbs.verb import Verb
 
 OUTPUTS: Final = ("table", "wide", "json", "yaml", "name")
+DEVICES: Final = ("serial0", "console1")
+CONSOLE_KEYS: Final = "Ctrl-] leaves; Ctrl-^ t asks for the keyboard, Ctrl-^ y gives it, Ctrl-^ n keeps it"
 EPILOG: Final = (
     "exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused by the API, 5 no answer from the API"
 )
@@ -77,7 +79,9 @@ def grammar() -> Grammar:
     why.add_argument("-o", "-output", "--output", choices=("text", "json"), default="text")
     for verb in VERBS:
         _verb(commands, verb)
-    _console(_command(commands, "console", "attach to a console; Ctrl-] leaves"))
+    _console(_command(commands, "console", f"attach to a console. {CONSOLE_KEYS}"))
+    _logs(_command(commands, "logs", "print QEMU's log, or what the guest wrote to its serial port"))
+    _screenshot(_command(commands, "screenshot", "save what is on the screen as a PNG file"))
     _ssh(_command(commands, "ssh", "open a shell in the guest, or run what stands after --, tunnelled through the API"))
     _forward(_command(commands, "portforward", "connect standard input and output to a port of the guest"))
     return top
@@ -131,11 +135,29 @@ def _verb(commands: "argparse._SubParsersAction[Grammar]", verb: Verb) -> None:
 def _console(parser: Grammar) -> None:
     _named(parser)
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("-serial", "--serial", action="store_true", help="the serial port (the default)")
+    kind.add_argument("-serial", "--serial", action="store_true", help="the serial port, ttyS0 (the default)")
+    kind.add_argument("-virtio", "--virtio", action="store_true", help="the virtio console, hvc0")
+    kind.add_argument("-device", "--device", choices=DEVICES, default="serial0", help="the same by libvirt's names")
     kind.add_argument("-vnc", "--vnc", action="store_true", help="graphics; not in this version")
     flag(parser, "watch", "only look: never become the one who types")
-    flag(parser, "take", "become the one who types, whoever it is now")
+    flag(parser, "take", "ask for the keyboard: whoever types is asked, and may keep it")
     flag(parser, "no-history", "only what comes from now on")
+
+
+def _logs(parser: Grammar) -> None:
+    _named(parser)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("-qemu", "--qemu", action="store_true", help="QEMU's own log (the default)")
+    source.add_argument("-serial", "--serial", action="store_true", help="the serial port's output, ttyS0")
+    source.add_argument("-virtio", "--virtio", action="store_true", help="the virtio console's output, hvc0")
+    parser.add_argument("-f", "-follow", "--follow", action="store_true", help="go on with what is added")
+    option(parser, "lines", "how many of the last lines, up to 10000", "100")
+
+
+def _screenshot(parser: Grammar) -> None:
+    _named(parser)
+    where = "the file; - for standard output, NAME.png when left out"
+    parser.add_argument("-o", "-output", "--output", metavar="FILE", default="", help=where)
 
 
 def _ssh(parser: Grammar) -> None:

@@ -42,6 +42,14 @@ def _command(word: str) -> Command:
             from hyperctl.k8s.console import console
 
             return console
+        case "logs":
+            from hyperctl.k8s.logs import logs
+
+            return logs
+        case "screenshot":
+            from hyperctl.k8s.screenshot import screenshot
+
+            return screenshot
         case "portforward":
             from hyperctl.k8s.forward import portforward
 

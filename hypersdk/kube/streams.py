@@ -1,6 +1,7 @@
-"""Streams of one VM under the API server's own address: serial console and live metrics.
+"""Streams of one VM under the API server's own address: consoles, live metrics, logs, and its screen as a picture.
 
 Wire form (WebSocket): binary frames are console bytes in both directions; text frames are JSON control messages.
+A console's are said in docs/decisions/streams.md.
 """
 
 import json
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     import aiohttp
 
 Mode = Literal["write", "watch"]
-SubResource = Literal["console", "metrics", "log", "portforward"]
+Device = Literal["serial0", "console1"]
+"""libvirt's names of a VM's consoles: the UART (ttyS0), and the virtio console (hvc0), which is far faster."""
+LogSource = Literal["qemu", "serial0", "console1"]
+SubResource = Literal["console", "metrics", "log", "portforward", "screenshot"]
+Control = Literal["take", "keep", "give"]
+"""`take` asks for the keyboard; who has it answers with `keep` or `give`, or is taken to give after a while."""
 
 
 class ConsoleState(Model):
@@ -37,9 +43,45 @@ class ConsoleState(Model):
     watchers: int = 0
     """How many sessions are attached, this one included."""
     history: int = 0
-    """In the first state only: how many bytes of earlier output follow, before what the guest writes now."""
+    """How many bytes of earlier output follow, before what the guest writes now."""
     reason: str = ""
     """Why nothing comes, for a person: `VM is stopped`, `silent for 40 s`; empty when all is well."""
+    asker: str = ""
+    """The user who asked to type and has no answer yet; empty when nobody does."""
+    asked: bool = False
+    """Whether it is this session that is to answer, with `keep` or `give`."""
+    answer_within: int = 0
+    """The seconds that it has for that; afterwards the keyboard is handed over."""
+    refused: bool = False
+    """Whether this session asked last, and the writer keeps the keyboard."""
+    mark: str = ""
+    """The place of the next byte that comes: see `Trail`."""
+
+
+@dataclass
+class Trail:
+    """How far a console was read, so that the next attachment goes on right there, over any break in between.
+
+    Whoever shows the console gives every state and all output to it, and it to the next `open_console`.
+    """
+
+    device: Device = "serial0"
+    mark: str = ""
+    count: int = 0
+
+    def state(self, state: ConsoleState) -> None:
+        """Take a state in."""
+        if state.mark:
+            self.mark, self.count = state.mark, 0
+
+    def output(self, data: bytes) -> None:
+        """Take output in."""
+        self.count += len(data)
+
+    @property
+    def since(self) -> str:
+        """The place in the query; empty when nothing was read yet."""
+        return f"{self.mark}+{self.count}" if self.mark else ""
 
 
 def stream_path(namespace: str, name: str, subresource: SubResource) -> str:
@@ -117,9 +159,21 @@ async def _refusal(
     return error_of(status, body if response.status >= 400 else b"")
 
 
-async def open_console(client: Client, namespace: str, name: str, mode: Mode = "write", history: bool = True) -> Stream:
-    """The serial console; history comes first, then what the guest writes. First message: a ConsoleState."""
-    query = [("mode", mode), ("history", "1" if history else "0")]
+async def open_console(
+    client: Client,
+    namespace: str,
+    name: str,
+    mode: Mode = "write",
+    history: bool = True,
+    trail: Trail | None = None,
+) -> Stream:
+    """A console; history comes first, then what the guest writes. First message: a ConsoleState.
+
+    With a trail that has begun, what comes is what was not read yet, instead of the whole history or nothing of it.
+    """
+    trail = trail or Trail()
+    query = [("mode", mode), ("history", "1" if history else "0"), ("device", trail.device)]
+    query += [("since", trail.since)] if trail.since else []
     return await open_stream(client, namespace, name, "console", query)
 
 
@@ -129,6 +183,22 @@ def console_state(text: str) -> ConsoleState | None:
         return ConsoleState.model_validate_json(text)
     except ValidationError:
         return None
+
+
+async def log_text(client: Client, namespace: str, name: str, source: LogSource = "qemu", lines: int = 100) -> str:
+    """The last lines of one of a VM's logs, without anything that steers a terminal."""
+    query = [("source", source), ("lines", str(lines))]
+    return (await client.raw("GET", stream_path(namespace, name, "log"), query=query)).decode(errors="replace")
+
+
+async def open_log(client: Client, namespace: str, name: str, source: LogSource = "qemu", lines: int = 100) -> Stream:
+    """The same as texts, and then what is added."""
+    return await open_stream(client, namespace, name, "log", [("source", source), ("lines", str(lines))])
+
+
+async def screenshot(client: Client, namespace: str, name: str) -> bytes:
+    """What is on the VM's screen now, as PNG."""
+    return await client.raw("GET", stream_path(namespace, name, "screenshot"))
 
 
 async def metrics(client: Client, namespace: str, name: str) -> Metrics:

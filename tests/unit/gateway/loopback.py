@@ -17,7 +17,7 @@ from controller.gateway.streams import Streams
 from controller.gateway.targets import Target
 from hypersdk.kube.client import Client
 from hypersdk.kube.endpoint import Connection, Context
-from hypersdk.kube.streams import ConsoleState, Stream, console_state
+from hypersdk.kube.streams import ConsoleState, Stream, Trail, console_state
 from tests.unit.gateway.scripted import UUID, ScriptedHost
 
 NODE = "node-1"
@@ -111,7 +111,7 @@ class Clock:
 async def running(folder: Path, host: ScriptedHost, dial: Dial = dial_guest) -> AsyncIterator[Lab]:
     """A gateway that serves `default/vm` of `host`, until the block ends."""
     clock, rights = Clock(), Rights()
-    consoles, sampler = Consoles(host, clock=clock), Sampler(host, clock=clock)
+    consoles, sampler = Consoles(host, clock=clock, log_of=host.log_of), Sampler(host, clock=clock)
     targets = {("default", "vm"): Target(UUID, NODE, ("192.0.2.7",))}
     streams = Streams(NODE, lambda ns, name: targets.get((ns, name)), host, consoles, sampler, rights, dial=dial)
     gateway = Gateway(streams, [UnixListener(folder / "gateway.sock")])
@@ -139,8 +139,9 @@ async def background(*runs: Callable[[], "asyncio._CoroutineLike[None]"]) -> Asy
 class Screen:
     """Everything that came over one console's stream; reads in the background of the test's own waits."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, trail: Trail | None = None) -> None:
         self._messages = stream.messages()
+        self._trail = trail or Trail()
         self.output = b""
         self.states: list[ConsoleState] = []
 
@@ -180,5 +181,7 @@ class Screen:
     def _add(self, message: bytes | str) -> None:
         if isinstance(message, bytes):
             self.output += message
+            self._trail.output(message)
         elif (state := console_state(message)) is not None:
             self.states.append(state)
+            self._trail.state(state)

@@ -1,12 +1,13 @@
 """A host whose guests say what a test makes them say, behind the hypervisor's port."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from controller.hypervisor.fake import FakeHypervisor
-from controller.hypervisor.port import ConsoleDevice, DomainState, DomainStats, ObservedDomain, SerialConsole
+from controller.hypervisor.port import ConsoleDevice, DomainState, DomainStats, ObservedDomain, Pulse, SerialConsole
 from hypersdk.errors import Transient
 
 UUID = "6f3c0f5e-0000-4000-8000-000000000001"
@@ -36,6 +37,7 @@ class ScriptedPort:
         self.is_closed = True
         if self._guest.port is self:
             self._guest.port = None
+            self._guest.let_go.set()
 
 
 class ScriptedGuest:
@@ -48,13 +50,15 @@ class ScriptedGuest:
         self.reads = asyncio.Event()
         self.reads.set()
         self.typed = b""
+        self.let_go = asyncio.Event()
+        """Set when a reader has closed the port."""
         self._typed_news = asyncio.Event()
         self.while_opening = b""
         """What it writes when its port was just opened: into the stream and the log."""
 
     def power_on(self, state: DomainState = DomainState.RUNNING, *, truncate: bool = True) -> None:
         self.domain = replace(self.domain, state=state, reason="booted", pid=next(_pids))
-        if truncate:
+        if truncate or not self.log.exists():
             self.log.write_bytes(b"")
 
     def power_off(self) -> None:
@@ -91,8 +95,19 @@ class ScriptedHost(FakeHypervisor):
         super().__init__(clock=lambda: 0.0)
         self.guests = {guest.domain.uuid: guest for guest in guests}
         self.counters: dict[str, DomainStats] = {}
-        self.logs["default.vm"] = [f"default.vm line {number}" for number in range(1, 6)]
+        self.virtio: ScriptedGuest | None = None
+        """What the only guest says on its virtio console."""
+        self.kernel: dict[str, Pulse] = {}
+        self.counted: list[set[str] | None] = []
+        """Of which VMs the counters were asked for, each time; None for all."""
+        self.screen = b"\x89PNG\r\n\x1a\n picture"
+        self.qemu_log = Path("/nonexistent")
         self.opened = 0
+
+    def log_of(self, uuid: str, device: ConsoleDevice) -> str:
+        """Where virtlogd would write."""
+        guest = self.guests.get(uuid) if device == "serial0" else self.virtio
+        return str(guest.log) if guest else ""
 
     async def observe(self, uuid: str) -> ObservedDomain | None:
         self._ask("observe")
@@ -101,7 +116,7 @@ class ScriptedHost(FakeHypervisor):
 
     async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
         self._ask("open_console")
-        guest = self.guests.get(uuid)
+        guest = self.guests.get(uuid) if device == "serial0" else self.virtio
         if guest is None or not guest.domain.is_active:
             raise Transient("the domain is off")
         if guest.port is not None:
@@ -113,6 +128,17 @@ class ScriptedHost(FakeHypervisor):
             guest.say(said)
         return guest.port
 
-    async def stats(self) -> dict[str, DomainStats]:
+    async def stats(self, uuids: Collection[str] | None = None) -> dict[str, DomainStats]:
         self._ask("stats")
-        return dict(self.counters)
+        self.counted.append(None if uuids is None else set(uuids))
+        return {uuid: stats for uuid, stats in self.counters.items() if uuids is None or uuid in uuids}
+
+    async def pulses(self) -> dict[str, Pulse]:
+        return dict(self.kernel)
+
+    async def screenshot(self, uuid: str) -> bytes:
+        self._ask("screenshot")
+        return self.screen
+
+    def log_path(self, name: str) -> str:
+        return str(self.qemu_log)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.gateway.consoles import Consoles
+from controller.gateway.session import Guest
 from hypersdk.kube.streams import console_state, open_console
 from tests.unit.gateway.loopback import Lab, Screen, background
 from tests.unit.gateway.scripted import UUID, ScriptedGuest
@@ -25,7 +26,7 @@ async def _fresh_history(lab: Lab, guest: ScriptedGuest, until: bytes) -> bytes:
     consoles = Consoles(lab.host)
     async with background(consoles.run):
         await consoles.attach(UUID, str(guest.log))
-        async with consoles.session(UUID, "x", "watch") as (_, session):
+        async with consoles.session(UUID, Guest("x")) as (_, session):
             seen = b""
             async for message in session.messages():
                 seen += message if isinstance(message, bytes) else b""

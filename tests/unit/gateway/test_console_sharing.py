@@ -1,14 +1,16 @@
 """One console, many people: who types, who is told what, and what a slow link costs the others."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from controller.gateway import keyboard
+from controller.gateway import console, keyboard
 from controller.gateway.ring import CAPACITY
 from controller.gateway.seats import Seats
 from hypersdk.errors import Forbidden
-from hypersdk.kube.streams import open_console
+from hypersdk.kube.streams import Stream, open_console
 from tests.unit.gateway.loopback import Lab, Screen
 from tests.unit.gateway.scripted import UUID, ScriptedGuest
 
@@ -45,18 +47,92 @@ async def test_only_the_writer_is_heard(lab: Lab, booted: ScriptedGuest) -> None
     assert booted.typed == b"root\n"
 
 
-async def test_who_takes_the_keyboard_is_named_to_who_had_it(lab: Lab, booted: ScriptedGuest) -> None:
+@asynccontextmanager
+async def _alice_and_bob(lab: Lab, bob: str = "bob") -> AsyncIterator[tuple[Stream, Screen, Stream, Screen]]:
+    """Alice types, Bob waits."""
     async with (
         await open_console(lab.client("alice"), "default", "vm") as first,
-        await open_console(lab.client("bob"), "default", "vm") as second,
+        await open_console(lab.client(bob), "default", "vm") as second,
     ):
-        alice, bob = Screen(first), Screen(second)
-        await bob.until(lambda screen: screen.state.writer == "alice")
+        alice, other = Screen(first), Screen(second)
+        await other.until(lambda screen: screen.state.writer == "alice" and screen.state.watchers == 2)
+        yield first, alice, second, other
+
+
+async def test_take_over_asks_the_writer_who_gives(lab: Lab, booted: ScriptedGuest) -> None:
+    async with _alice_and_bob(lab) as (first, alice, second, bob):
         await second.control({"type": "take"})
-        await bob.until(lambda screen: screen.state.writable)
+        await alice.until(lambda screen: screen.state.asked and screen.state.asker == "bob")
+        assert alice.state.answer_within == console.ANSWER_WITHIN_S
+        assert alice.state.writable
+        await first.control({"type": "give"})
+        await bob.until(lambda screen: screen.state.writable and not screen.state.asker)
         await alice.until(lambda screen: screen.state.writer == "bob" and not screen.state.writable)
         await second.send(b"id\n")
         await booted.has_typed(b"id\n")
+
+
+async def test_take_over_is_refused_by_the_writer_who_keeps(lab: Lab, booted: ScriptedGuest) -> None:
+    async with _alice_and_bob(lab) as (first, alice, second, bob):
+        await second.control({"type": "take"})
+        await alice.until(lambda screen: screen.state.asked)
+        await first.control({"type": "keep"})
+        await bob.until(lambda screen: screen.state.refused and not screen.state.asker)
+        assert bob.state.writer == "alice"
+        await second.control({"type": "take"})
+        await bob.until(lambda screen: not screen.state.refused and screen.state.asker == "bob")
+
+
+async def test_keyboard_goes_over_when_the_writer_does_not_answer(lab: Lab, booted: ScriptedGuest) -> None:
+    async with _alice_and_bob(lab) as (_, alice, second, bob):
+        await second.control({"type": "take"})
+        await alice.until(lambda screen: screen.state.asked)
+        lab.clock.now += console.ANSWER_WITHIN_S - 1
+        lab.consoles.wake()
+        booted.say(b"still hers")
+        await bob.shows(b"still hers")
+        assert bob.state.writer == "alice"
+        lab.clock.now += 1
+        lab.consoles.wake()
+        await bob.until(lambda screen: screen.state.writable)
+        await alice.until(lambda screen: screen.state.writer == "bob")
+
+
+async def test_own_keyboard_is_taken_without_a_question(lab: Lab, booted: ScriptedGuest) -> None:
+    async with _alice_and_bob(lab, bob="alice") as (_, _, second, here):
+        await second.control({"type": "take"})
+        await here.until(lambda screen: screen.state.writable)
+
+
+async def test_who_asked_writes_when_the_writer_leaves_instead_of_answering(lab: Lab, booted: ScriptedGuest) -> None:
+    async with (
+        _alice_and_bob(lab) as (first, alice, _, bob),
+        await open_console(lab.client("carol"), "default", "vm") as third,
+    ):
+        carol = await Screen(third).until(lambda screen: screen.state.watchers == 3)
+        await third.control({"type": "take"})
+        await alice.until(lambda screen: screen.state.asker == "carol")
+        await first.close()
+        await carol.until(lambda screen: screen.state.writable)
+        await bob.until(lambda screen: screen.state.writer == "carol" and not screen.state.asker)
+
+
+async def test_only_the_writer_answers_and_only_one_asks(lab: Lab, booted: ScriptedGuest) -> None:
+    async with (
+        _alice_and_bob(lab) as (_, _, second, bob),
+        await open_console(lab.client("carol"), "default", "vm") as third,
+    ):
+        carol = await Screen(third).until(lambda screen: screen.state.watchers == 3)
+        for answer in ("give", "keep"):
+            await third.control({"type": answer})
+        await second.control({"type": "take"})
+        await carol.until(lambda screen: screen.state.asker == "bob")
+        for message in ("take", "give", "keep"):
+            await third.control({"type": message})
+        booted.say(b"a moment later")
+        await carol.shows(b"a moment later")
+        await bob.shows(b"a moment later")
+        assert (bob.state.asker, carol.state.asked, bob.state.writer) == ("bob", False, "alice")
 
 
 async def test_who_waits_longest_writes_when_the_writer_leaves(lab: Lab, booted: ScriptedGuest) -> None:
@@ -166,10 +242,18 @@ def test_seats() -> None:
     assert (seats.writer, seats.waiting) == (3, [2, 1])
     assert not seats.take(3)
     assert not seats.take(9)
+    assert not seats.ask(3)
+    assert seats.ask(1)
+    assert not seats.ask(2)
+    assert seats.refuse() == 1
+    assert seats.refuse() is None
+    assert seats.ask(1)
     seats.leave(3)
-    assert (seats.writer, seats.waiting) == (2, [1])
-    seats.leave(1)
+    assert (seats.writer, seats.waiting, seats.asker) == (1, [2], None)
+    assert seats.ask(2)
     seats.leave(2)
+    assert (seats.writer, seats.asker) == (1, None)
+    seats.leave(1)
     assert (seats.writer, seats.waiting) == (None, [])
 
 

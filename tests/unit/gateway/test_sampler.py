@@ -1,14 +1,19 @@
 """What VMs use: rates from counters, one call for all, a stream of samples."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from controller.gateway.rates import sample
-from controller.gateway.sampler import FORGET_AFTER_S, Sampler
-from controller.hypervisor.port import DomainStats
+from controller.gateway.sampler import FORGET_AFTER_S, KEEP, Sampler
+from controller.gateway.samples import Samples
+from controller.hypervisor.port import DomainStats, Pulse
 from hypersdk.kube.streams import metrics, samples
+from hypersdk.model.metrics import Sample
 from tests.unit.gateway.loopback import Clock, Lab, background
 from tests.unit.gateway.scripted import UUID, ScriptedHost
 
@@ -51,70 +56,124 @@ def test_first_sample_has_no_rates(before: DomainStats | None) -> None:
     assert (measured.time, measured.cpu_percent, measured.memory_total_bytes) == (100.0, 0.0, 512)
 
 
-async def test_history_is_bounded() -> None:
+def _sampler(host: ScriptedHost, clock: Clock, keep: int = KEEP) -> Sampler:
+    return Sampler(host, keep=keep, clock=clock, wall=clock)
+
+
+def _pulse(**counters: int) -> Pulse:
+    return replace(Pulse(cpu_time_ns=1_000_000_000, resident_bytes=300), **counters)
+
+
+async def test_quarter_of_an_hour_is_kept_at_a_second_and_qemu_is_asked_every_fifteenth() -> None:
     clock, host = Clock(), ScriptedHost()
-    sampler = Sampler(host, keep=3, clock=clock, wall=clock)
+    sampler = _sampler(host, clock)
     host.counters[UUID] = BEFORE
-    for clock.now in (2, 4, 6, 8):
+    for second in range(1000):
+        clock.now = second
+        host.kernel[UUID] = _pulse(cpu_time_ns=second * 500_000_000, disk_write_bytes=second * 7)
         await sampler.tick()
-    assert [one.time for one in sampler.history(UUID)] == [4, 6, 8]
-    latest = sampler.latest(UUID)
-    assert latest is not None
-    assert latest.time == 8
-    assert sampler.latest("another") is None
+    samples = sampler.history(UUID)
+    assert [one.time for one in samples] == list(range(100, 1000))
+    assert {(one.cpu_percent, one.disk_write_bytes_per_second) for one in samples} == {(25.0, 7.0)}
+    assert {(one.memory_used_bytes, one.memory_total_bytes) for one in samples} == {(300, 512)}
+    assert host.counted == [None] * 67
+
+
+async def test_what_the_guest_says_of_its_memory_is_kept_between_two_readings() -> None:
+    clock, host = Clock(), ScriptedHost()
+    sampler = _sampler(host, clock)
+    host.counters[UUID], host.kernel[UUID] = replace(BEFORE, memory_is_guests=True), _pulse()
+    for clock.now in (0, 1):
+        await sampler.tick()
+    assert [one.memory_used_bytes for one in sampler.history(UUID)] == [100, 100]
+
+
+async def test_vm_that_is_watched_is_measured_by_qemu_every_second() -> None:
+    clock, host = Clock(), ScriptedHost()
+    sampler = _sampler(host, clock)
+    host.counters |= {UUID: BEFORE, "other": BEFORE}
+    host.kernel |= {UUID: _pulse(disk_read_bytes=10**9), "other": _pulse()}
+    await sampler.tick()
+    stream = sampler.subscribe(UUID)
+    assert (await anext(stream)).time == 0
+    for second in (1, 2):
+        clock.now = second
+        host.counters[UUID] = replace(BEFORE, disk_read_bytes=1000 + 50 * second)
+        await sampler.tick()
+        assert (await anext(stream)).disk_read_bytes_per_second == 50
+    await stream.aclose()
+    clock.now = 3
+    await sampler.tick()
+    assert host.counted == [None, {UUID}, {UUID}]
+    assert [one.time for one in sampler.history("other")] == [0, 1, 2, 3]
+
+
+async def test_vm_that_comes_is_found_before_the_next_count_is_due() -> None:
+    clock, host = Clock(), ScriptedHost()
+    sampler = _sampler(host, clock)
+    for clock.now in range(5):
+        await sampler.tick()
+        sampler.moved()
+    assert [clock.now, len(host.counted)] == [4, 2]
 
 
 async def test_vm_that_is_long_off_is_forgotten() -> None:
     clock, host = Clock(), ScriptedHost()
-    sampler = Sampler(host, clock=clock, wall=clock)
+    sampler = _sampler(host, clock)
     host.counters[UUID] = BEFORE
     await sampler.tick()
     host.counters.clear()
     clock.now = FORGET_AFTER_S + 1
     await sampler.tick()
     assert sampler.history(UUID) == []
+    assert sampler.latest(UUID) is None
+    assert sampler.counters(UUID) is None
 
 
-async def test_host_that_cannot_be_asked_leaves_a_gap() -> None:
+async def test_kernel_goes_on_telling_while_libvirtd_is_away() -> None:
     clock, host = Clock(), ScriptedHost()
-    sampler = Sampler(host, clock=clock, wall=clock)
-    host.counters[UUID] = BEFORE
+    sampler = _sampler(host, clock)
+    host.counters[UUID], host.kernel[UUID] = BEFORE, _pulse()
     await sampler.tick()
     host.down = True
-    clock.now = 2
-    await sampler.tick()
-    host.down, clock.now = False, 4
-    host.counters[UUID] = replace(BEFORE, disk_read_bytes=5000)
-    await sampler.tick()
-    assert [(one.time, one.disk_read_bytes_per_second) for one in sampler.history(UUID)] == [(0, 0), (4, 1000)]
+    for clock.now in (20, 21):
+        host.kernel[UUID] = _pulse(cpu_time_ns=int(clock.now * 1_000_000_000))
+        await sampler.tick()
+    latest = sampler.latest(UUID)
+    assert latest is not None
+    assert (latest.time, latest.cpu_percent) == (21, 50.0)
+    assert sampler.counters(UUID) == BEFORE
 
 
-async def test_nobody_looking_makes_it_slower() -> None:
+async def test_somebody_who_looks_waits_for_no_tick() -> None:
     host = ScriptedHost()
-    host.counters[UUID] = BEFORE
-    sampler = Sampler(host, interval_s=0.01)
-    assert sampler.interval_s == 10
-    async with background(sampler.run), asyncio.timeout(5):
-        stream = sampler.subscribe(UUID)
-        for _ in range(4):
-            await anext(stream)
-        assert sampler.interval_s == 0.01
-        await stream.aclose()
-    assert sampler.interval_s == 10
+    sampler = Sampler(host, interval_s=3600)
+    async with background(sampler.run), asyncio.timeout(5), aclosing(sampler.subscribe(UUID)) as stream:
+        host.counters[UUID] = BEFORE
+        assert (await anext(stream)).memory_used_bytes == 100
 
 
 async def test_metrics_are_answered_at_once_and_streamed(lab: Lab) -> None:
     client = lab.client()
     lab.host.counters[UUID] = BEFORE
     await lab.sampler.tick()
+    answered = await metrics(client, "default", "vm")
+    assert [one.cpu_percent for one in answered.samples] == [0]
+    assert answered.interval_seconds == 1
+    stream = samples(client, "default", "vm")
+    assert (await anext(stream)).memory_used_bytes == 100
     lab.clock.now = 2
     lab.host.counters[UUID] = replace(BEFORE, cpu_time_ns=12_000_000_000)
     await lab.sampler.tick()
-    answered = await metrics(client, "default", "vm")
-    assert [one.cpu_percent for one in answered.samples] == [0, 50]
-    assert answered.interval_seconds == 10
-    stream = samples(client, "default", "vm")
-    assert [(await anext(stream)).cpu_percent for _ in range(2)] == [0, 50]
-    lab.clock.now = 4
-    await lab.sampler.tick()
-    assert (await anext(stream)).cpu_percent == 0
+    assert (await anext(stream)).cpu_percent == 50
+    await cast("AsyncGenerator[Sample, None]", stream).aclose()
+
+
+def test_samples_take_little_room() -> None:
+    kept = Samples(KEEP)
+    for number in range(KEEP + 5):
+        kept.add(Sample(time=number, memory_used_bytes=number << 20))
+    assert (len(kept), kept.count) == (KEEP, KEEP + 5)
+    assert kept.last(1) == [Sample(time=KEEP + 4, memory_used_bytes=(KEEP + 4) << 20)]
+    assert kept.last(10**6)[0].time == 5
+    assert kept.room_bytes < 80 * KEEP
