@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hypersdk.model.base import condition
 from hypersdk.model.quantity import human_bytes, to_bytes
 from hypersdk.model.virtualmachine import VirtualMachine
-from hypersdk.model.vmnode import VMNode
+from hypersdk.model.vmnode import NodeConditionType, VMNode
 
 SILENT_FOR = timedelta(seconds=90)
 """A node without a heartbeat for so long gets no new VMs."""
@@ -32,14 +32,18 @@ class Refusal:
 def place(
     vm: VirtualMachine, nodes: Sequence[VMNode], vms: Iterable[VirtualMachine], now: datetime
 ) -> str | list[Refusal]:
-    """The node with the most memory left among those that fit, or every node's refusal."""
+    """The node with the most memory left among those that fit, or every node's refusal.
+
+    One that says it is short of disk or memory is the last choice, and still one: the VM's own conditions tell more.
+    """
     placed = list(vms)
     rooms = {node.metadata.name: room(node, placed) for node in nodes}
     refusals = [Refusal(node.metadata.name, why) for node in nodes if (why := refusal(vm, node, rooms, now))]
     fitting = rooms.keys() - {refused.node for refused in refusals}
     if not fitting:
         return refusals
-    return min(fitting, key=lambda name: (-rooms[name].memory_bytes, name))
+    pressed = {node.metadata.name for node in nodes if is_under_pressure(node)}
+    return min(fitting, key=lambda name: (name in pressed, -rooms[name].memory_bytes, name))
 
 
 def refusal(vm: VirtualMachine, node: VMNode, rooms: dict[str, Room], now: datetime) -> str:
@@ -64,7 +68,7 @@ def room(node: VMNode, vms: Iterable[VirtualMachine]) -> Room:
     """Allocatable less what the VMs ask for that are placed on the node, running or not: a start must not fail."""
     there = [vm for vm in vms if vm.status.node_name == node.metadata.name]
     offered = node.status.allocatable
-    cpus = (offered.cpus if offered else None) or 0
+    cpus = ((offered.cpus if offered else None) or 0) * (node.status.cpu_allocation_ratio or 1)
     memory = to_bytes(offered.memory) if offered and offered.memory else 0
     return Room(cpus - sum(vm.spec.cpus for vm in there), memory - sum(to_bytes(vm.spec.memory) for vm in there))
 
@@ -84,3 +88,10 @@ def _not_ready(node: VMNode, now: datetime) -> str:
     if beat is None or now - beat > SILENT_FOR:
         return "its controller has gone silent"
     return ""
+
+
+def is_under_pressure(node: VMNode) -> bool:
+    """Whether the node is short of disk or memory."""
+    kinds = (NodeConditionType.DISK_PRESSURE, NodeConditionType.MEMORY_PRESSURE)
+    found = [condition(node.status.conditions, kind) for kind in kinds]
+    return any(one is not None and one.status == "True" for one in found)

@@ -1,17 +1,40 @@
 """What is this host? Its size, its versions and its networks, from libvirt."""
 
+from dataclasses import dataclass
 from typing import Literal
-from xml.etree.ElementTree import fromstring
+from xml.etree.ElementTree import Element, fromstring
 
 import libvirt
 
+from controller.hypervisor.kvm_probe import Probe
 from controller.hypervisor.networks import host_networks
 from controller.hypervisor.port import HostFacts
 
 _MIB = 1 << 20
+_KIB = 1 << 10
+_AVAILABLE = ("free", "buffers", "cached")
 
 
-def host_facts(connection: libvirt.virConnect, virt_type: Literal["kvm", "qemu"], reason: str) -> HostFacts:
+@dataclass(frozen=True)
+class Capabilities:
+    """What libvirt would run here."""
+
+    offers_kvm: bool
+    machine_types: tuple[str, ...] = ()
+    """The short names, such as `q35`, each with the one that it stands for now."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What new domains run with, why, and what came of trying KVM; None when it was not tried."""
+
+    virt_type: Literal["kvm", "qemu"]
+    reason: str
+    kvm: Probe | None = None
+    machine_types: tuple[str, ...] = ()
+
+
+def host_facts(connection: libvirt.virConnect, choice: Choice) -> HostFacts:
     """The facts, with the virtualization type that was decided on. Blocks."""
     architecture, memory_mib, cpus, *_ = connection.getInfo()
     return HostFacts(
@@ -21,16 +44,32 @@ def host_facts(connection: libvirt.virConnect, virt_type: Literal["kvm", "qemu"]
         architecture=architecture,
         libvirt_version=dotted(connection.getLibVersion()),
         qemu_version=dotted(connection.getVersion()),
-        virt_type=virt_type,
-        virt_type_reason=reason,
+        virt_type=choice.virt_type,
+        virt_type_reason=choice.reason,
         networks=host_networks(connection),
+        kvm_works=choice.kvm.works if choice.kvm else None,
+        kvm_reason=choice.kvm.reason if choice.kvm else "",
+        machine_types=choice.machine_types,
+        memory_available_bytes=_memory_available(connection),
     )
 
 
-def offers_kvm(connection: libvirt.virConnect) -> bool:
-    """Whether libvirt would run a domain of type kvm. Blocks."""
-    capabilities = fromstring(connection.getCapabilities())
-    return any(domain.get("type") == "kvm" for domain in capabilities.findall("guest/arch/domain"))
+def capabilities(connection: libvirt.virConnect) -> Capabilities:
+    """What libvirt says that it can run. Blocks."""
+    told = fromstring(connection.getCapabilities())
+    offers_kvm = any(domain.get("type") == "kvm" for domain in told.findall("guest/arch/domain"))
+    native = told.findtext("host/cpu/arch") or ""
+    machines = told.findall(f"guest/arch[@name='{native}']/machine")
+    return Capabilities(offers_kvm, tuple(sorted({_machine(one) for one in machines if one.get("canonical")})))
+
+
+def _machine(machine: Element) -> str:
+    return f"{machine.text} ({machine.get('canonical')})"
+
+
+def _memory_available(connection: libvirt.virConnect) -> int:
+    told: dict[str, int] = connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
+    return sum(told.get(part, 0) for part in _AVAILABLE) * _KIB
 
 
 def dotted(version: int) -> str:

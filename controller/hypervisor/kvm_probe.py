@@ -26,6 +26,7 @@ _CODE = bytes.fromhex(
 )
 _EXIT_STATUS = 0x10 << 1 | 1
 """What isa-debug-exit makes of the 0x10 that the guest writes; QEMU itself never ends with it."""
+_USELESS = f"{DEVICE} is there, but a guest does not run under it"
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,13 @@ async def run_sector(line: Sequence[str], timeout_s: float) -> Probe:
         async with asyncio.timeout(timeout_s):
             _, told = await process.communicate()
     except TimeoutError:
-        return Probe(False, f"a guest on KVM took more than {timeout_s:g} s for the work of a moment")
+        return Probe(False, f"{_USELESS}: it took more than {timeout_s:g} s for the work of a moment")
     finally:
         await _end(process)
     if process.returncode == _EXIT_STATUS:
         return Probe(True, "a guest ran on KVM")
     last = told.decode(errors="replace").strip().splitlines()[-1:] or [f"QEMU ended with {process.returncode}"]
-    return Probe(False, f"KVM does not work: {last[0]}")
+    return Probe(False, f"{_USELESS}: {last[0]}")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

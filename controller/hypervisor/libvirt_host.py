@@ -85,8 +85,8 @@ class LibvirtHost:
 
     async def facts(self) -> HostFacts:
         """What the host is and offers."""
-        virt_type, reason = await self._virt_type.decide(self._link)
-        return await self._link.read(partial(host_facts, virt_type=virt_type, reason=reason), "read the host's facts")
+        choice = await self._virt_type.decide(self._link)
+        return await self._link.read(partial(host_facts, choice=choice), "read the host's facts")
 
     async def domains(self) -> list[ObservedDomain]:
         """Every domain of the host, foreign ones too."""

@@ -195,6 +195,12 @@ class HostFacts:
     virt_type: Literal["kvm", "qemu"]
     virt_type_reason: str
     networks: tuple[HostNetwork, ...] = ()
+    kvm_works: bool | None = None
+    """Whether a guest ran on KVM when it was tried; None when it was not tried."""
+    kvm_reason: str = ""
+    machine_types: tuple[str, ...] = ()
+    memory_available_bytes: int = 0
+    """What is not in use now, caches included; 0 when that is not known."""
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from controller.hypervisor.port import HostFacts, Hypervisor, ObservedDomain
+from controller.hypervisor.port import HostFacts, HostPool, Hypervisor, ObservedDomain
+from controller.node.guest import printable
 from controller.node.host import Host
+from controller.node.nodeconditions import folder_pool, merged, of_answering, of_silent
 from controller.settings import Settings
 from hypersdk.errors import AlreadyExists, ApiError, NotFound, Terminal, Transient, Unreachable
 from hypersdk.kube.cache import Cache
 from hypersdk.kube.client import Client
-from hypersdk.model.base import Condition, JsonObject, with_condition
+from hypersdk.model.base import JsonObject
 from hypersdk.model.kinds import VM_NODES
-from hypersdk.model.quantity import from_bytes
+from hypersdk.model.quantity import from_bytes, to_bytes
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmnode import Capacity, HostNetwork, Pool, Versions, VMNode, VMNodeStatus
 
@@ -29,6 +31,9 @@ LEAST_RESERVE = 512 * 2**20
 """Memory that the host keeps for itself, or a twentieth if that is more."""
 RETRY_S = 2.0
 MIB = 2**20
+MOST_FOREIGN = 100
+IMAGES = "images"
+"""How the folder of the node's state is called where it is no pool of libvirt's."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Survey:
 
     facts: HostFacts | None = None
     domains: tuple[ObservedDomain, ...] = ()
-    pools: tuple[Pool, ...] = ()
+    pools: tuple[HostPool, ...] = ()
     error: str = ""
 
 
@@ -96,9 +101,20 @@ class NodeKeeper:
         except (Transient, Terminal) as error:
             self.host.lost(error)
             return Survey(error=str(error))
-        folders = {"standard": self.settings.state / "disks", **self.settings.storage_classes}
-        pools = [await asyncio.to_thread(_pool, name, folder) for name, folder in folders.items()]
-        return Survey(facts, tuple(domains), tuple(pools))
+        return Survey(facts, tuple(domains), tuple(await self._pools()))
+
+    async def _pools(self) -> list[HostPool]:
+        """libvirt's pools, and the folder of the images where it is in none of them."""
+        try:
+            pools = await self.hypervisor.pools()
+        except (Transient, Terminal) as error:
+            log.warning("the pools of %s are not known: %s", self.settings.node, error)
+            pools = []
+        state = self.settings.state
+        if any(pool.path and state.is_relative_to(pool.path) for pool in pools):
+            return pools
+        room = await asyncio.to_thread(_room, state)
+        return [*pools, folder_pool(IMAGES, state, *room)] if room else pools
 
 
 def node_status(
@@ -107,46 +123,74 @@ def node_status(
     """The status of the node; what libvirt cannot tell now stays as it was."""
     facts = survey.facts
     if facts is None:
-        lost = Condition(type="Ready", status="False", reason="LibvirtUnreachable", message=survey.error)
-        return old.but(conditions=with_condition(old.conditions, lost, now), last_heartbeat_time=now)
-    ready = Condition(type="Ready", status="True", reason="LibvirtAnswers", message=f"{settings.libvirt_uri} answers")
-    mine = {vm.metadata.uid for vm in vms}
+        return old.but(conditions=merged(old.conditions, of_silent(survey.error), now), last_heartbeat_time=now)
+    machines = list(vms)
+    mine = {vm.metadata.uid for vm in machines}
+    ours = [domain for domain in survey.domains if domain.is_ours and domain.uuid in mine]
+    foreign = sorted(domain.name for domain in survey.domains if domain not in ours)
     return old.but(
-        conditions=with_condition(old.conditions, ready, now),
+        conditions=merged(old.conditions, of_answering(facts, survey.pools, settings.libvirt_uri), now),
         last_heartbeat_time=now,
         capacity=Capacity(cpus=facts.cpus, memory=_memory(facts.memory_bytes)),
-        allocatable=allocatable(facts, settings.limits.cpu_overcommit),
+        allocatable=allocatable(facts),
+        requested=_requested(machines, settings.node),
+        cpu_allocation_ratio=settings.limits.cpu_overcommit,
         architecture=facts.architecture,
         virt_type=facts.virt_type,
         virt_type_reason=facts.virt_type_reason,
+        machine_types=list(facts.machine_types),
         versions=Versions(
             controller=_version(), libvirt=facts.libvirt_version, qemu=facts.qemu_version, kernel=platform.release()
         ),
-        pools=list(survey.pools),
+        pools=[_pool(pool) for pool in sorted(survey.pools, key=lambda pool: pool.name)],
         networks=_networks(facts, settings),
-        running_vms=sum(domain.is_active and domain.uuid in mine for domain in survey.domains),
-        foreign_domains=sorted(domain.name for domain in survey.domains if domain.uuid not in mine),
+        running_vms=sum(domain.is_active for domain in ours),
+        foreign_domains=[printable(name) for name in foreign[:MOST_FOREIGN]],
+        foreign_domain_count=len(foreign),
     )
 
 
-def allocatable(facts: HostFacts, cpu_overcommit: int) -> Capacity:
-    """What VMs may ask for altogether."""
+def allocatable(facts: HostFacts) -> Capacity:
+    """What VMs may have altogether: the capacity less what the host keeps for itself."""
     reserve = max(LEAST_RESERVE, facts.memory_bytes // 20)
-    return Capacity(cpus=facts.cpus * cpu_overcommit, memory=_memory(max(facts.memory_bytes - reserve, 0)))
+    return Capacity(cpus=facts.cpus, memory=_memory(max(facts.memory_bytes - reserve, 0)))
+
+
+def _requested(vms: Iterable[VirtualMachine], node: str) -> Capacity:
+    here = [vm for vm in vms if vm.status.node_name == node]
+    memory = sum(to_bytes(vm.spec.memory) for vm in here)
+    return Capacity(cpus=sum(vm.spec.cpus for vm in here), memory=_memory(memory))
 
 
 def _networks(facts: HostFacts, settings: Settings) -> list[HostNetwork]:
     there = [HostNetwork(name=network.name, kind="network", active=network.active) for network in facts.networks]
-    return [*there, *(HostNetwork(name=bridge, kind="bridge") for bridge in settings.bridges)]
+    bridges = [HostNetwork(name=bridge, kind="bridge", active=_is_up(bridge)) for bridge in settings.bridges]
+    # What a guest gets where the node's network cannot be had.
+    return [*there, *bridges, HostNetwork(name="user", kind="user", active=True)]
 
 
-def _pool(name: str, folder: Path) -> Pool:
+def _is_up(interface: str) -> bool:
+    return Path("/sys/class/net", interface).is_dir()
+
+
+def _room(folder: Path) -> tuple[int, int] | None:
     try:
         room = shutil.disk_usage(folder)
     except OSError:
-        return Pool(name=name, path=str(folder))
+        return None
+    return room.total, room.free
+
+
+def _pool(pool: HostPool) -> Pool:
     # In tenths of GiB: the last bytes move all the time and mean nothing.
-    return Pool(name=name, path=str(folder), capacity=_coarse(room.total), available=_coarse(room.free))
+    return Pool(
+        name=pool.name,
+        path=pool.path or None,
+        kind=pool.kind,
+        active=pool.active,
+        capacity=_coarse(pool.capacity_bytes),
+        available=_coarse(pool.available_bytes),
+    )
 
 
 def _coarse(count: int) -> str:

@@ -181,10 +181,13 @@ VM_NODES = Kind(
     short_names=("vmnode",),
     columns=(
         Column("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"),
-        Column("Virt", "string", ".status.virtType"),
+        Column("Cordoned", "boolean", ".spec.unschedulable"),
+        Column("VMs", "integer", ".status.runningVMs"),
         Column("CPUs", "integer", ".status.capacity.cpus"),
         Column("Memory", "string", ".status.capacity.memory"),
-        Column("VMs", "integer", ".status.runningVMs"),
+        Column("Virt", "string", ".status.virtType"),
+        Column("Version", "string", ".status.versions.controller"),
+        Column("Heartbeat", "date", ".status.lastHeartbeatTime"),
         AGE,
     ),
 )

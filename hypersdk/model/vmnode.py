@@ -1,10 +1,21 @@
 """VMNode: a hypervisor host, what it offers and how it is. Cluster-scoped, written by the host's controller."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from hypersdk.model.base import Condition, Model, Resource, Time
+
+
+class NodeConditionType(StrEnum):
+    """Named as Kubernetes' Node has them; True is well for the first three, and ill for the pressures."""
+
+    READY = "Ready"
+    LIBVIRT_REACHABLE = "LibvirtReachable"
+    KVM_USABLE = "KvmUsable"
+    DISK_PRESSURE = "DiskPressure"
+    MEMORY_PRESSURE = "MemoryPressure"
 
 
 class VMNodeSpec(Model):
@@ -31,10 +42,13 @@ class Versions(Model):
 
 
 class Pool(Model):
-    """A place for disks."""
+    """A storage pool of libvirt, or a folder that VMs' disks are in."""
 
     name: str
     path: str | None = None
+    kind: str | None = None
+    """libvirt's type of pool, such as `dir`."""
+    active: bool | None = None
     capacity: str | None = None
     available: str | None = None
 
@@ -55,15 +69,23 @@ class VMNodeStatus(Model):
     last_heartbeat_time: Time | None = None
     capacity: Capacity | None = None
     allocatable: Capacity | None = None
+    """The capacity less what the host keeps for itself."""
+    requested: Capacity | None = None
+    """What the VMs that are placed here ask for, running or not."""
+    cpu_allocation_ratio: int | None = None
+    """How many vCPUs are placed on one allocatable CPU."""
     architecture: str | None = None
     virt_type: Literal["kvm", "qemu"] | None = None
     virt_type_reason: str | None = None
+    machine_types: list[str] | None = None
     versions: Versions | None = None
     pools: list[Pool] | None = None
     networks: list[HostNetwork] | None = None
     running_vms: Annotated[int | None, Field(alias="runningVMs")] = None
     foreign_domains: list[str] | None = None
-    """Domains on the host that no VirtualMachine stands for; they are never touched."""
+    """Domains on the host that no VirtualMachine stands for, at most a hundred of them; they are never touched."""
+    foreign_domain_count: int | None = None
+    """How many there are altogether."""
 
 
 class VMNode(Resource):
