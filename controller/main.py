@@ -20,8 +20,10 @@ from controller.gateway.targets import lookup_in
 from controller.hypervisor.libvirt_host import open_host
 from controller.hypervisor.port import Hypervisor
 from controller.node.controller import Neighbours, NodeController
-from controller.node.images import Images
+from controller.node.images.store import Images
+from controller.node.images.web import Web
 from controller.node.places import NodePlaces
+from controller.node.pools import NodePools
 from controller.node.storage import NodeStorage
 from controller.settings import Settings, parser, settings_of
 from hypersdk.errors import ConfigError, HyperSDKError
@@ -64,14 +66,15 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             settings.libvirt_uri, virt_type=settings.virt_type, log_folder=str(settings.log_folder)
         )
         stack.push_async_callback(hypervisor.close)
-        places = NodePlaces(settings.state, settings.storage_classes)
+        places = NodePlaces(settings.state, settings.storage_classes, settings.storage_pools)
         await asyncio.to_thread(places.make)
-        images = await stack.enter_async_context(Images(places.images, settings.limits))
+        images = await stack.enter_async_context(Images(places.images, settings.limits, Web(settings.addresses)))
         sampler = Sampler(hypervisor)
         consoles = Consoles(hypervisor, lambda uuid: _phase(controller, uuid), log_of=places.log_of)
         recorder = Recorder(client, COMPONENT, settings.node)
-        storage = NodeStorage(places, images, client, settings)
-        controller = NodeController(settings, Neighbours(client, hypervisor, storage, consoles, sampler, recorder))
+        storage = NodeStorage(places, images, NodePools(hypervisor, places), client, settings)
+        near = Neighbours(client, hypervisor, storage, consoles, sampler, recorder, places=places)
+        controller = NodeController(settings, near)
         streams = Streams(
             settings.node,
             lookup_in(controller.vm_cache),
@@ -88,6 +91,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             group.create_task(gateway.run())
             group.create_task(_wake(hypervisor, consoles, sampler))
             group.create_task(controller.run())
+            group.create_task(storage.run())
             group.create_task(_stand(settings, client, controller, recorder))
             group.create_task(_announce(controller, gateway, ready))
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from controller.node.images.addresses import AddressRules, networks
 from hypersdk.kube.endpoint import Endpoint
 
 GIB = 2**30
+_POOL = "pool:"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Pace:
     unreachable: float = 60.0
     """After this long without libvirt the VMs of the node count as Unknown."""
     operation_ttl: float = 3600.0
+    collect: float = 600.0
+    """Between two looks for images that nothing needs any more."""
+    image_grace: float = 6 * 3600.0
+    """How long an image is kept that no disk stands on."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Limits:
 
     image_bytes: int = 512 * GIB
     virtual_bytes: int = 16 * 1024 * GIB
+    disk_overcommit: int = 10
+    """The disks of a folder, each filled to its size, may be so many times the folder's file system."""
     cpu_overcommit: int = 10
     """vCPUs that are placed on one CPU; KubeVirt's cpuAllocationRatio has the same default."""
 
@@ -71,6 +79,12 @@ class Settings:
     """Host bridges that `bridge` and `multus` networks may name."""
     storage_classes: Mapping[str, Path] = field(default_factory=dict)
     """Folders of disks by storageClass; `standard` is below the state folder unless it is named here."""
+    storage_pools: Mapping[str, str] = field(default_factory=dict)
+    """Storage pools of the host by storageClass."""
+    addresses: AddressRules = field(default_factory=AddressRules)
+    """Where images may be fetched from."""
+    object_store: Path | None = None
+    """A TOML file with the account for s3:// images that name no Secret."""
     pace: Pace = Pace()
     limits: Limits = Limits()
 
@@ -96,7 +110,12 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--log-folder", type=Path, default=Path("/var/log/libvirt/qemu"), help="folder of QEMU's logs")
     line.add_argument("--network", default="default", help="pod-network: a libvirt network, or bridge:NAME")
     line.add_argument("--bridge", action="append", default=[], help="bridge that VMs may be put on; repeatable")
-    line.add_argument("--storage-class", action="append", default=[], metavar="NAME=DIR", help="folder of its disks")
+    line.add_argument("--storage-class", action="append", default=[], metavar="NAME=DIR|NAME=pool:POOL")
+    line.add_argument("--image-allow", action="append", default=[], metavar="CIDR", help="fetch images from there too")
+    line.add_argument("--image-deny", action="append", default=[], metavar="CIDR", help="and not from there; 'private'")
+    line.add_argument("--image-grace", type=float, default=6, metavar="HOURS", help="unused images stay so long")
+    line.add_argument("--object-store", type=Path, metavar="FILE", help="TOML file with the node's own S3 account")
+    line.add_argument("--disk-overcommit", type=int, default=10, metavar="N", help="disks' sizes to room (default: 10)")
     line.add_argument("--cpu-overcommit", type=int, default=10, metavar="N", help="vCPUs a CPU (default: %(default)s)")
     line.add_argument("--verbose", action="store_true", help="log more")
     return line
@@ -106,6 +125,8 @@ def settings_of(words: argparse.Namespace) -> Settings:
     """Settings from a parsed command line; ValueError when it makes no sense."""
     if words.cpu_overcommit < 1:
         raise ValueError(f"--cpu-overcommit {words.cpu_overcommit}: at least 1 vCPU is placed on each CPU")
+    if words.disk_overcommit < 1 or words.image_grace < 0:
+        raise ValueError("--disk-overcommit is at least 1, --image-grace at least 0")
     return Settings(
         node=words.node_name,
         state=words.state.resolve(),
@@ -120,8 +141,12 @@ def settings_of(words: argparse.Namespace) -> Settings:
         log_folder=words.log_folder,
         network=words.network,
         bridges=tuple(words.bridge),
-        storage_classes=_storage_classes(words.storage_class),
-        limits=Limits(cpu_overcommit=words.cpu_overcommit),
+        storage_classes=_folders(words.storage_class),
+        storage_pools=_pools(words.storage_class),
+        addresses=AddressRules(networks(words.image_allow), networks(words.image_deny)),
+        object_store=words.object_store,
+        pace=Pace(image_grace=words.image_grace * 3600),
+        limits=Limits(cpu_overcommit=words.cpu_overcommit, disk_overcommit=words.disk_overcommit),
     )
 
 
@@ -134,8 +159,16 @@ def _tls(words: argparse.Namespace) -> Tls | None:
     return Tls(host, int(port), words.tls_cert, words.tls_key, words.client_ca, tuple(words.client_name))
 
 
-def _storage_classes(pairs: Sequence[str]) -> dict[str, Path]:
+def _folders(pairs: Sequence[str]) -> dict[str, Path]:
+    return {name: Path(word).resolve() for name, word in _storage_classes(pairs) if not word.startswith(_POOL)}
+
+
+def _pools(pairs: Sequence[str]) -> dict[str, str]:
+    return {name: word.removeprefix(_POOL) for name, word in _storage_classes(pairs) if word.startswith(_POOL)}
+
+
+def _storage_classes(pairs: Sequence[str]) -> list[tuple[str, str]]:
     split = [pair.partition("=") for pair in pairs]
-    if wrong := [name for name, equals, folder in split if not (name and equals and folder)]:
-        raise ValueError(f"--storage-class wants NAME=DIR, not {', '.join(wrong)}")
-    return {name: Path(folder).resolve() for name, _, folder in split}
+    if wrong := [name for name, equals, word in split if not (name and equals and word.removeprefix(_POOL))]:
+        raise ValueError(f"--storage-class wants NAME=DIR or NAME=pool:POOL, not {', '.join(wrong)}")
+    return [(name, word) for name, _, word in split]

@@ -52,9 +52,7 @@ def _usable(pool: libvirt.virStoragePool | None, name: str) -> HostPool:
     _start(pool)
     found = _described(pool)
     if found.kind not in _OF_FILES:
-        words = (
-            f"storage pool {name} is of type {found.kind}; disks are files: use one of type dir, fs or netfs"
-        )
+        words = f"storage pool {name} is of type {found.kind}; disks are files: use one of type dir, fs or netfs"
         raise Terminal("PoolUnsupported", words)
     return found
 

@@ -52,6 +52,8 @@ class Neighbours:
     recorder: Recorder
     now: Callable[[], datetime] = utcnow
     chance: Callable[[], float] = random.random
+    places: NodePlaces | None = None
+    """Shared with the storage, which finds out where the host's pools are."""
 
 
 @dataclass
@@ -70,7 +72,7 @@ class NodeController:
         near = self.with_
         self.vms = Objects(near.client, VIRTUAL_MACHINES, self.vm_cache)
         self.operations = Objects(near.client, VM_OPERATIONS, self.operation_cache)
-        self.places = NodePlaces(self.settings.state, self.settings.storage_classes)
+        self.places = near.places or NodePlaces(self.settings.state, self.settings.storage_classes)
         self.host = Host(near.hypervisor, near.now)
         self.keeper = NodeKeeper(near.client, near.hypervisor, self.host, self.vm_cache, self.settings, near.now)
         self.reconciler = self._reconciler()

@@ -1,16 +1,27 @@
-"""Which disks a VM has, and where each of them lies: pure, from the spec alone."""
+"""Which disks a VM has, where each of them lies, and what is on it at first: pure, from the spec alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from controller.domain.desired import DiskFile
-from controller.node.places import NodePlaces, checked_disk_name
+from controller.node.places import STANDARD, NodePlaces, checked_disk_name
 from hypersdk.errors import Terminal
 from hypersdk.model.quantity import to_bytes
-from hypersdk.model.virtualmachine import Disk, VirtualMachine
+from hypersdk.model.virtualmachine import Checksum, Disk, DiskSource, VirtualMachine
 
 ROOT = "root"
 SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The image that a disk begins with, as the spec names it."""
+
+    word: str
+    """A URL or a short name; empty for a template's."""
+    checksum: Checksum | None = None
+    secret: str = ""
+    """The Secret with the object store's account."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +31,9 @@ class PlannedDisk:
     file: DiskFile
     size_bytes: int
     """At least this large; 0 for as large as its image."""
-    from_image: bool = False
+    origin: Origin | None = None
+    """None for an empty disk."""
+    storage_class: str = STANDARD
 
     @property
     def path(self) -> Path:
@@ -29,17 +42,16 @@ class PlannedDisk:
 
 
 def planned_disks(vm: VirtualMachine, places: NodePlaces) -> tuple[PlannedDisk, ...]:
-    """The VM's disks in order: the first one is made from the image when there is one. Terminal for a bad spec."""
+    """The VM's disks in order; the image goes to the first that could hold it. Terminal for a bad spec."""
     wanted = vm.spec.disks or []
     _check(wanted)
     uid = vm.metadata.uid
     if not has_image(vm):
-        return tuple(_blank(disk, uid, places) for disk in wanted)
-    if not wanted:
-        return (_root(uid, places, 0),)
-    first, *rest = wanted
-    root = _root(uid, places, to_bytes(first.size), first)
-    return (root, *(_blank(disk, uid, places) for disk in rest))
+        return tuple(_planned(disk, uid, places) for disk in wanted)
+    root = next((disk for disk in wanted if disk.type == "disk" and _origin(disk) is None), None)
+    if root is None:
+        return (_root(vm, places, None), *(_planned(disk, uid, places) for disk in wanted))
+    return tuple(_root(vm, places, disk) if disk is root else _planned(disk, uid, places) for disk in wanted)
 
 
 def domain_disks(vm: VirtualMachine, places: NodePlaces) -> tuple[DiskFile, ...]:
@@ -54,15 +66,53 @@ def has_image(vm: VirtualMachine) -> bool:
     return image is not None and bool(image.source or image.template_ref)
 
 
-def _root(uid: str, places: NodePlaces, size_bytes: int, disk: Disk | None = None) -> PlannedDisk:
-    folder = places.disks(uid, disk.storage_class if disk else "standard")
+def _root(vm: VirtualMachine, places: NodePlaces, disk: Disk | None) -> PlannedDisk:
+    storage_class = disk.storage_class if disk else STANDARD
+    path = places.disk(vm.metadata.uid, storage_class, "root.qcow2")
     name, order = (disk.name, disk.boot_order) if disk else (ROOT, None)
-    return PlannedDisk(DiskFile(name, str(folder / "root.qcow2"), "qcow2", boot_order=order), size_bytes, True)
+    image = vm.spec.image
+    origin = Origin("")
+    if image is not None:
+        secret = image.secret_ref.name if image.secret_ref else None
+        origin = Origin(image.source or "", image.checksum, secret or "")
+    size = to_bytes(disk.size) if disk else 0
+    return PlannedDisk(DiskFile(name, str(path), "qcow2", boot_order=order), size, origin, storage_class)
 
 
-def _blank(disk: Disk, uid: str, places: NodePlaces) -> PlannedDisk:
-    path = places.disks(uid, disk.storage_class) / f"disk-{disk.name}.qcow2"
-    return PlannedDisk(DiskFile(disk.name, str(path), "qcow2", boot_order=disk.boot_order), to_bytes(disk.size))
+def _planned(disk: Disk, uid: str, places: NodePlaces) -> PlannedDisk:
+    origin = _origin(disk)
+    if disk.type == "cdrom":
+        # An image as it is, under a name of the VM's own: nothing is written to it.
+        path = places.linked(uid, f"disk-{disk.name}.iso")
+        file = DiskFile(disk.name, str(path), "raw", "cdrom", boot_order=disk.boot_order, read_only=True)
+        return PlannedDisk(file, 0, origin, disk.storage_class)
+    path = places.disk(uid, disk.storage_class, f"disk-{disk.name}.qcow2")
+    file = DiskFile(disk.name, str(path), "qcow2", boot_order=disk.boot_order)
+    return PlannedDisk(file, to_bytes(disk.size), origin, disk.storage_class)
+
+
+def _origin(disk: Disk) -> Origin | None:
+    source = disk.source
+    word = _word(disk, source) if source is not None else ""
+    if source is None or not word:
+        return None
+    return Origin(word, source.checksum, (source.secret_ref.name if source.secret_ref else None) or "")
+
+
+def _word(disk: Disk, source: DiskSource) -> str:
+    if source.http and source.s3:
+        raise Terminal("InvalidDiskSource", f"disk {disk.name}: a source is either http or s3")
+    if source.pvc or source.container_disk:
+        kind = "pvc" if source.pvc else "containerDisk"
+        words = f"disk {disk.name}: source.{kind} needs a container runtime; put the image on a web server or into S3"
+        raise Terminal("DiskSourceUnsupported", words)
+    if source.http and "://" in source.http and not source.http.lower().startswith(("http://", "https://")):
+        raise Terminal("InvalidDiskSource", f"disk {disk.name}: source.http takes http(s):// or a short name")
+    if source.s3 and "://" in source.s3 and not source.s3.lower().startswith("s3://"):
+        raise Terminal("InvalidDiskSource", f"disk {disk.name}: source.s3 is like s3://bucket/key")
+    if source.s3:
+        return source.s3 if "://" in source.s3 else f"s3://{source.s3}"
+    return source.http or ""
 
 
 def _check(disks: list[Disk]) -> None:
@@ -70,9 +120,7 @@ def _check(disks: list[Disk]) -> None:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Terminal("DuplicateDiskName", f"two disks are named {', '.join(twice)}: give each its own name")
     for disk in disks:
-        if disk.source is not None and disk.source.wire():
-            raise Terminal("DiskSourceUnsupported", f"disk {disk.name}: a source of its own is not supported yet")
-        if disk.type != "disk":
-            raise Terminal("DiskTypeUnsupported", f"disk {disk.name}: type {disk.type} is not supported yet")
-        if to_bytes(disk.size) == 0:
+        if disk.type == "cdrom" and _origin(disk) is None:
+            raise Terminal("InvalidDiskSource", f"disk {disk.name}: a cdrom needs source.http or source.s3")
+        if disk.type == "disk" and to_bytes(disk.size) == 0:
             raise Terminal("InvalidDiskSize", f"disk {disk.name}: a size of {disk.size} holds nothing")

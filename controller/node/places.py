@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from controller.node.finding import NotYet
 from hypersdk.errors import Terminal
 
 _DISK_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+STANDARD = "standard"
+LINKS = "links"
 TRAVERSABLE = 0o711
 """QEMU's own user has to get through to the files that libvirt hands it, and need not list them."""
 
@@ -39,19 +42,46 @@ class NodePlaces:
     state: Path
     classes: Mapping[str, Path] = field(default_factory=dict)
     """Folders of disks by storageClass, beside `standard`."""
+    pools: Mapping[str, str] = field(default_factory=dict)
+    """Storage pools of the host by storageClass."""
+    found: dict[str, Path] = field(default_factory=dict)
+    """The folders of those pools, once libvirt was asked."""
 
     @property
     def images(self) -> Path:
         """Imported images, shared by VMs, never written to."""
         return self.state / "images"
 
-    def disks(self, uid: str, storage_class: str = "standard") -> Path:
-        """The folder of one VM's disks; Terminal for a storageClass that the node does not have."""
-        root = self.classes.get(storage_class, self.state / "disks" if storage_class == "standard" else None)
-        if root is None:
-            known = ", ".join(sorted({"standard", *self.classes}))
-            raise Terminal("StorageClassNotFound", f"this node has no storageClass {storage_class!r}; it has: {known}")
-        return root / checked_uid(uid)
+    @property
+    def definitions(self) -> Path:
+        """The DesiredDomain of each VM that was started."""
+        return self.state / "definitions"
+
+    def root(self, storage_class: str) -> Path:
+        """The folder of a class's disks; Terminal for a class that the node does not have."""
+        if storage_class in self.pools:
+            if storage_class not in self.found:
+                words = f"storageClass {storage_class!r} is the pool {self.pools[storage_class]}, not looked at yet"
+                raise NotYet("PoolUnknown", words, 2.0)
+            return self.found[storage_class]
+        if storage_class in self.classes:
+            return self.classes[storage_class]
+        if storage_class == STANDARD:
+            return self.state / "disks"
+        known = ", ".join(sorted({STANDARD, *self.classes, *self.pools}))
+        raise Terminal("StorageClassNotFound", f"this node has no storageClass {storage_class!r}; it has: {known}")
+
+    def disk(self, uid: str, storage_class: str, name: str) -> Path:
+        """One disk of a VM: its pool's folder has all disks side by side, for libvirt lists no folders in it."""
+        return self.root(storage_class) / f"{checked_uid(uid)}-{name}"
+
+    def roots(self) -> list[Path]:
+        """Every folder that disks lie in; NotYet as long as one of them is not known."""
+        return sorted({self.root(each) for each in (STANDARD, *self.classes, *self.pools)})
+
+    def linked(self, uid: str, name: str) -> Path:
+        """A name of the VM's own for an image; on the images' file system, whatever the class."""
+        return self.images / LINKS / f"{checked_uid(uid)}-{name}"
 
     def seed(self, uid: str) -> Path:
         """The NoCloud seed."""
@@ -71,28 +101,37 @@ class NodePlaces:
 
     def definition(self, uid: str) -> Path:
         """The DesiredDomain that was defined last."""
-        return self.state / "definitions" / f"{checked_uid(uid)}.json"
+        return self.definitions / f"{checked_uid(uid)}.json"
 
     def folders(self, uid: str) -> list[Path]:
         """Every folder that belongs to this VM alone."""
-        roots = {self.state / "disks", *self.classes.values()}
-        disks = sorted(root / checked_uid(uid) for root in roots)
-        return [*disks, self.seed(uid).parent, self.console_log(uid).parent]
+        return [self.seed(uid).parent, self.console_log(uid).parent]
+
+    def files(self, uid: str) -> list[Path]:
+        """Every file that belongs to this VM alone, half-made ones too; NotYet as long as a pool is not known."""
+        of_disks = [path for root in (*self.roots(), self.images / LINKS) for path in files_of(root, uid)]
+        return [*of_disks, self.definition(uid), self.definition(uid).with_suffix(".tmp")]
 
     def make(self) -> None:
         """Make the node's own folders."""
-        for name in ("images", "disks", "seeds", "consoles", "definitions"):
+        for name in ("images", f"images/{LINKS}", "disks", "seeds", "consoles", "definitions"):
             make_folder(self.state / name)
         for folder in self.classes.values():
             make_folder(folder)
 
     def remove(self, uid: str) -> None:
         """Remove everything that carries this uid; no error for what is gone already."""
+        files = self.files(uid)
         for folder in self.folders(uid):
             if folder.is_dir() and not folder.is_symlink():
                 shutil.rmtree(folder)
-        for kept in (self.definition(uid), self.definition(uid).with_suffix(".tmp")):
-            kept.unlink(missing_ok=True)
+        for path in files:
+            path.unlink(missing_ok=True)
+
+
+def files_of(root: Path, uid: str) -> list[Path]:
+    """The VM's files in a folder of disks."""
+    return [path for pattern in (f"{checked_uid(uid)}-*", f".{uid}-*") for path in sorted(root.glob(pattern))]
 
 
 def make_folder(folder: Path) -> None:

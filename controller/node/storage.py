@@ -1,25 +1,35 @@
-"""Everything on the host's disks that a VM needs before it can start: image, disks, seed."""
+"""Everything on the host's disks that a VM needs before it can start: images, disks, seed."""
 
 import asyncio
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from controller.node.disks import make_disks, missing
+from controller.node.disks import grow_disks, make_disks, missing
 from controller.node.finding import NotYet
-from controller.node.images import Images, StoredImage
-from controller.node.layout import PlannedDisk, planned_disks
+from controller.node.images.catalogue import Entry, read_catalogue
+from controller.node.images.collect import Collector
+from controller.node.images.library import StoredImage
+from controller.node.images.s3 import keys_of_secret, read_keys
+from controller.node.images.source import Source, resolve
+from controller.node.images.store import Images
+from controller.node.keeping import keep_disks
+from controller.node.layout import Origin, PlannedDisk, planned_disks
 from controller.node.places import NodePlaces, make_folder
+from controller.node.pools import NodePools
 from controller.node.seed import seed_files, write_seed
-from controller.node.source import read_catalogue, resolve
 from controller.settings import Settings
-from hypersdk.errors import ConfigError, NotFound, Terminal
+from hypersdk.errors import ConfigError, NotFound, Terminal, Transient
 from hypersdk.kube.client import Client
 from hypersdk.model.core import Secret
 from hypersdk.model.kinds import SECRETS
+from hypersdk.model.quantity import human_bytes
 from hypersdk.model.virtualmachine import ImageProgress, VirtualMachine
 
+log = logging.getLogger(__name__)
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
@@ -34,6 +44,10 @@ class Storage(Protocol):
         """Somebody asks anew: what failed for good deserves another try."""
         ...
 
+    async def keep(self, vm: VirtualMachine) -> list[Path]:
+        """Put the VM's disks where they outlive it; all that were put there."""
+        ...
+
     async def remove(self, uid: str) -> None:
         """Remove everything that carries this uid."""
         ...
@@ -45,62 +59,132 @@ class NodeStorage:
 
     places: NodePlaces
     images: Images
+    pools: NodePools
     client: Client
     settings: Settings
 
+    async def run(self) -> None:
+        """Find the pools, and remove images that nothing needs, now and then."""
+        await self.pools.find()
+        while True:
+            await self._collect()
+            await asyncio.sleep(self.settings.pace.collect)
+
     async def prepare(self, vm: VirtualMachine, wake: Callable[[], None]) -> ImageProgress | None:
-        """Image, then disks, then seed and the folder of the console's log."""
+        """Images, then disks, then seed and the folder of the console's log; the VM is off."""
         planned = planned_disks(vm, self.places)
-        image: StoredImage | None = None
-        if any(disk.from_image for disk in missing(planned)):
-            got = await self._image(vm, wake)
-            if isinstance(got, ImageProgress):
-                return got
-            image = got
-        await self._make(vm, planned, image)
+        uid = vm.metadata.uid
+        images = await self._images(vm, missing(planned), wake)
+        if isinstance(images, ImageProgress):
+            return images
+        await self._make(vm, planned, images)
+        self.images.release(uid)
         return None
 
     def retry(self, uid: str) -> None:
         """Forget the failed import."""
         self.images.retry(uid)
 
+    async def keep(self, vm: VirtualMachine) -> list[Path]:
+        """Put the VM's disks where they outlive it."""
+        return await asyncio.to_thread(keep_disks, self.places, vm)
+
     async def remove(self, uid: str) -> None:
         """Remove everything that carries this uid, and give up an import that nobody else waits for."""
-        self.images.forget(uid)
+        await self.images.forget(uid)
         await asyncio.to_thread(self.places.remove, uid)
+        await self.pools.refresh_all()
 
-    async def _image(self, vm: VirtualMachine, wake: Callable[[], None]) -> StoredImage | ImageProgress:
-        image = vm.spec.image
-        if image is None or not image.source:
-            raise Terminal("TemplateUnsupported", "image.templateRef is not supported yet; use image.source")
+    async def _collect(self) -> None:
+        try:
+            grace, definitions = self.settings.pace.image_grace, self.places.definitions
+            await self.images.collect(Collector(self.places.roots(), grace, definitions=definitions))
+        except (OSError, Transient) as error:
+            log.warning("unused images are kept, for not every disk can be seen: %s", error)
+
+    async def _images(
+        self, vm: VirtualMachine, disks: list[PlannedDisk], wake: Callable[[], None]
+    ) -> Mapping[Origin, StoredImage] | ImageProgress:
+        origins = list(dict.fromkeys(disk.origin for disk in disks if disk.origin is not None))
+        sources = await self._sources(vm, origins)
+        self.images.wait_only(vm.metadata.uid, sources.values())
+        got = {origin: await self.images.ensure(source, vm.metadata.uid, wake) for origin, source in sources.items()}
+        if coming := [each for each in got.values() if isinstance(each, ImageProgress)]:
+            return together(coming)
+        return {origin: each for origin, each in got.items() if isinstance(each, StoredImage)}
+
+    async def _sources(self, vm: VirtualMachine, origins: Iterable[Origin]) -> dict[Origin, Source]:
+        if not origins:
+            return {}
         try:
             catalogue = await asyncio.to_thread(read_catalogue, self.settings.catalogue)
         except ConfigError as error:
             raise NotYet("CatalogueInvalid", str(error)) from error
-        source = resolve(image.source, image.checksum, catalogue, self.settings.image_folders)
-        return await self.images.ensure(source, vm.metadata.uid, wake)
+        return {origin: await self._source(vm, origin, catalogue) for origin in origins}
 
-    async def _make(self, vm: VirtualMachine, planned: tuple[PlannedDisk, ...], image: StoredImage | None) -> None:
-        uid = vm.metadata.uid
-        files = seed_files(vm, await self._secret(vm))
+    async def _source(self, vm: VirtualMachine, origin: Origin, catalogue: Mapping[str, Entry]) -> Source:
+        if not origin.word:
+            raise Terminal("TemplateUnsupported", "image.templateRef is not supported yet; use image.source")
         try:
-            await make_disks(planned, image)
+            keys = await asyncio.to_thread(read_keys, self.settings.object_store)
+        except ConfigError as error:
+            raise NotYet("ObjectStoreInvalid", str(error)) from error
+        if origin.secret:
+            keys = keys_of_secret(await self._secret(vm, origin.secret, "secretRef of the image"))
+        return resolve(origin.word, origin.checksum, catalogue, self.settings.image_folders, keys)
+
+    async def _make(
+        self, vm: VirtualMachine, planned: tuple[PlannedDisk, ...], images: Mapping[Origin, StoredImage]
+    ) -> None:
+        uid, overcommit = vm.metadata.uid, self.settings.limits.disk_overcommit
+        cloud = vm.spec.cloud_init
+        name = cloud.secret_ref.name if cloud and cloud.secret_ref else None
+        files = seed_files(vm, await self._secret(vm, name, "cloudInit.secretRef") if name else None)
+        try:
+            for storage_class in {disk.storage_class for disk in missing(planned)}:
+                await self._ready(storage_class)
+            made = await make_disks(uid, planned, images, overcommit)
+            for disk in await grow_disks(planned, overcommit):
+                size = human_bytes(disk.size_bytes)
+                log.info("vm=%s/%s disk %s is %s large now", *vm.key, disk.file.name, size)
             await asyncio.to_thread(write_seed, self.places.seed(uid), files)
             await asyncio.to_thread(make_folder, self.places.console_log(uid).parent)
+        except NotYet:
+            raise
+        except Transient as error:
+            raise NotYet("DiskFailed", f"the disks of {vm.metadata.name} cannot be made: {error}") from error
         except OSError as error:
             words = f"{error.filename or 'a disk'}: {error.strerror or error}"
             raise NotYet("DiskFailed", f"the disks of {vm.metadata.name} cannot be made: {words}") from error
+        for storage_class in {disk.storage_class for disk in made}:
+            await self.pools.refresh(storage_class)
 
-    async def _secret(self, vm: VirtualMachine) -> Secret | None:
-        cloud = vm.spec.cloud_init
-        name = cloud.secret_ref.name if cloud and cloud.secret_ref else None
-        if not name:
-            return None
+    async def _ready(self, storage_class: str) -> None:
+        try:
+            await self.pools.ensure(storage_class)
+        except Transient as error:
+            if storage_class in self.places.pools:
+                raise NotYet("PoolNotReady", f"storageClass {storage_class}: {error}") from error
+            # A folder holds disks also where libvirt cannot have it as a pool.
+            log.warning("storageClass %s is no pool of libvirt's: %s", storage_class, error)
+
+    async def _secret(self, vm: VirtualMachine, name: str, what: str) -> Secret:
         if not _SUBDOMAIN.fullmatch(name):
             # The name becomes part of a URL's path, where `..` would lead into another namespace.
-            raise Terminal("InvalidSecretName", f"cloudInit.secretRef.name {name!r} cannot be the name of a Secret")
+            raise Terminal("InvalidSecretName", f"{what}: {name!r} cannot be the name of a Secret")
         namespace = vm.metadata.namespace or "default"
         try:
             return await self.client.get(SECRETS, namespace, name)
         except NotFound as error:
-            raise NotYet("SecretNotFound", f"cloudInit names Secret {name}, which {namespace} does not have") from error
+            raise NotYet("SecretNotFound", f"{what} is {name}, a Secret that {namespace} does not have") from error
+
+
+def together(coming: list[ImageProgress]) -> ImageProgress:
+    """How far several imports are."""
+    totals = [each.total_bytes for each in coming]
+    speeds = [each.bytes_per_second for each in coming if each.bytes_per_second is not None]
+    return ImageProgress(
+        bytes_transferred=sum(each.bytes_transferred for each in coming),
+        total_bytes=None if None in totals else sum(total or 0 for total in totals),
+        bytes_per_second=sum(speeds) if speeds else None,
+    )

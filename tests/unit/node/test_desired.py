@@ -36,8 +36,8 @@ def test_everything_of_the_spec_is_in_the_domain() -> None:
     assert (made.cpus, made.memory_bytes, made.machine) == (3, 2 << 30, "q35")
     assert (made.uefi, made.secure_boot, made.guest_agent) == (True, True, False)
     assert made.disks == (
-        DiskFile("os", f"/state/disks/{UID}/root.qcow2", "qcow2", boot_order=2),
-        DiskFile("fast", f"/fast/{UID}/disk-fast.qcow2", "qcow2"),
+        DiskFile("os", f"/state/disks/{UID}-root.qcow2", "qcow2", boot_order=2),
+        DiskFile("fast", f"/fast/{UID}-disk-fast.qcow2", "qcow2"),
         SEED,
     )
     assert made.interfaces == (
@@ -53,8 +53,8 @@ def test_everything_of_the_spec_is_in_the_domain() -> None:
     ("spec", "disks"),
     [
         ({"image": None}, ()),
-        ({}, (DiskFile("root", f"/state/disks/{UID}/root.qcow2", "qcow2"),)),
-        ({"image": None, "disks": [disk()]}, (DiskFile("data", f"/state/disks/{UID}/disk-data.qcow2", "qcow2"),)),
+        ({}, (DiskFile("root", f"/state/disks/{UID}-root.qcow2", "qcow2"),)),
+        ({"image": None, "disks": [disk()]}, (DiskFile("data", f"/state/disks/{UID}-disk-data.qcow2", "qcow2"),)),
     ],
     ids=["neither", "image alone", "disks alone"],
 )
@@ -82,7 +82,7 @@ def test_mac_stays_and_differs_by_machine_and_network() -> None:
         ({"disks": [disk("a\nb")]}, "InvalidDiskName"),
         ({"disks": [disk(size="0Gi")]}, "InvalidDiskSize"),
         ({"disks": [disk(storageClass="gold")]}, "StorageClassNotFound"),
-        ({"disks": [disk(type="cdrom")]}, "DiskTypeUnsupported"),
+        ({"disks": [disk(type="cdrom")]}, "InvalidDiskSource"),
         ({"disks": [disk(source={"pvc": "p"})]}, "DiskSourceUnsupported"),
         ({"networks": [{"name": "a"}, {"name": "a"}]}, "DuplicateNetworkName"),
         ({"networks": [{"name": "lab", "type": "multus"}]}, "NetworkNotFound"),

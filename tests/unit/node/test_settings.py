@@ -28,6 +28,10 @@ def test_everything() -> None:
         "/b/../c",
         "--storage-class",
         "fast=/f",
+        "--storage-class",
+        "lab=pool:lab-pool",
+        *("--image-deny", "private", "--image-allow", "127.0.0.1/32", "--image-grace", "0.5"),
+        *("--disk-overcommit", "3", "--object-store", "/s3.toml"),
         "--bridge",
         "br0",
     ]
@@ -35,12 +39,28 @@ def test_everything() -> None:
     settings = settings_of(parser().parse_args([*words, *tls, "--client-name", "front-proxy-client"]))
     assert settings.image_folders == (Path("/a"), Path("/c"))
     assert settings.storage_classes == {"fast": Path("/f")}
+    assert settings.storage_pools == {"lab": "lab-pool"}
+    assert not settings.addresses.permits("10.1.2.3")
+    assert settings.addresses.permits("127.0.0.1")
+    assert settings.pace.image_grace == 1800
+    assert settings.limits.disk_overcommit == 3
+    assert settings.object_store == Path("/s3.toml")
     assert settings.bridges == ("br0",)
     assert settings.gateway_tls == Tls("127.0.0.1", 8443, Path("c"), Path("k"), Path("a"), ("front-proxy-client",))
 
 
 @pytest.mark.parametrize(
-    "words", [["--gateway-tls", "h:1"], ["--storage-class", "fast"], ["--storage-class", "=x"], ["--virt-type", "xen"]]
+    "words",
+    [
+        ["--gateway-tls", "h:1"],
+        ["--storage-class", "fast"],
+        ["--storage-class", "=x"],
+        ["--storage-class", "fast=pool:"],
+        ["--image-allow", "10.0.0.1/8"],
+        ["--image-deny", "everything"],
+        ["--disk-overcommit", "0"],
+        ["--virt-type", "xen"],
+    ],
 )
 def test_nonsense_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from controller.node.source import Digest, Source, read_catalogue, resolve
-from hypersdk.errors import ConfigError, Terminal
+from controller.node.images.catalogue import Entry
+from controller.node.images.s3 import Keys
+from controller.node.images.source import Digest, Source, resolve
+from hypersdk.errors import Terminal
 from hypersdk.model.virtualmachine import Checksum
 
-CATALOGUE = {"demo": "https://images.example/demo.qcow2", "ubuntu:22.04": "https://images.example/jammy.img"}
 SHA = "a" * 64
+CATALOGUE = {
+    "demo": Entry("https://images.example/demo.qcow2"),
+    "ubuntu:22.04": Entry("https://images.example/jammy.img"),
+    "pinned": Entry("https://images.example/p", Checksum(type="sha512", value="b" * 128)),
+    "stored": Entry("s3://images/p.qcow2"),
+}
 
 
 @pytest.fixture
@@ -40,7 +47,8 @@ def test_short_names_and_web_addresses(word: str, url: str) -> None:
 
 def test_files_inside_the_folders_are_taken_links_followed(folder: Path) -> None:
     real = folder / "demo.qcow2"
-    assert resolve(f"file://{real}", None, {}, (folder,)).path == real
+    source = resolve(f"file://{real}", None, {}, (folder,))
+    assert (source.folder, source.path) == (folder, real)
     assert resolve(f"file://localhost{folder}/inner", None, {}, (folder,)).path == real
     assert resolve(f"file://{folder}/de%6do.qcow2", None, {}, (folder,)).path == real
 
@@ -70,7 +78,20 @@ def test_files_outside_of_them_are_not(folder: Path, url: str) -> None:
     ("word", "reason"),
     [
         ("nothing", "ImageNotFound"),
-        ("s3://bucket/key", "ImageSourceUnsupported"),
+        ("", "ImageNotFound"),
+        ("s3://bucket", "ImageSourceUnsupported"),
+        ("s3://Bucket_1/key", "ImageSourceUnsupported"),
+        ("s3://ab/key", "ImageSourceUnsupported"),
+        ("s3://10.0.0.1/key", "ImageSourceUnsupported"),
+        ("s3://user:pw@bucket/key", "ImageSourceUnsupported"),
+        ("s3://bucket:9000/key", "ImageSourceUnsupported"),
+        ("s3://bucket/../other/key", "ImageSourceUnsupported"),
+        ("s3://bucket/a%2f..%2fb", "ImageSourceUnsupported"),
+        ("s3://bucket//key", "ImageSourceUnsupported"),
+        ("s3://bucket/key?versionId=1", "ImageSourceUnsupported"),
+        ("s3://bucket/a%0ab", "ImageSourceUnsupported"),
+        ("http://host/a b", "ImageSourceUnsupported"),
+        ("http://host/a\r\nX: y", "ImageSourceUnsupported"),
         ("ftp://host/x", "ImageSourceUnsupported"),
         ("gopher://host/x", "ImageSourceUnsupported"),
         ("http://", "ImageSourceUnsupported"),
@@ -85,9 +106,16 @@ def test_other_sources_are_refused_for_a_reason(word: str, reason: str) -> None:
     assert refused.value.reason == reason
 
 
-def test_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(Terminal, match=r"known names: demo, ubuntu:22\.04"):
-        resolve("debian", None, CATALOGUE, ())
+def test_objects_of_a_store_are_taken_with_the_account() -> None:
+    keys = Keys(access_key_id="a", secret_access_key="b")
+    assert resolve("s3://bucket/a/b.qcow2", None, {}, (), keys) == Source("s3://bucket/a/b.qcow2", keys=keys)
+    assert resolve("stored", None, CATALOGUE, (), keys).keys == keys
+    assert resolve("demo", None, CATALOGUE, (), keys).keys is None
+
+
+def test_checksum_of_the_catalogue_is_used_where_the_spec_has_none() -> None:
+    assert resolve("pinned", None, CATALOGUE, ()).digest == Digest("sha512", "b" * 128)
+    assert resolve("pinned", Checksum(value=SHA), CATALOGUE, ()).digest == Digest("sha256", SHA)
 
 
 @pytest.mark.parametrize(
@@ -113,13 +141,3 @@ def test_checksum_that_cannot_be_one_is_refused(value: str) -> None:
 
 def test_words_of_a_source_keep_secrets_to_themselves() -> None:
     assert Source("https://ann:secret@host:8/x.img?token=t#f").words == "https://host:8/x.img"
-
-
-def test_catalogue_is_read_from_toml(tmp_path: Path) -> None:
-    file = tmp_path / "images.toml"
-    file.write_text('[images]\ndemo = "https://h/x"\n"ubuntu:22.04" = "https://h/y"\n')
-    assert read_catalogue(file) == {"demo": "https://h/x", "ubuntu:22.04": "https://h/y"}
-    assert read_catalogue(None) == {}
-    file.write_text("[images")
-    with pytest.raises(ConfigError, match=r"images\.toml"):
-        read_catalogue(file)

@@ -1,0 +1,56 @@
+"""The storageClasses of this node as storage pools of libvirt."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from controller.hypervisor.port import HostPool, Hypervisor
+from controller.node.places import NodePlaces
+from hypersdk.errors import Terminal, Transient
+
+log = logging.getLogger(__name__)
+RETRY_S = 2.0
+
+
+@dataclass
+class NodePools:
+    """Finds the folders of the classes that are pools of the host, and has libvirt know those that are folders."""
+
+    hypervisor: Hypervisor
+    places: NodePlaces
+    _known: dict[str, HostPool] = field(default_factory=dict)
+
+    async def find(self) -> None:
+        """Find the folder of every class that is a pool of the host; tried until libvirt has told them all."""
+        for storage_class in self.places.pools:
+            while storage_class not in self.places.found:
+                try:
+                    await self.ensure(storage_class)
+                except (Transient, Terminal) as error:
+                    log.warning("storageClass %s cannot be used: %s", storage_class, error)
+                    await asyncio.sleep(RETRY_S)
+
+    async def ensure(self, storage_class: str) -> None:
+        """Have the pool of the class running."""
+        host_pool = self.places.pools.get(storage_class)
+        if host_pool is not None:
+            pool = await self.hypervisor.ensure_pool(host_pool)
+            self.places.found[storage_class] = Path(pool.path)
+        else:
+            pool = await self.hypervisor.ensure_pool(storage_class, str(self.places.root(storage_class)))
+        self._known[storage_class] = pool
+
+    async def refresh(self, storage_class: str) -> None:
+        """Let libvirt see what has come into the pool, or gone; that it does not is no harm to any VM."""
+        if (pool := self._known.get(storage_class)) is None:
+            return
+        try:
+            await self.hypervisor.refresh_pool(pool.name)
+        except (Transient, Terminal) as error:
+            log.warning("pool %s is not refreshed: %s", pool.name, error)
+
+    async def refresh_all(self) -> None:
+        """The same for every pool in use."""
+        for storage_class in list(self._known):
+            await self.refresh(storage_class)
