@@ -76,6 +76,10 @@ class FakeHypervisor:
         """Let the next calls of that method fail, one error each."""
         self._faults.setdefault(method, []).extend(errors)
 
+    def fail_no_more(self, method: str) -> None:
+        """Let its calls succeed again."""
+        self._faults.pop(method, None)
+
     def adopt(self, domain: ObservedDomain) -> None:
         """A domain that somebody else made."""
         self.domains_by_uuid[domain.uuid] = FakeDomain(domain)

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from controller.node.finding import Finding
 from controller.node.intent import Run
+from controller.node.resets import Resets
+from controller.node.throttle import Allowance
 from hypersdk.backoff import spread
 from hypersdk.errors import HyperSDKError, Terminal
 from hypersdk.model.metrics import Sample
@@ -38,6 +40,12 @@ class Memory:
     failure: Failure | None = None
     attached: Run | None = None
     usage: Sample | None = None
+    resets: Resets = field(default_factory=Resets)
+    writes: Allowance = field(default_factory=Allowance)
+    """For what only the guest changes in the status."""
+    write_in_s: float = 0.0
+    """When a write that had to wait is due; 0 when none waits."""
+    """Changes of the running guest that were refused."""
     silences: int = 0
     """How often in a row the guest agent did not answer."""
     ask_agent_at: datetime | None = None

@@ -19,16 +19,18 @@ from controller.node.operations.power import as_intent
 from controller.node.plan import is_winding_down, plan, run_of
 from controller.node.prepare import Preparation, Prepared
 from controller.node.removal import Removal
-from controller.node.schedule import next_look
+from controller.node.resets import last_reset
+from controller.node.schedule import next_look, sooner
 from controller.node.status import status_of, stopping_since, unknown
 from controller.node.steps import AttachConsole, Resume
+from controller.node.throttle import is_of_the_guest
 from controller.node.turns import events_of
 from controller.node.view import View
 from controller.runtime.worker import Done, Later, Outcome
 from controller.settings import Settings
 from hypersdk.errors import Terminal, Transient
 from hypersdk.kube.cache import Health, Key
-from hypersdk.model.virtualmachine import VirtualMachine, VirtualMachineStatus
+from hypersdk.model.virtualmachine import LastReset, VirtualMachine, VirtualMachineStatus
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 
 log = logging.getLogger(__name__)
@@ -133,7 +135,8 @@ class VmReconciler:
             if state.operation.phase.is_over:
                 # The next one's turn, or the spec's own word.
                 self.wake(subject.vm.key)
-        return next_look(state.observed, state.intent, state.prepared, state.operation, subject.vm, self.now())
+        look = next_look(state.observed, state.intent, state.prepared, state.operation, subject.vm, self.now())
+        return sooner(look, subject.memory.write_in_s)
 
     async def _begin(self, subject: Subject, op: VMOperation, observed: ObservedDomain | None) -> VMOperation:
         subject.operation = op.metadata.name
@@ -247,14 +250,27 @@ class VmReconciler:
             usage=subject.memory.usage,
             drift=state.prepared.drift,
             log_tail=sight.log_tail,
+            reset=await self._reset(subject),
             agent_wanted=agent,
         )
         await self._write(subject, status_of(subject.vm, view, self.now()))
 
+    async def _reset(self, subject: Subject) -> LastReset | None:
+        told = subject.memory.resets.take(self.now())
+        if told is None:
+            return None
+        await self.applier.tell(subject, *told)
+        return last_reset(told, self.now())
+
     async def _write(self, subject: Subject, status: VirtualMachineStatus) -> None:
         old = subject.vm.status
+        subject.memory.write_in_s = 0.0
         for kind, reason, message in events_of(old, status):
             await self.applier.tell(subject, kind, reason, message)
+        if old != status and is_of_the_guest(old, status):
+            subject.memory.write_in_s = subject.memory.writes.take(self.now())
+            if subject.memory.write_in_s:
+                return
         subject.vm = await self.vms.write_status(subject.vm, old.wire(), status.wire())
 
 

@@ -40,6 +40,13 @@ def next_look(
     return Later(max(min(waits), LEAST_S)) if waits else Done()
 
 
+def sooner(outcome: Outcome, seconds: float) -> Outcome:
+    """The same, but not later than that; 0 changes nothing."""
+    if not seconds:
+        return outcome
+    return Later(min(seconds, outcome.seconds) if isinstance(outcome, Later) else seconds)
+
+
 def _of_guest(observed: ObservedDomain | None, intent: Intent, vm: VirtualMachine, now: datetime) -> list[float]:
     if observed is None or not observed.is_active:
         return []

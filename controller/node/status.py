@@ -9,7 +9,7 @@ from controller.node.phase import phase_of
 from controller.node.usage import resources
 from controller.node.view import View
 from hypersdk.model.base import Condition, condition, with_condition
-from hypersdk.model.virtualmachine import ConditionType, Phase, VirtualMachine, VirtualMachineStatus, Vnc
+from hypersdk.model.virtualmachine import ConditionType, LastReset, Phase, VirtualMachine, VirtualMachineStatus, Vnc
 
 STOPPING = "Stopping"
 """True from the first request to power off; its transition time is where the guest's patience is counted from."""
@@ -36,8 +36,13 @@ def status_of(vm: VirtualMachine, view: View, now: datetime) -> VirtualMachineSt
         vnc=Vnc(enabled=True) if active and active.has_graphics else None,
         image_progress=view.image,
         creation_timestamp=vm.metadata.creation_timestamp,
+        last_reset=(view.reset or _of_this_run(old, active.pid)) if active else None,
         start_time=datetime.fromtimestamp(int(active.started_at), UTC) if active and active.started_at else None,
     )
+
+
+def _of_this_run(old: VirtualMachineStatus, pid: int) -> LastReset | None:
+    return old.last_reset if old.qemu_pid == pid else None
 
 
 def unknown(vm: VirtualMachine, why: str, now: datetime) -> VirtualMachineStatus:

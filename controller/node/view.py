@@ -7,7 +7,7 @@ from controller.node.finding import Finding
 from controller.node.intent import Intent
 from controller.node.look import NO_ANSWER
 from hypersdk.model.metrics import Sample
-from hypersdk.model.virtualmachine import ImageProgress
+from hypersdk.model.virtualmachine import ImageProgress, LastReset
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class View:
     """Fields of the spec that the running guest does not have yet."""
     log_tail: tuple[str, ...] = ()
     """The last lines of QEMU's log, for a guest that crashed."""
+    reset: LastReset | None = None
+    """That of which was heard just now."""
     agent_wanted: bool = True
 
     @property

@@ -16,6 +16,9 @@ from hypersdk.model.kinds import EVENTS
 log = logging.getLogger(__name__)
 EventType = Literal["Normal", "Warning"]
 REMEMBERED = 4096
+BURST = 10
+REFILL_S = 300.0
+"""As client-go's EventSpamFilter, with its own bucket for each reason: one that storms leaves room for the others."""
 
 
 def utcnow() -> datetime:
@@ -32,9 +35,13 @@ class Recorder:
     host: str
     now: Callable[[], datetime] = utcnow
     _counts: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    _buckets: OrderedDict[tuple[str, str], tuple[float, datetime]] = field(default_factory=OrderedDict)
 
     async def record(self, about: Resource, kind: EventType, reason: str, message: str) -> None:
-        """Record; an Event that cannot be written is logged and lost, for it is talk and not state."""
+        """Record; an Event that cannot be written, or storms, is logged and lost, for it is talk and not state."""
+        if not self._may(about.metadata.uid, reason):
+            log.debug("event %s of %s storms, and is left out", reason, about.metadata.name)
+            return
         namespace = about.metadata.namespace or "default"
         name = event_name(about, reason, message)
         try:
@@ -66,6 +73,16 @@ class Recorder:
         except NotFound:
             return False
         return True
+
+    def _may(self, uid: str, reason: str) -> bool:
+        """Whether the object had this reason seldom enough."""
+        now = self.now()
+        left, at = self._buckets.pop((uid, reason), (float(BURST), now))
+        left = min(BURST, left + (now - at).total_seconds() / REFILL_S)
+        self._buckets[(uid, reason)] = (left - 1 if left >= 1 else left, now)
+        while len(self._buckets) > REMEMBERED:
+            self._buckets.popitem(last=False)
+        return left >= 1
 
     def _remember(self, name: str, count: int) -> None:
         self._counts[name] = count

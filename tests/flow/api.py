@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import uuid
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,8 +125,10 @@ class MemoryApi(Connection):
         while True:
             if self.down:
                 raise TimeoutError("down")
-            for change in list(self.changes):
-                if change.version > seen and _covers(path, change.path):
+            # They are in the order of their versions: all that were seen come first.
+            fresh = bisect_right(self.changes, seen, key=lambda change: change.version)
+            for change in self.changes[fresh:]:
+                if _covers(path, change.path):
                     yield json.dumps({"type": change.type, "object": change.doc}).encode() + b"\n"
             seen = self._version
             changed = self.changed

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from controller.hypervisor.port import DomainState, ObservedDomain
 from hypersdk.model.virtualmachine import Phase
-from tests.flow.test_life_cycle import play
-from tests.flow.world import World
+from tests.flow.world import World, play
 
 MAC = "02:00:00:00:00:0a"
 LAB = [{"name": "lab", "type": "bridge", "multusNetworkName": "br-lab"}]

@@ -10,13 +10,12 @@ import pytest
 from controller.node.finding import NotYet
 from hypersdk.errors import Transient
 from hypersdk.kube.leases import Election
-from hypersdk.model.base import condition
+from hypersdk.model.base import JsonObject, condition
 from hypersdk.model.kinds import VM_NODES, VM_OPERATIONS
-from hypersdk.model.virtualmachine import Phase
-from hypersdk.model.vmoperation import OperationPhase
-from tests.flow.test_life_cycle import play
+from hypersdk.model.virtualmachine import ImageProgress, Phase
+from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from tests.flow.virtual import run, virtual_now
-from tests.flow.world import OPS, World
+from tests.flow.world import OPS, World, play
 
 Scenario = Callable[[World], Awaitable[None]]
 
@@ -138,17 +137,101 @@ def test_cancelled_stop_lets_the_guest_be(tmp_path: Path, how: str) -> None:
             await running(world)
             stop = await world.operate("stop")
             await world.until_phase(Phase.RUNNING, "Stopping")
-            if how == "annotation":
-                marked = {"metadata": {"annotations": {"hypersdk.io/cancel": "now"}}}
-                await world.client.patch(VM_OPERATIONS, "default", stop.metadata.name, marked)  # type: ignore[arg-type]
-                assert (await world.done(stop)).phase is OperationPhase.CANCELLED
-                assert world.vm().spec.running is True
-            else:
-                await world.client.delete(VM_OPERATIONS, "default", stop.metadata.name)
-                await world.set(running=True)
+            await cancel(world, stop, how)
+            await world.until(lambda: last_phase(world, stop) is OperationPhase.CANCELLED)
+            assert world.vm().spec.running is True
             await world.until_phase(Phase.RUNNING, "Running", within=300)
             await world.pass_time(300)
             assert "destroy" not in world.hypervisor.calls
+            assert (stop.metadata.name in left(world)) is (how == "annotation")
+
+    play(tmp_path, scenario)
+
+
+async def stuck(world: World, operation: str) -> VMOperation:
+    """An operation that has begun and comes to no end."""
+    world.hypervisor.guest_behaviour.obeys = False
+    if operation == "start":
+        world.storage.outcome = ImageProgress(bytes_transferred=1)
+        await world.create(running=False)
+    else:
+        await running(world)
+        world.hypervisor.fail("suspend", *(Transient("QEMU's monitor does not answer") for _ in range(1000)))
+    op = await world.operate(operation, timeout="90s")
+    await world.until(lambda: world.op(op).phase is OperationPhase.RUNNING)
+    return op
+
+
+@pytest.mark.parametrize("how", ["annotation", "deletion"])
+@pytest.mark.parametrize("operation", ["start", "stop", "restart", "pause"])
+def test_operation_that_goes_on_is_cancelled_and_leaves_no_trace(tmp_path: Path, operation: str, how: str) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            op = await stuck(world, operation)
+            before = op.spec.operation != "start"
+            await cancel(world, op, how)
+            await world.until(lambda: last_phase(world, op) is OperationPhase.CANCELLED)
+            assert world.vm().spec.running is before
+            world.storage.outcome = None
+            world.hypervisor.fail_no_more("suspend")
+            await world.pass_time(300)
+            assert world.vm().phase is (Phase.RUNNING if before else Phase.STOPPED)
+            assert world.hypervisor.calls.count("start") == int(before)
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("operation", ["start", "stop", "restart", "pause"])
+def test_operation_that_is_out_of_time_takes_back_what_it_wrote(tmp_path: Path, operation: str) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            op = await stuck(world, operation)
+            before = op.spec.operation != "start"
+            ended = await world.done(op, within=150)
+            assert (ended.phase, reason(ended)) == (OperationPhase.FAILED, "DeadlineExceeded")
+            await world.until(lambda: not world.op(op).metadata.finalizers)
+            assert world.vm().spec.running is before
+            world.storage.outcome = None
+            world.hypervisor.fail_no_more("suspend")
+            await world.pass_time(300)
+            assert world.vm().phase is (Phase.RUNNING if before else Phase.STOPPED)
+            assert "destroy" not in world.hypervisor.calls
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("how", ["annotation", "deletion"])
+def test_operation_that_waits_its_turn_is_cancelled_at_once(tmp_path: Path, how: str) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await stuck(world, "restart")
+            waiting = await world.operate("stop")
+            await world.until(lambda: (world.op(waiting).status.message or "").startswith("waits for restart"))
+            await cancel(world, waiting, how)
+            gone_or_cancelled = {OperationPhase.CANCELLED, OperationPhase.PENDING}
+            await world.until(
+                lambda: (
+                    waiting.metadata.name not in left(world) or last_phase(world, waiting) is OperationPhase.CANCELLED
+                )
+            )
+            assert last_phase(world, waiting) in gone_or_cancelled
+            assert world.vm().spec.running is True
+
+    play(tmp_path, scenario)
+
+
+def test_operation_is_out_of_time_though_libvirt_cannot_be_asked(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await running(world)
+            world.hypervisor.guest_behaviour.obeys = False
+            stop = await world.operate("stop", timeout="60s")
+            await world.until_phase(Phase.RUNNING, "Stopping")
+            world.hypervisor.down = True
+            ended = await world.done(stop, within=150)
+            assert reason(ended) == "DeadlineExceeded"
+            assert "libvirtd does not answer" in (ended.status.message or "")
+            assert world.vm().spec.running is True
 
     play(tmp_path, scenario)
 
@@ -267,6 +350,21 @@ def test_only_one_leads_and_another_takes_over_when_it_is_gone() -> None:
     assert told[:2] == ["one leads at 0", "one ends"]
     assert told[2].startswith("two leads at 11")
     assert told[3:] == ["two ends"]
+
+
+async def cancel(world: World, op: VMOperation, how: str) -> None:
+    """By an annotation, or by deletion."""
+    if how == "annotation":
+        marked: JsonObject = {"metadata": {"annotations": {"hypersdk.io/cancel": "now"}}}
+        await world.client.patch(VM_OPERATIONS, "default", op.metadata.name, marked)
+    else:
+        await world.client.delete(VM_OPERATIONS, "default", op.metadata.name)
+
+
+def last_phase(world: World, op: VMOperation) -> OperationPhase | None:
+    """The last phase that a watcher saw, also of an operation that is gone."""
+    mine = [change.doc for change in world.api.changes if change.doc["metadata"].get("uid") == op.metadata.uid]
+    return VMOperation.model_validate(mine[-1]).phase if mine else None
 
 
 def reason(op: Any) -> str:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from controller.hypervisor.port import DomainState, ObservedDomain, Owner, Power
-from hypersdk.errors import Terminal, Transient
+from hypersdk.errors import Terminal
 from hypersdk.model.base import condition
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase
-from tests.flow.test_life_cycle import play
-from tests.flow.world import World
+from tests.flow.api import Doc
+from tests.flow.world import OPS, World, play
 
 Scenario = Callable[[World], Awaitable[None]]
 
@@ -160,12 +160,28 @@ async def deleted(world: World) -> None:
     assert world.hypervisor.domains_by_uuid == {}
 
 
+async def paused(world: World) -> None:
+    op = await world.done(await world.operate("pause"))
+    assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+    await world.until_phase(Phase.PAUSED, "Paused")
+
+
+async def resumed(world: World) -> None:
+    op = await world.done(await world.operate("resume"))
+    assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+    await world.until_phase(Phase.RUNNING, "Running")
+
+
 STAGES: dict[str, tuple[list[Scenario], Scenario, Callable[[World], Awaitable[object]]]] = {
     "create": ([], created, lambda world: world.create()),
     "stop": ([created], stopped, lambda world: world.operate("stop")),
     "start": ([created, stopped], started, lambda world: world.operate("start")),
     "restart": ([created], restarted, lambda world: world.operate("restart")),
+    "pause": ([created], paused, lambda world: world.operate("pause")),
+    "resume": ([created, paused], resumed, lambda world: world.operate("resume")),
+    "stop of a paused one": ([created, paused], stopped, lambda world: world.operate("stop")),
     "delete": ([created], deleted, lambda world: world.delete()),
+    "delete by operation": ([created], deleted, lambda world: world.operate("delete")),
 }
 
 
@@ -193,29 +209,38 @@ def test_killed_at_any_change_the_next_controller_finishes(tmp_path: Path, stage
     play(tmp_path, scenario)
 
 
+ENDS = {
+    "stop": (Phase.STOPPED, "Stopped"),
+    "stop of a paused one": (Phase.STOPPED, "Stopped"),
+    "pause": (Phase.PAUSED, "Paused"),
+}
+
+
 async def settled(world: World, stage: str) -> None:
     """The stage's end is reached, and kept."""
-    if stage == "delete":
+    operations = [doc for (path, _), doc in world.api.objects.items() if path.endswith("vmoperations")]
+    await world.until(lambda: all(_is_over(doc, world) for doc in operations), 900)
+    if stage.startswith("delete"):
         await world.until(lambda: not world.exists(), 300)
         assert world.hypervisor.domains_by_uuid == {}
         return
-    operations = [doc for (path, _), doc in world.api.objects.items() if path.endswith("vmoperations")]
-    await world.until(lambda: all(_is_over(doc, world) for doc in operations), 900)
-    end = (Phase.STOPPED, "Stopped") if stage == "stop" else (Phase.RUNNING, "Running")
+    end = ENDS.get(stage, (Phase.RUNNING, "Running"))
     await world.until_phase(*end)
     uid = world.vm().metadata.uid
     pid = world.hypervisor.the(uid).pid
     await world.pass_time(300)
     assert world.hypervisor.the(uid).pid == pid
     assert (world.vm().phase, world.reason()) == end
-    if stage != "stop":
+    assert not [doc for doc in operations if _now(doc, world)["metadata"].get("finalizers")]
+    if end[0] is Phase.RUNNING:
         owner = world.hypervisor.the(uid).owner
         assert owner is not None
         assert owner.power is Power.ON
 
 
-def _is_over(doc: dict[str, object], world: World) -> bool:
-    metadata = doc["metadata"]
-    assert isinstance(metadata, dict)
-    now = world.api.objects[("/apis/hypersdk.io/v1alpha1/namespaces/default/vmoperations", metadata["name"])]
-    return bool(now.get("status", {}).get("phase") == "Succeeded")
+def _is_over(doc: Doc, world: World) -> bool:
+    return bool(_now(doc, world).get("status", {}).get("phase") == "Succeeded")
+
+
+def _now(doc: Doc, world: World) -> Doc:
+    return world.api.objects[(OPS, doc["metadata"]["name"])]

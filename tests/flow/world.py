@@ -2,11 +2,13 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pydantic import JsonValue
 
 from controller.cluster.leader import Leader
 from controller.hypervisor.fake import FakeHypervisor
@@ -22,7 +24,7 @@ from hypersdk.model.metrics import Sample
 from hypersdk.model.virtualmachine import ImageProgress, Phase, VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
 from tests.flow.api import MemoryApi
-from tests.flow.virtual import EPOCH, virtual_now
+from tests.flow.virtual import EPOCH, run, virtual_now
 
 NODE = "node-1"
 VMS = "/apis/hypersdk.io/v1alpha1/namespaces/default/virtualmachines"
@@ -36,6 +38,7 @@ class FakeStorage:
 
     outcome: ImageProgress | Exception | None = None
     removed: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
     retried: list[str] = field(default_factory=list)
     wakes: list[Callable[[], None]] = field(default_factory=list)
 
@@ -47,6 +50,10 @@ class FakeStorage:
 
     def retry(self, uid: str) -> None:
         self.retried.append(uid)
+
+    async def keep(self, vm: VirtualMachine) -> list[Path]:
+        self.kept.append(vm.metadata.uid)
+        return [Path("/disks/kept") / vm.metadata.name / "root.qcow2"]
 
     async def remove(self, uid: str) -> None:
         self.removed.append(uid)
@@ -128,10 +135,15 @@ class World:
         whole: JsonObject = {"cpus": 1, "memory": "256Mi", "image": {"source": "demo"}, **spec}
         return await self.client.create(VIRTUAL_MACHINES, "default", {"metadata": {"name": name}, "spec": whole})
 
-    async def operate(self, operation: str, name: str = "web", **spec: Any) -> VMOperation:
+    async def operate(
+        self, operation: str, name: str = "web", annotations: dict[str, JsonValue] | None = None, **spec: Any
+    ) -> VMOperation:
         """Create an operation."""
         whole: JsonObject = {"vmRef": {"name": name}, "operation": operation} | spec
-        meta: JsonObject = {"name": f"{name}-{operation}-{uuid.uuid4().hex[:6]}"}
+        meta: JsonObject = {
+            "name": f"{name}-{operation}-{uuid.uuid4().hex[:6]}",
+            "annotations": annotations or {},
+        }
         return await self.client.create(VM_OPERATIONS, "default", {"metadata": meta, "spec": whole})
 
     async def done(self, op: VMOperation, within: float = 900) -> VMOperation:
@@ -216,3 +228,14 @@ class World:
     def elapsed(self) -> float:
         """Virtual seconds since the beginning."""
         return (virtual_now() - EPOCH).total_seconds()
+
+
+def play(tmp_path: Path, scenario: Callable[[World], Awaitable[None]]) -> World:
+    """Run a scenario on virtual time, in a world of its own."""
+
+    async def inner() -> World:
+        world = World(tmp_path)
+        await scenario(world)
+        return world
+
+    return run(inner())
