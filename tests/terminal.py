@@ -135,13 +135,13 @@ class Terminal:
             self.status = os.waitstatus_to_exitcode(status)
         return self.status
 
-    def read(self, timeout: float) -> bool:
-        """Wait for output and show it; False when the program has closed the pty."""
+    def read(self, timeout: float, most: int = 65536) -> bool:
+        """Wait for output and show it, `most` bytes of it; False when the program has closed the pty."""
         ready, _, _ = select.select([self.fd], [], [], max(0.0, timeout))
         if not ready:
             return True
         try:
-            data = os.read(self.fd, 65536)
+            data = os.read(self.fd, most)
         except OSError:  # EIO: the last process on the pty has gone
             return False
         self.received += data

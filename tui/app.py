@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from rich.console import RenderableType
 from textual.app import ComposeResult
 from textual.command import Provider
 from textual.message import Message
@@ -15,9 +14,8 @@ from textual.theme import Theme
 from textual.widgets import Static
 
 from hypersdk.errors import HyperSDKError
-from tui.navigation import NavigatingApp
 from tui.options import Options
-from tui.painting import Painter
+from tui.output import PacedApp
 
 if TYPE_CHECKING:
     from tui.journal import Entry
@@ -49,7 +47,7 @@ class FirstPaint(Screen[None]):
         yield Static(" HyperSDK  starting …")
 
 
-class HypersdkApp(NavigatingApp):
+class HypersdkApp(PacedApp):
     """The console."""
 
     TITLE = "HyperSDK"
@@ -81,7 +79,6 @@ class HypersdkApp(NavigatingApp):
         self._connect = connect
         self._notices = list(notices)
         self._unicode = unicode
-        self._painter = Painter(self.console._color_system)
         self._now = now
         self._workspace: Workspace | None = None
         self.animation_level = "none"
@@ -93,18 +90,6 @@ class HypersdkApp(NavigatingApp):
         """What the screens share."""
         assert self._workspace is not None
         return self._workspace
-
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """Textual's way to the terminal, with only the changed cells."""
-        update = self._painter.tight(renderable)
-        if update is None:
-            super()._display(screen, renderable)
-        elif update.is_needed:
-            super()._display(screen, cast("RenderableType", update))
-
-    def on_resize(self) -> None:
-        """Terminals move what they show when they are resized."""
-        self._painter.forget()
 
     def get_default_screen(self) -> Screen[None]:
         """The first thing painted needs nothing loaded."""

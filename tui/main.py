@@ -43,8 +43,12 @@ def parsed(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     parser.add_argument("--context", default="", help="context of the kubeconfig")
     parser.add_argument("-n", "--namespace", default="", help="namespace to begin with (default: the context's)")
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="begin with all namespaces")
-    parser.add_argument("--keymap", default="default", metavar="NAME", help="keymap: default, vim, emacs, or one of yours")
-    parser.add_argument("--theme", default="", metavar="NAME", help="theme: dark, light, high-contrast, ansi, mono, or one of yours")
+    parser.add_argument(
+        "--keymap", default="default", metavar="NAME", help="keymap: default, vim, emacs, or one of yours"
+    )
+    parser.add_argument(
+        "--theme", default="", metavar="NAME", help="theme: dark, light, high-contrast, ansi, mono, or one of yours"
+    )
     parser.add_argument("--read-only", action="store_true", help="look, but change nothing")
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     given = parser.parse_args(argv)

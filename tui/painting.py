@@ -72,6 +72,8 @@ class TightUpdate(CompositorUpdate):
     def __init__(self, painter: Painter, pieces: list[tuple[int, int, list[Segment]]]) -> None:
         self._painter = painter
         self._pieces = pieces
+        self.size = 0
+        """Bytes that were written for it; 0 before, and when nothing differed."""
 
     @property
     def is_needed(self) -> bool:
@@ -90,7 +92,9 @@ class TightUpdate(CompositorUpdate):
                         out.append(sgr)
                         style = sgr
                     out.append(text)
-        return "".join([*out, RESET]) if out else ""
+        written = "".join([*out, RESET]) if out else ""
+        self.size = len(written.encode())
+        return written
 
 
 def cells(segments: Iterable[Segment], system: ColorSystem | None) -> list[Cell]:
