@@ -1,4 +1,4 @@
-"""The leader's work: places VMs, answers for operations that no node answers for, and clears old ones away."""
+"""The leader's work: places VMs, answers for operations without a node, clears old ones away, tells of silent nodes."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from controller.cluster.placement import Refusal, place, words
 from controller.cluster.retention import expired
+from controller.cluster.silence import Silence
 from controller.node.objects import Objects
 from controller.node.operations.conduct import Conductor
 from controller.node.operations.deletion import deletes, is_deletion, without_machine
@@ -72,6 +73,7 @@ class Leader:
                 group.create_task(Watch(self.client, VM_NODES, self.nodes).run())
                 group.create_task(on_clock(self.pace.resync, machines, self._unplaced))
                 group.create_task(self._clear())
+                group.create_task(Silence(self.client, self.nodes, self.vms, self.recorder, self.now).run())
         finally:
             for stop in stops:
                 stop()

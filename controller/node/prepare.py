@@ -11,6 +11,7 @@ from controller.node.desired import HostView, desired_domain
 from controller.node.finding import Finding, NotYet
 from controller.node.host import Host
 from controller.node.networks import HostNetworks, as_defined, host_networks, needs_pod_network, unasked
+from controller.node.nodeconditions import kvm_obstacle
 from controller.node.operations.obstacle import Obstacle
 from controller.node.places import NodePlaces
 from controller.node.storage import Storage
@@ -20,6 +21,7 @@ from hypersdk.model.virtualmachine import ImageProgress, VirtualMachine
 
 DISKS_READY = Finding("True", "DisksReady", "every disk is there")
 CLASH_RETRY_S = 10.0
+KVM_RETRY_S = 60.0
 NETWORK_WAITS = Finding("Unknown", "NotPrepared", "looked at when the disks are there")
 
 
@@ -83,7 +85,11 @@ class Preparation:
 
     async def _domain(self, vm: VirtualMachine, observed: ObservedDomain | None, networks: HostNetworks) -> Prepared:
         running = self.definitions.running(observed)
-        virt_type = running.virt_type if running else (await self.host.known()).virt_type
+        facts = await self.host.known()
+        if (observed is None or not observed.is_active) and (why := kvm_obstacle(facts)):
+            words = Finding("False", "KvmUnusable", why)
+            return Prepared(network=networks.finding, failure=words, retry_in_s=KVM_RETRY_S)
+        virt_type = running.virt_type if running else facts.virt_type
         view = HostView(self.places, virt_type, networks.pod, self.settings.bridges)
         try:
             desired = desired_domain(vm, view)
