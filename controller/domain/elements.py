@@ -6,6 +6,10 @@ from xml.etree.ElementTree import Element
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+PLUGGED = "ua-hypersdk-"
+"""How the alias of a device begins that the controller has plugged into a running domain. libvirt wants the `ua-`."""
+
+
 def element(tag: str, *children: Element | None, text: str = "", **attributes: str | int) -> Element:
     """An element; attributes and children that are empty or None are left out, `type_` stands for `type`."""
     made = Element(tag, {key.rstrip("_"): plain(str(value)) for key, value in attributes.items() if value != ""})

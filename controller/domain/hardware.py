@@ -1,7 +1,9 @@
 """Which CPUs, memory, disks and interfaces does a domain's XML name? Read from libvirt's, for one device too."""
 
+from typing import Literal
 from xml.etree.ElementTree import Element
 
+from controller.domain.elements import PLUGGED
 from controller.hypervisor.port import Hardware, PluggedDisk, PluggedInterface
 
 _BYTES = {"b": 1, "bytes": 1, "KiB": 2**10, "k": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -14,7 +16,7 @@ def read_hardware(domain: Element) -> Hardware:
     cpus = (vcpu.get("current") or vcpu.text or "0") if vcpu is not None else "0"
     return Hardware(
         cpus=int(cpus),
-        memory_bytes=_memory(domain.find("memory")),
+        dimm_bytes=sum(_bytes(size) for size in domain.findall("devices/memory/target/size")),
         disks=tuple(map(read_disk, domain.findall("devices/disk"))),
         interfaces=tuple(map(read_interface, domain.findall("devices/interface"))),
     )
@@ -25,7 +27,8 @@ def read_disk(disk: Element) -> PluggedDisk:
     source, target = disk.find("source"), disk.find("target")
     path = source.get("file", "") if source is not None else ""
     dev = target.get("dev", "") if target is not None else ""
-    return PluggedDisk(path, dev, "cdrom" if disk.get("device") == "cdrom" else "disk")
+    device: Literal["cdrom", "disk"] = "cdrom" if disk.get("device") == "cdrom" else "disk"
+    return PluggedDisk(path, dev, device, disk.findtext("serial") or dev, _is_plugged(disk))
 
 
 def read_interface(interface: Element) -> PluggedInterface:
@@ -33,10 +36,14 @@ def read_interface(interface: Element) -> PluggedInterface:
     mac, source = interface.find("mac"), interface.find("source")
     kind = interface.get("type", "")
     place = source.get(kind, "") if source is not None else ""
-    return PluggedInterface(mac.get("address", "").lower() if mac is not None else "", kind, place)
+    address = mac.get("address", "").lower() if mac is not None else ""
+    return PluggedInterface(address, kind, place, _is_plugged(interface))
 
 
-def _memory(memory: Element | None) -> int:
-    if memory is None:
-        return 0
-    return int(memory.text or "0") * _BYTES.get(memory.get("unit", "KiB"), 0)
+def _is_plugged(device: Element) -> bool:
+    alias = device.find("alias")
+    return alias is not None and alias.get("name", "").startswith(PLUGGED)
+
+
+def _bytes(size: Element) -> int:
+    return int(size.text or "0") * _BYTES.get(size.get("unit", "KiB"), 0)

@@ -4,11 +4,14 @@ from typing import assert_never
 from xml.etree.ElementTree import Element
 
 from controller.domain.desired import Interface
-from controller.domain.elements import element
+from controller.domain.elements import PLUGGED, element
 
 
-def interface_element(interface: Interface) -> Element:
-    """One virtio interface on a libvirt network, on a host bridge, or in QEMU's user mode."""
+def interface_element(interface: Interface, *, plugged: bool = False) -> Element:
+    """One virtio interface on a libvirt network, on a host bridge, or in QEMU's user mode.
+
+    `plugged` marks one that a running domain is given.
+    """
     return element(
         "interface",
         element("mac", address=interface.mac),
@@ -16,6 +19,7 @@ def interface_element(interface: Interface) -> Element:
         element("model", type="virtio"),
         # Without the network boot ROM the firmware is through sooner, and QEMU starts where the ROM is not installed.
         element("rom", enabled="no"),
+        element("alias", name=PLUGGED + interface.mac.replace(":", "")) if plugged else None,
         type=interface.kind,
     )
 

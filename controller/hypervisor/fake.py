@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal
+from xml.etree.ElementTree import fromstring
 
+from controller.domain.hardware import read_disk, read_interface
 from controller.domain.parse import parse_domain
 from controller.hypervisor.port import (
     ConsoleDevice,
@@ -13,11 +15,14 @@ from controller.hypervisor.port import (
     DomainStats,
     GuestAddress,
     GuestFacts,
+    Hardware,
     HostFacts,
     HostNetwork,
     HostPool,
     ObservedDomain,
     Owner,
+    PluggedDisk,
+    PluggedInterface,
     Power,
     Pulse,
     SerialConsole,
@@ -45,6 +50,8 @@ class FakeDomain:
 
     observed: ObservedDomain
     defined: bool = True
+    defined_hardware: Hardware = field(default_factory=Hardware)
+    """What the next start gives it."""
 
 
 @dataclass
@@ -56,10 +63,10 @@ class FakeHypervisor:
     host: HostFacts = HOST
     down: bool = False
     """libvirtd does not answer."""
-    network_error: Exception | None = None
-    missing_bridges: frozenset[str] = frozenset()
     disk_stays_full: bool = False
     """A guest that is resumed after an I/O error runs into it again."""
+    network_error: Exception | None = None
+    missing_bridges: frozenset[str] = frozenset()
     questions: int = 0
     """How often the guest agent was asked."""
     calls: list[str] = field(default_factory=list)
@@ -67,9 +74,9 @@ class FakeHypervisor:
     """Called before each change; may raise, so that the caller comes no further."""
     domains_by_uuid: dict[str, FakeDomain] = field(default_factory=dict)
     logs: dict[str, list[str]] = field(default_factory=dict)
+    host_pools: list[HostPool] = field(default_factory=list)
     _faults: dict[str, list[Exception]] = field(default_factory=dict)
     _listeners: list[asyncio.Queue[DomainEvent]] = field(default_factory=list)
-    host_pools: list[HostPool] = field(default_factory=list)
     _next_pid: int = 1000
 
     def fail(self, method: str, *errors: Exception) -> None:
@@ -135,9 +142,10 @@ class FakeHypervisor:
         there = self.domains_by_uuid.get(new.uuid)
         if there is None:
             off = ObservedDomain(new.uuid, new.name, DomainState.SHUTOFF, "unknown", new.owner, macs=new.macs)
-            self.domains_by_uuid[new.uuid] = FakeDomain(replace(off, has_graphics=new.has_graphics))
+            there = self.domains_by_uuid[new.uuid] = FakeDomain(replace(off, has_graphics=new.has_graphics))
         else:
             there.observed = replace(there.observed, owner=new.owner, macs=new.macs)
+        there.defined_hardware = new.hardware
         self._emit(DomainEvent(new.uuid, "lifecycle"))
 
     async def set_power(self, uuid: str, power: Power) -> None:
@@ -159,6 +167,7 @@ class FakeHypervisor:
             return
         self._next_pid += 1
         run = {"pid": self._next_pid, "started_at": self.clock(), "running_spec_hash": self._owner(domain).spec_hash}
+        domain.observed = replace(domain.observed, hardware=domain.defined_hardware)
         self.change(uuid, "lifecycle", state=DomainState.PAUSED, reason="user", **run)
 
     async def resume(self, uuid: str) -> None:
@@ -197,6 +206,46 @@ class FakeHypervisor:
         self._ask("undefine", "undefine")
         self.domains_by_uuid.pop(uuid, None)
         self._emit(DomainEvent(uuid, "lifecycle"))
+
+    async def attach(self, uuid: str, xml: str) -> None:
+        """Into the running domain."""
+        hardware = self._changing(uuid, "attach")
+        device = fromstring(xml)
+        if device.tag == "disk":
+            self._give(uuid, disks=(*hardware.disks, read_disk(device)))
+        else:
+            self._give(uuid, interfaces=(*hardware.interfaces, read_interface(device)))
+
+    async def detach(self, uuid: str, device: PluggedDisk | PluggedInterface) -> None:
+        """Out of the running domain."""
+        hardware = self._changing(uuid, "detach")
+        disks = tuple(one for one in hardware.disks if one != device)
+        self._give(uuid, disks=disks, interfaces=tuple(one for one in hardware.interfaces if one != device))
+
+    async def update(self, uuid: str, xml: str) -> None:
+        """Another disc, or another network."""
+        hardware = self._changing(uuid, "update")
+        device = fromstring(xml)
+        if device.tag == "disk":
+            disc = read_disk(device)
+            self._give(uuid, disks=tuple(disc if one.dev == disc.dev else one for one in hardware.disks))
+        else:
+            moved = read_interface(device)
+            self._give(uuid, interfaces=tuple(moved if i.mac == moved.mac else i for i in hardware.interfaces))
+
+    async def resize_disk(self, uuid: str, path: str, size_bytes: int) -> None:
+        """The file is a test's own."""
+        self._changing(uuid, f"resize={size_bytes}")
+
+    async def set_cpus(self, uuid: str, count: int) -> None:
+        """At once."""
+        self._changing(uuid, f"cpus={count}")
+        self._give(uuid, cpus=count)
+
+    async def plug_memory(self, uuid: str, dimm_bytes: int) -> None:
+        """At once."""
+        self._changing(uuid, f"dimm={dimm_bytes}")
+        self._give(uuid, dimm_bytes=dimm_bytes)
 
     async def stats(self, uuids: Collection[str] | None = None) -> dict[str, DomainStats]:
         """Nothing moves."""
@@ -239,6 +288,20 @@ class FakeHypervisor:
         self._ask("has_bridge")
         return name not in self.missing_bridges
 
+    async def pools(self) -> list[HostPool]:
+        """What a test put there."""
+        self._ask("pools")
+        return self.host_pools
+
+    async def ensure_pool(self, name: str, path: str = "") -> HostPool:
+        """There, with room for everything."""
+        self._ask("ensure_pool")
+        return HostPool(name, path or f"/pools/{name}", 2**50, 2**50)
+
+    async def refresh_pool(self, name: str) -> None:
+        """Nothing to see."""
+        self._ask("refresh_pool")
+
     async def log_tail(self, name: str, lines: int) -> list[str]:
         """What a test put there."""
         self._ask("log_tail")
@@ -260,20 +323,6 @@ class FakeHypervisor:
 
     async def close(self) -> None:
         """Nothing to let go of."""
-    async def pools(self) -> list[HostPool]:
-        """What a test put there."""
-        self._ask("pools")
-        return self.host_pools
-
-    async def ensure_pool(self, name: str, path: str = "") -> HostPool:
-        """There, with room for everything."""
-        self._ask("ensure_pool")
-        return HostPool(name, path or f"/pools/{name}", 2**50, 2**50)
-
-    async def refresh_pool(self, name: str) -> None:
-        """Nothing to see."""
-        self._ask("refresh_pool")
-
 
     def _ask(self, method: str, call: str = "") -> None:
         if self.down:
@@ -283,6 +332,15 @@ class FakeHypervisor:
             self.calls.append(call)
         if faults := self._faults.get(method):
             raise faults.pop(0)
+
+    def _changing(self, uuid: str, call: str) -> Hardware:
+        self._ask(call.partition("=")[0], call)
+        return self._ours(uuid).observed.hardware
+
+    def _give(self, uuid: str, **changes: object) -> None:
+        domain = self._ours(uuid)
+        hardware = replace(domain.observed.hardware, **changes)  # type: ignore[arg-type]
+        domain.observed = replace(domain.observed, hardware=hardware)
 
     def _ours(self, uuid: str) -> FakeDomain:
         domain = self.domains_by_uuid.get(uuid)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection
 from functools import partial
 from typing import Literal
 
-from controller.hypervisor import lifecycle
+from controller.hypervisor import devices, lifecycle
 from controller.hypervisor.addresses import host_addresses
 from controller.hypervisor.calls import Pool
 from controller.hypervisor.console import Consoles
@@ -27,6 +27,8 @@ from controller.hypervisor.port import (
     HostNetwork,
     HostPool,
     ObservedDomain,
+    PluggedDisk,
+    PluggedInterface,
     Power,
     Pulse,
     SerialConsole,
@@ -134,6 +136,33 @@ class LibvirtHost:
         """Remove the definition; no error when it is gone already."""
         await self._work.call(partial(lifecycle.undefine, uuid=uuid), f"undefine the domain {uuid}")
 
+    async def attach(self, uuid: str, xml: str) -> None:
+        """Plug a disk or an interface into a running domain."""
+        await self._work.call(partial(devices.attach, uuid=uuid, xml=xml), f"plug a device into the domain {uuid}")
+
+    async def detach(self, uuid: str, device: PluggedDisk | PluggedInterface) -> None:
+        """Pull a device out of a running domain, and see that it has gone."""
+        work = partial(devices.detach, uuid=uuid, device=device)
+        await self._work.call(work, f"pull a device out of the domain {uuid}")
+
+    async def update(self, uuid: str, xml: str) -> None:
+        """Put an interface of a running domain on another network, or another disc into a drive."""
+        await self._work.call(partial(devices.update, uuid=uuid, xml=xml), f"change a device of the domain {uuid}")
+
+    async def resize_disk(self, uuid: str, path: str, size_bytes: int) -> None:
+        """Make a running domain's disk that large; never smaller."""
+        work = partial(devices.resize_disk, uuid=uuid, path=path, size_bytes=size_bytes)
+        await self._work.call(work, f"make a disk of the domain {uuid} larger")
+
+    async def set_cpus(self, uuid: str, count: int) -> None:
+        """Give a running domain CPUs until it has that many."""
+        await self._work.call(partial(devices.set_cpus, uuid=uuid, count=count), f"give CPUs to the domain {uuid}")
+
+    async def plug_memory(self, uuid: str, dimm_bytes: int) -> None:
+        """Plug memory into a running domain until that much is plugged in."""
+        work = partial(devices.plug_memory, uuid=uuid, dimm_bytes=dimm_bytes)
+        await self._work.call(work, f"plug memory into the domain {uuid}")
+
     async def stats(self, uuids: Collection[str] | None = None) -> dict[str, DomainStats]:
         """Counters of our running domains by uuid."""
         return await self._link.read(partial(self._counters.read, uuids=uuids), "read the domains' counters")
@@ -166,18 +195,6 @@ class LibvirtHost:
         """Whether the host has a network interface of that name."""
         return name in {known for _, known in socket.if_nameindex()}
 
-    async def log_tail(self, name: str, lines: int) -> list[str]:
-        """The last lines of QEMU's own log of the domain with that name."""
-        return await asyncio.to_thread(log_tail, self._log_folder, name, lines)
-
-    def log_path(self, name: str) -> str:
-        """The file of QEMU's own log of the domain with that name."""
-        return log_path(self._log_folder, name)
-
-    async def screenshot(self, uuid: str) -> bytes:
-        """A picture of the domain's first screen, as PNG."""
-        return await self._work.call(partial(screenshot, uuid=uuid), f"take a picture of the screen of {uuid}")
-
     async def pools(self) -> list[HostPool]:
         """Every storage pool of the host."""
         return await self._link.read(host_pools, "list the storage pools")
@@ -190,6 +207,18 @@ class LibvirtHost:
     async def refresh_pool(self, name: str) -> None:
         """Let libvirt see which files are in the pool."""
         await self._work.call(partial(refresh_pool, name=name), f"refresh the storage pool {name}")
+
+    async def log_tail(self, name: str, lines: int) -> list[str]:
+        """The last lines of QEMU's own log of the domain with that name."""
+        return await asyncio.to_thread(log_tail, self._log_folder, name, lines)
+
+    def log_path(self, name: str) -> str:
+        """The file of QEMU's own log of the domain with that name."""
+        return log_path(self._log_folder, name)
+
+    async def screenshot(self, uuid: str) -> bytes:
+        """A picture of the domain's first screen, as PNG."""
+        return await self._work.call(partial(screenshot, uuid=uuid), f"take a picture of the screen of {uuid}")
 
     def events(self) -> AsyncIterator[DomainEvent]:
         """Events from now on, over reconnections, until the host is closed."""

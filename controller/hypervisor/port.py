@@ -66,6 +66,10 @@ class PluggedDisk:
     """Empty for a drive with nothing in it."""
     dev: str
     device: Literal["disk", "cdrom"] = "disk"
+    name: str = ""
+    """Its name in the spec, or its device where the guest is not told the name."""
+    by_us: bool = False
+    """Plugged in by the controller while the domain ran."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class PluggedInterface:
     mac: str
     kind: str
     source: str = ""
+    by_us: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,8 +87,8 @@ class Hardware:
     """What of a domain can be changed while it runs."""
 
     cpus: int = 0
-    memory_bytes: int = 0
-    """What it has been given, not what the balloon leaves of it."""
+    dimm_bytes: int = 0
+    """Memory that was plugged in since the start."""
     disks: tuple[PluggedDisk, ...] = ()
     interfaces: tuple[PluggedInterface, ...] = ()
 
@@ -183,6 +188,20 @@ class HostNetwork:
 
 
 @dataclass(frozen=True)
+class HostPool:
+    """A storage pool of the host."""
+
+    name: str
+    path: str
+    """Its folder; empty for a pool that has none."""
+    capacity_bytes: int
+    available_bytes: int
+    kind: str = "dir"
+    """libvirt's type of pool: `dir`, `fs`, `netfs`, `logical`…"""
+    active: bool = True
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """The host as libvirt and the probe see it."""
 
@@ -201,20 +220,6 @@ class HostFacts:
     machine_types: tuple[str, ...] = ()
     memory_available_bytes: int = 0
     """What is not in use now, caches included; 0 when that is not known."""
-
-
-@dataclass(frozen=True)
-class HostPool:
-    """A storage pool of the host."""
-
-    name: str
-    path: str
-    """Its folder; empty for a pool that has none."""
-    capacity_bytes: int
-    available_bytes: int
-    kind: str = "dir"
-    """libvirt's type of pool: `dir`, `fs`, `netfs`, `logical`…"""
-    active: bool = True
 
 
 @dataclass(frozen=True)
@@ -289,14 +294,39 @@ class Hypervisor(Protocol):
         """Remove the definition with nvram, managed save and snapshot metadata; no error when it is gone already."""
         ...
 
+    async def attach(self, uuid: str, xml: str) -> None:
+        """Plug a disk or an interface into a running domain; no error when it is in already.
+
+        Like all changes of a running domain it is Terminal with the reason `ChangeRefused` when host or guest refuses.
+        """
+        ...
+
+    async def detach(self, uuid: str, device: PluggedDisk | PluggedInterface) -> None:
+        """Pull a device out of a running domain, and see that it has gone; no error when it is out already."""
+        ...
+
+    async def update(self, uuid: str, xml: str) -> None:
+        """Put an interface of a running domain on another network, or another disc into a drive."""
+        ...
+
+    async def resize_disk(self, uuid: str, path: str, size_bytes: int) -> None:
+        """Make a running domain's disk that large; never smaller."""
+        ...
+
+    async def set_cpus(self, uuid: str, count: int) -> None:
+        """Give a running domain CPUs until it has that many; none is taken away."""
+        ...
+
+    async def plug_memory(self, uuid: str, dimm_bytes: int) -> None:
+        """Plug memory into a running domain until that much is plugged in."""
+        ...
+
     async def stats(self, uuids: Collection[str] | None = None) -> dict[str, DomainStats]:
         """Counters of our running domains by uuid, of all or of some, in one call; QEMU is asked for them."""
         ...
 
     async def pulses(self) -> dict[str, Pulse]:
         """What the kernel tells of those that the last `stats` of all found; cheap enough for every second."""
-        ...
-
         ...
 
     async def guest(self, uuid: str) -> GuestFacts:
@@ -319,6 +349,18 @@ class Hypervisor(Protocol):
         """Whether the host has a network interface of that name."""
         ...
 
+    async def pools(self) -> list[HostPool]:
+        """Every storage pool of the host."""
+        ...
+
+    async def ensure_pool(self, name: str, path: str = "") -> HostPool:
+        """Start the pool; with a path it is the one of that folder, made where it is missing, its name ours."""
+        ...
+
+    async def refresh_pool(self, name: str) -> None:
+        """Let libvirt see which files are in the pool; no error when there is no such pool."""
+        ...
+
     async def log_tail(self, name: str, lines: int) -> list[str]:
         """The last lines of QEMU's own log of the domain with that name."""
         ...
@@ -338,15 +380,3 @@ class Hypervisor(Protocol):
     async def close(self) -> None:
         """Let go of the host."""
         ...
-    async def pools(self) -> list[HostPool]:
-        """Every storage pool of the host."""
-        ...
-
-    async def ensure_pool(self, name: str, path: str = "") -> HostPool:
-        """Start the pool; with a path it is the one of that folder, made where it is missing, its name ours."""
-        ...
-
-    async def refresh_pool(self, name: str) -> None:
-        """Let libvirt see which files are in the pool; no error when there is no such pool."""
-        ...
-

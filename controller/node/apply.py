@@ -2,23 +2,29 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
 from controller.domain.build import domain_xml
 from controller.domain.desired import DesiredDomain
 from controller.hypervisor.port import Hypervisor, Power
+from controller.node.change import make, words
 from controller.node.definitions import Definitions
+from controller.node.intent import Run
+from controller.node.live import LiveChange, field_of
 from controller.node.memory import Memory
 from controller.node.places import NodePlaces
 from controller.node.ports import ConsoleKeeper
 from controller.node.steps import (
     AskShutdown,
     AttachConsole,
+    ChangeLive,
     Define,
     Destroy,
+    PowerStep,
     Resume,
     SetPower,
     Start,
@@ -51,6 +57,8 @@ class Subject:
     uid: str
     memory: Memory
     desired: DesiredDomain | None
+    run: Run = field(default_factory=Run)
+    """The life of QEMU that was seen last."""
     operation: str = ""
     """The operation that they are done for; only for the log."""
 
@@ -71,12 +79,16 @@ class Applier:
     places: NodePlaces
     definitions: Definitions
     now: Callable[[], datetime]
+    chance: Callable[[], float] = random.random
 
     async def apply(self, steps: Sequence[Step], subject: Subject) -> None:
         """Do the steps in order; StartFailed when the domain cannot be made or started."""
         for step in steps:
             log.info("%s step=%s", subject.words, _words(step))
-            await self._do(step, subject)
+            if isinstance(step, ChangeLive):
+                await self._change(step.change, subject)
+            else:
+                await self._do(step, subject)
 
     async def attach(self, subject: Subject) -> None:
         """Have the console read. A VM's life never depends on it."""
@@ -98,7 +110,7 @@ class Applier:
         log.info("%s event=%s %s", subject.words, reason, message)
         await self.recorder.record(subject.vm, kind, reason, message)
 
-    async def _do(self, step: Step, subject: Subject) -> None:
+    async def _do(self, step: PowerStep, subject: Subject) -> None:
         uid = subject.uid
         match step:
             case Define():
@@ -145,6 +157,17 @@ class Applier:
             await self.hypervisor.start(subject.uid)
         except (Transient, Terminal) as error:
             raise StartFailed(error, "the VM cannot be started") from error
+
+    async def _change(self, change: LiveChange, subject: Subject) -> None:
+        try:
+            await make(change, subject.uid, self.hypervisor)
+        except Terminal as error:
+            # The others are made all the same; this one waits for the next start, or for another try.
+            if subject.memory.refusals.add(subject.run, change, str(error), self.now(), self.chance()):
+                told = f"{field_of(change)} cannot be changed while the guest runs: {error}"
+                await self.tell(subject, "Warning", "ChangeRefused", told)
+            return
+        await self.tell(subject, "Normal", "ChangedLive", f"{field_of(change)}: {words(change)}")
 
     async def _ask(self, step: AskShutdown, subject: Subject) -> None:
         if subject.memory.asks == 0:

@@ -110,7 +110,9 @@ class NodeController:
     def _reconciler(self) -> VmReconciler:
         near, settings = self.with_, self.settings
         definitions, memories = Definitions(self.places), Memories()
-        applier = Applier(near.hypervisor, near.consoles, near.recorder, self.places, definitions, near.now)
+        applier = Applier(
+            near.hypervisor, near.consoles, near.recorder, self.places, definitions, near.now, near.chance
+        )
         clashes = Clashes(near.hypervisor, lambda: (vm for vm in self.vm_cache if self._is_mine(vm)))
         preparation = Preparation(near.hypervisor, self.host, near.storage, self.places, definitions, settings, clashes)
         return VmReconciler(

@@ -1,4 +1,7 @@
-"""What each guest was started with, kept on disk: to tell which fields of the spec have changed since."""
+"""What each guest was started with, kept on disk: to tell which fields of the spec have changed since.
+
+What has been changed of the guest while it runs is not written here: it is seen in the running domain.
+"""
 
 import os
 from dataclasses import dataclass
@@ -6,7 +9,8 @@ from dataclasses import dataclass
 from controller.domain.build import spec_hash
 from controller.domain.desired import DesiredDomain
 from controller.hypervisor.port import ObservedDomain
-from controller.node.desired import differences, from_json, to_json
+from controller.node.desired import from_json, to_json
+from controller.node.live import Gap, gap
 from controller.node.places import NodePlaces
 
 
@@ -34,8 +38,10 @@ class Definitions:
         return kept if kept is not None and spec_hash(kept) == observed.running_spec_hash else None
 
 
-def drift(observed: ObservedDomain | None, running: DesiredDomain | None, wanted: DesiredDomain) -> tuple[str, ...]:
-    """The fields in which the running guest is not the wanted one."""
-    if observed is None or not observed.is_active or observed.running_spec_hash in {"", spec_hash(wanted)}:
-        return ()
-    return differences(running, wanted) if running is not None else ("spec",)
+def drift(observed: ObservedDomain | None, started: DesiredDomain | None, wanted: DesiredDomain) -> Gap:
+    """How the running guest differs from the wanted one; all that is known of one of unknown start is that it does."""
+    if observed is None or not observed.is_active or not observed.running_spec_hash:
+        return Gap()
+    if started is not None:
+        return gap(started, observed.hardware, wanted)
+    return Gap() if observed.running_spec_hash == spec_hash(wanted) else Gap(waiting=("spec",))

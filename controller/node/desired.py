@@ -15,17 +15,6 @@ from hypersdk.model.virtualmachine import VirtualMachine
 
 LEAST_MEMORY = 16 * 2**20
 """Less than this no firmware starts with."""
-SPEC_FIELDS = {
-    "cpus": "cpus",
-    "memory_bytes": "memory",
-    "machine": "machineType",
-    "uefi": "firmware.bootloader",
-    "secure_boot": "firmware.secureBoot",
-    "guest_agent": "guestAgent",
-    "disks": "disks",
-    "interfaces": "networks",
-}
-"""Which field of the spec stands behind each field of the domain. The others are the node's own."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +55,6 @@ def desired_domain(vm: VirtualMachine, host: HostView, running: DesiredDomain | 
         max_cpus=_kept(running.max_cpus if running else 0, spec.cpus) or most_cpus(spec.cpus),
         max_memory_bytes=_kept(running.max_memory_bytes if running else 0, memory) or most_memory(memory),
     )
-
-
-def differences(before: DesiredDomain, wanted: DesiredDomain) -> tuple[str, ...]:
-    """The fields in which two definitions differ, by the names of the spec."""
-    return tuple(word for name, word in SPEC_FIELDS.items() if getattr(before, name) != getattr(wanted, name))
 
 
 def to_json(desired: DesiredDomain) -> str:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from controller.node.finding import Finding
 from controller.node.intent import Run
+from controller.node.refusals import Refusals
 from controller.node.resets import Resets
 from controller.node.throttle import Allowance
 from hypersdk.backoff import spread
@@ -45,6 +46,7 @@ class Memory:
     """For what only the guest changes in the status."""
     write_in_s: float = 0.0
     """When a write that had to wait is due; 0 when none waits."""
+    refusals: Refusals = field(default_factory=Refusals)
     """Changes of the running guest that were refused."""
     silences: int = 0
     """How often in a row the guest agent did not answer."""

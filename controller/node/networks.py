@@ -70,6 +70,11 @@ def stable_mac(uid: str, network: str) -> str:
     return "52:" + ":".join(f"{byte:02x}" for byte in digest[:5])
 
 
+def mac_of(uid: str, network: Network) -> str:
+    """The MAC of one of a VM's networks: the spec's own, else the stable one."""
+    return (network.mac_address or stable_mac(uid, network.name)).lower()
+
+
 def pod_attachment(setting: str) -> Attachment:
     """What the node is told that its pod network is: a libvirt network, or `bridge:` and a host bridge."""
     if setting.startswith(ON_BRIDGE):
@@ -120,7 +125,7 @@ def _user_mode(why: str) -> HostNetworks:
 
 
 def _interface(uid: str, network: Network, pod: Attachment, bridges: tuple[str, ...]) -> Interface:
-    mac = (network.mac_address or stable_mac(uid, network.name)).lower()
+    mac = mac_of(uid, network)
     if int(mac[:2], 16) & 1:
         raise Terminal("InvalidMAC", f"network {network.name}: {mac} is a multicast address")
     attachment = _attachment(network, pod, bridges)

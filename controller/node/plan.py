@@ -6,15 +6,18 @@ libvirt's reason tells who ended it; one that is paused without ON is a start th
 the guest held at a person's word: it stays held over every restart of ours, until somebody lets it run.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from controller.domain.build import spec_hash
 from controller.domain.desired import DesiredDomain
 from controller.hypervisor.port import DomainState, ObservedDomain, Power
 from controller.node.intent import Intent, Run, Wanted
+from controller.node.live import LiveChange
 from controller.node.steps import (
     AskShutdown,
     AttachConsole,
+    ChangeLive,
     Define,
     Destroy,
     Resume,
@@ -33,10 +36,17 @@ HAD_RUN = frozenset({Power.ON, Power.PAUSED})
 POWER_ON: tuple[Step, ...] = (Start(), AttachConsole(), Resume(), SetPower(Power.ON))
 
 
-def plan(desired: DesiredDomain | None, observed: ObservedDomain | None, intent: Intent, now: datetime) -> list[Step]:
+def plan(
+    desired: DesiredDomain | None,
+    observed: ObservedDomain | None,
+    intent: Intent,
+    now: datetime,
+    live: Sequence[LiveChange] = (),
+) -> list[Step]:
     """The steps of this pass; `desired` is None when it cannot be told, and then nothing is defined or started.
 
-    The same while the last definition or start has failed a short time ago.
+    The same while the last definition or start has failed a short time ago. `live` are the changes that a running guest
+    can be given now.
     """
     if not _may_try(intent, now):
         desired = None
@@ -49,7 +59,7 @@ def plan(desired: DesiredDomain | None, observed: ObservedDomain | None, intent:
     if observed.is_active and (intent.wanted is Wanted.OFF or run_of(observed) == intent.ending):
         return _stopping(observed, intent, now)
     if observed.is_active:
-        return _running(desired, observed, intent, now)
+        return _running(desired, observed, intent, now, live)
     return _off(desired, observed, intent, now)
 
 
@@ -102,12 +112,20 @@ def _stopping(observed: ObservedDomain, intent: Intent, now: datetime) -> list[S
     return [*noted, *woken, AskShutdown("agent" if by_agent else "acpi")]
 
 
-def _running(desired: DesiredDomain | None, observed: ObservedDomain, intent: Intent, now: datetime) -> list[Step]:
+def _running(
+    desired: DesiredDomain | None,
+    observed: ObservedDomain,
+    intent: Intent,
+    now: datetime,
+    live: Sequence[LiveChange],
+) -> list[Step]:
     if is_half_started(observed):
         return [AttachConsole(), Resume(), SetPower(Power.ON)]
     power = _power_of_active(observed, intent, now)
     noted: list[Step] = [] if _power(observed) is power else [SetPower(power)]
-    return [*_held_or_let_run(observed, intent, noted), *_redefinition(desired, observed, power)]
+    changes = [] if desired is None or power is Power.OFF else [ChangeLive(change) for change in live]
+    # Before the definition, which takes the places of the new devices over from the running domain.
+    return [*_held_or_let_run(observed, intent, noted), *changes, *_redefinition(desired, observed, power)]
 
 
 def _held_or_let_run(observed: ObservedDomain, intent: Intent, noted: list[Step]) -> list[Step]:

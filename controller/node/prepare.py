@@ -1,7 +1,7 @@
 """Everything that a VM needs before there can be a domain, and the domain that comes of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.domain.desired import DesiredDomain
 from controller.hypervisor.port import Hypervisor, ObservedDomain
@@ -10,10 +10,12 @@ from controller.node.definitions import Definitions, drift
 from controller.node.desired import HostView, desired_domain
 from controller.node.finding import Finding, NotYet
 from controller.node.host import Host
+from controller.node.live import LiveChange, field_of
 from controller.node.networks import HostNetworks, as_defined, host_networks, needs_pod_network, unasked
 from controller.node.nodeconditions import kvm_obstacle
 from controller.node.operations.obstacle import Obstacle
 from controller.node.places import NodePlaces
+from controller.node.running import RunningVms, as_it_is, is_on_pod_network
 from controller.node.storage import Storage
 from controller.settings import Settings
 from hypersdk.errors import Terminal
@@ -35,6 +37,9 @@ class Prepared:
     failure: Finding | None = None
     image: ImageProgress | None = None
     drift: tuple[str, ...] = ()
+    """Fields of the spec that the running guest does not have yet."""
+    live: tuple[LiveChange, ...] = ()
+    """What of them it can be given now."""
     retry_in_s: float | None = None
     """When it is worth another try by itself; None when something has to change first."""
 
@@ -59,10 +64,13 @@ class Preparation:
     settings: Settings
     clashes: Clashes
 
+    def __post_init__(self) -> None:
+        self.running = RunningVms(self.storage, self.places, self.settings.limits.disk_overcommit)
+
     async def of(self, vm: VirtualMachine, observed: ObservedDomain | None, wake: Callable[[], None]) -> Prepared:
         """For a running domain only what it should be is told; otherwise what is missing is made."""
         if observed is not None and observed.is_active:
-            return await self._running(vm, observed)
+            return await self._running(vm, observed, wake)
         try:
             image = await self.storage.prepare(vm, wake)
         except NotYet as error:
@@ -79,9 +87,27 @@ class Preparation:
             return Prepared(network=clash, failure=clash, retry_in_s=CLASH_RETRY_S)
         return prepared
 
-    async def _running(self, vm: VirtualMachine, observed: ObservedDomain) -> Prepared:
-        running = self.definitions.running(observed)
-        return await self._domain(vm, observed, as_defined(vm, running, self.settings.network))
+    async def _running(self, vm: VirtualMachine, observed: ObservedDomain, wake: Callable[[], None]) -> Prepared:
+        started = self.definitions.running(observed)
+        now = as_it_is(vm, started, observed.hardware) if started else None
+        networks = as_defined(vm, now, self.settings.network)
+        if now is not None and needs_pod_network(vm) and not is_on_pod_network(vm, now):
+            # The first of this guest's: what it means is asked of the host, as before a start.
+            networks = await host_networks(self.hypervisor, self.settings.network)
+        prepared = await self._domain(vm, observed, networks)
+        if started is None or prepared.desired is None:
+            return prepared
+        offer = await self.running.offer(vm, started, observed.hardware, prepared.desired, wake)
+        moves = any(field_of(change) == "networks" for change in offer.changes)
+        clash = await self.clashes.of(vm, prepared.desired) if moves else None
+        return replace(
+            prepared,
+            disks=offer.disks or prepared.disks,
+            network=clash or prepared.network,
+            drift=offer.gap.fields,
+            live=_unless(clash, offer.changes),
+            retry_in_s=CLASH_RETRY_S if clash else offer.retry_in_s,
+        )
 
     async def _domain(self, vm: VirtualMachine, observed: ObservedDomain | None, networks: HostNetworks) -> Prepared:
         running = self.definitions.running(observed)
@@ -92,13 +118,18 @@ class Preparation:
         virt_type = running.virt_type if running else facts.virt_type
         view = HostView(self.places, virt_type, networks.pod, self.settings.bridges)
         try:
-            desired = desired_domain(vm, view)
+            desired = desired_domain(vm, view, running)
         except Terminal as error:
             refused = Finding("False", error.reason, str(error))
             if error.reason in {"NetworkNotFound", "InvalidBridgeName", "InvalidMAC", "DuplicateMAC"}:
                 return Prepared(network=refused, failure=refused)
             return Prepared(network=networks.finding, failure=refused)
-        return Prepared(desired, network=networks.finding, drift=drift(observed, running, desired))
+        return Prepared(desired, network=networks.finding, drift=drift(observed, running, desired).fields)
+
+
+def _unless(clash: Finding | None, changes: tuple[LiveChange, ...]) -> tuple[LiveChange, ...]:
+    """Without those of the networks while they would get in another VM's way."""
+    return tuple(change for change in changes if clash is None or field_of(change) != "networks")
 
 
 def progress_words(image: ImageProgress) -> str:

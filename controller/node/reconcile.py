@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from controller.hypervisor.port import Hypervisor, ObservedDomain
 from controller.node.apply import Applier, StartFailed, Subject
 from controller.node.host import Host
-from controller.node.intent import Intent, Wanted
+from controller.node.intent import Intent, Run, Wanted
+from controller.node.live import LiveChange
 from controller.node.look import Look
 from controller.node.memory import Memories
 from controller.node.objects import Objects
@@ -157,7 +158,7 @@ class VmReconciler:
             self._settle(state)
             state.prepared = await self._prepare(state)
             subject.desired = state.prepared.desired
-            steps = plan(subject.desired, state.observed, state.intent, self.now())
+            steps = plan(subject.desired, state.observed, state.intent, self.now(), self._due(state))
             if not steps:
                 break
             if state.observed is None:
@@ -221,6 +222,12 @@ class VmReconciler:
 
     def _obstacle(self, state: State) -> Obstacle | None:
         if state.intent.wanted is Wanted.OFF:
+    def _due(self, state: State) -> tuple[LiveChange, ...]:
+        """The changes of the running guest that have not been refused a short time ago."""
+        subject = state.subject
+        subject.run = run_of(state.observed) if state.observed is not None else Run()
+        return subject.memory.refusals.due(subject.run, state.prepared.live, self.now())
+
             return None
         failure = state.subject.memory.failure
         if failure is not None:
@@ -251,6 +258,7 @@ class VmReconciler:
             drift=state.prepared.drift,
             log_tail=sight.log_tail,
             reset=await self._reset(subject),
+            refusals=subject.memory.refusals.words(),
             agent_wanted=agent,
         )
         await self._write(subject, status_of(subject.vm, view, self.now()))

@@ -116,4 +116,5 @@ def _stopping(view: View, now: datetime) -> Finding | None:
 def _restart_required(view: View) -> Finding | None:
     if not view.drift:
         return None
-    return Finding("True", "SpecChanged", f"changed since the guest was started: {', '.join(view.drift)}")
+    changed = f"changed since the guest was started: {', '.join(view.drift)}"
+    return Finding("True", "SpecChanged", "\n".join([changed, *view.refusals]))

@@ -5,6 +5,7 @@ from typing import Literal
 
 from controller.domain.desired import DesiredDomain
 from controller.hypervisor.port import Power
+from controller.node.live import LiveChange
 
 
 @dataclass(frozen=True)
@@ -65,4 +66,15 @@ class Undefine:
     """Remove the definition."""
 
 
-Step = Define | SetPower | Start | AttachConsole | Resume | Suspend | AskShutdown | Destroy | Undefine
+PowerStep = Define | SetPower | Start | AttachConsole | Resume | Suspend | AskShutdown | Destroy | Undefine
+"""What a domain's life is made of."""
+
+
+@dataclass(frozen=True)
+class ChangeLive:
+    """Change the running guest."""
+
+    change: LiveChange
+
+
+Step = PowerStep | ChangeLive

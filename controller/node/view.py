@@ -27,6 +27,8 @@ class View:
     usage: Sample | None = None
     drift: tuple[str, ...] = ()
     """Fields of the spec that the running guest does not have yet."""
+    refusals: tuple[str, ...] = ()
+    """Why some of them cannot be changed while it runs."""
     log_tail: tuple[str, ...] = ()
     """The last lines of QEMU's log, for a guest that crashed."""
     reset: LastReset | None = None

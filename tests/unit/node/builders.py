@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from controller.domain.build import spec_hash
+from controller.domain.build import domain_xml, spec_hash
 from controller.domain.desired import DesiredDomain
+from controller.domain.parse import parse_domain
 from controller.hypervisor.port import DomainState, ObservedDomain, Owner, Power
 from controller.node.desired import HostView, desired_domain
 from controller.node.networks import Attachment
@@ -58,6 +59,7 @@ def domain(
         "pid": 4711 if active else 0,
         "started_at": NOW.timestamp() - 100 if active else 0.0,
         "running_spec_hash": digest if active else "",
+        "hardware": parse_domain(domain_xml(desired or wanted())).hardware,
     }
     return ObservedDomain(UID, "default.web", state, reason, **(facts | changes))
 
