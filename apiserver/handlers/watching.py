@@ -189,6 +189,9 @@ async def _beginning(begun: _Watch) -> AsyncIterator[bytes]:
         return
     if begun.version == 0:
         begun.version = begun.call.api.store.version
+    if begun.version > begun.call.api.store.version:
+        # The database is an older one, or another: what the client knows is of no use here, and it has to list.
+        raise TooOld(begun.version, begun.call.api.store.version)
     for chunk in _joined(begun.lines(collection.since(begun.version))):
         yield chunk
 

@@ -1,7 +1,8 @@
 """Plain calls on objects: list, get, create, patch, replace, delete. JSON becomes a model here and stays one."""
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 T = TypeVar("T", bound=Resource)
+log = logging.getLogger(__name__)
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
@@ -58,12 +60,12 @@ class Client:
     async def page(self, kind: Kind[T], namespace: str = "", *, query: Sequence[tuple[str, str]] = ()) -> Page[T]:
         """One page of a list; selectors, limit and continue go into `query` by their API names."""
         raw = await self.raw("GET", kind.path(namespace), query=query)
-        listed = _OBJECT.validate_json(raw)
-        meta = listed.get("metadata")
-        items = listed.get("items")
-        assert isinstance(meta, dict)
+        listed = _object(raw, self.connection.host)
+        meta, items = listed.get("metadata"), listed.get("items")
+        if not isinstance(meta, dict):
+            raise errors.Unreachable(f"{self.connection.host} answered with something else than a list")
         return Page(
-            [_decode(kind, item) for item in items] if isinstance(items, list) else [],
+            list(_readable(kind, items)) if isinstance(items, list) else [],
             str(meta.get("resourceVersion", "")),
             str(meta.get("continue", "")),
         )
@@ -81,13 +83,13 @@ class Client:
 
     async def get(self, kind: Kind[T], namespace: str, name: str) -> T:
         """One object."""
-        return _parse(kind, await self.raw("GET", kind.path(namespace, name)))
+        return _decode(kind, await self.raw("GET", kind.path(namespace, name)))
 
     async def create(self, kind: Kind[T], namespace: str, obj: JsonObject, *, strict: bool = True) -> T:
         """Create from a JSON object; unknown fields are refused unless `strict` is False."""
         body = {"apiVersion": kind.api_version, "kind": kind.kind} | obj
         query = [("fieldValidation", "Strict")] if strict else []
-        return _parse(kind, await self.raw("POST", kind.path(namespace), query=query, body=body))
+        return _decode(kind, await self.raw("POST", kind.path(namespace), query=query, body=body))
 
     async def patch(
         self,
@@ -102,12 +104,12 @@ class Client:
         """Merge patch (a JSON object) or JSON patch (a list); a `resourceVersion` in it makes it conditional."""
         path = kind.path(namespace, name, subresource)
         query = [("fieldManager", "hypersdk"), ("force", "true")] if patch_type == APPLY_PATCH else []
-        return _parse(kind, await self.raw("PATCH", path, query=query, body=patch, content_type=patch_type))
+        return _decode(kind, await self.raw("PATCH", path, query=query, body=patch, content_type=patch_type))
 
     async def replace(self, kind: Kind[T], obj: T, *, subresource: str = "") -> T:
         """Replace the whole object; Conflict when its resourceVersion is not the newest."""
         namespace, name = obj.key
-        return _parse(kind, await self.raw("PUT", kind.path(namespace, name, subresource), body=obj.wire()))
+        return _decode(kind, await self.raw("PUT", kind.path(namespace, name, subresource), body=obj.wire()))
 
     async def delete(self, kind: Kind[T], namespace: str, name: str, *, uid: str = "") -> None:
         """Ask for deletion, only of the object with that uid if one is given; finalizers may hold it."""
@@ -161,12 +163,24 @@ def error_of(code: int, body: bytes) -> errors.ApiError:
     return _BY_CODE.get(code, errors.ApiError)(message, code, reason or "Unknown")
 
 
-def _parse(kind: Kind[T], data: bytes) -> T:
-    return _decode(kind, _OBJECT.validate_json(data))
-
-
-def _decode(kind: Kind[T], item: object) -> T:
+def _object(raw: bytes, host: str) -> JsonObject:
     try:
-        return kind.model.model_validate(item)
+        return _OBJECT.validate_json(raw)
+    except ValidationError as error:
+        raise errors.Unreachable(f"{host} answered with something else than an object of the API") from error
+
+
+def _readable(kind: Kind[T], items: Sequence[object]) -> Iterator[T]:
+    """The objects that can be read: one that cannot does not hide the others."""
+    for item in items:
+        try:
+            yield kind.model.model_validate(item)
+        except ValidationError as error:
+            log.warning("skipped an unreadable %s: %s", kind.kind, error)
+
+
+def _decode(kind: Kind[T], data: bytes) -> T:
+    try:
+        return kind.model.model_validate_json(data)
     except ValidationError as error:
         raise errors.Invalid(f"the API sent a {kind.kind} that cannot be read: {error}", 422, "Invalid") from error

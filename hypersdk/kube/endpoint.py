@@ -1,7 +1,8 @@
 """From a kubeconfig and a context to an open connection: addresses, credentials, TLS (kubernetes_asyncio's part)."""
 
+import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import aiohttp
     from kubernetes_asyncio.client import ApiClient
 
+_NOT_SIGNED_IN = 401
 IN_CLUSTER_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -44,11 +46,14 @@ def default_kubeconfig(environ: Mapping[str, str], embedded: Path) -> str:
 
 
 class Connection:
-    """An open HTTP connection pool to one API server."""
+    """An open HTTP connection pool to one API server, which signs in anew when its credentials are no longer taken."""
 
-    def __init__(self, api: "ApiClient", context: Context) -> None:
+    def __init__(self, api: "ApiClient", context: Context, renew: Callable[[], Awaitable["ApiClient"]]) -> None:
         self._api = api
         self.context = context
+        self._renew = renew
+        self._renewing = asyncio.Lock()
+        self._previous: ApiClient | None = None
 
     @property
     def host(self) -> str:
@@ -68,18 +73,25 @@ class Connection:
         """Send one request and answer with the open response, whatever its status; Unreachable without one."""
         import aiohttp
 
-        headers = {"Content-Type": content_type, "Accept": "application/json"}
-        try:
-            response: aiohttp.ClientResponse = await self._api.call_api(
+        async def sent(api: "ApiClient") -> "aiohttp.ClientResponse":
+            response: aiohttp.ClientResponse = await api.call_api(
                 path,
                 method,
                 query_params=list(query),
-                header_params=headers,
+                header_params={"Content-Type": content_type, "Accept": "application/json"},
                 body=body,
                 auth_settings=["BearerToken"],
                 _preload_content=False,
                 _request_timeout=timeout,
             )
+            return response
+
+        try:
+            used = self._api
+            response = await sent(used)
+            if response.status == _NOT_SIGNED_IN and await self._signed_in_anew(used):
+                response.release()
+                response = await sent(self._api)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(f"no answer from {self.host}: {error or type(error).__name__}") from error
         return response
@@ -88,19 +100,56 @@ class Connection:
         self, path: str, query: Sequence[tuple[str, str]] = (), protocols: Sequence[str] = ()
     ) -> "aiohttp.ClientWebSocketResponse":
         """Open a WebSocket; the caller closes it. aiohttp.WSServerHandshakeError carries a refusal's status."""
-        headers: dict[str, str] = {}
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"])
-        url = self.host + path + (f"?{urlencode(query)}" if query else "")
-        session: aiohttp.ClientSession = self._api.rest_client.pool_manager
-        return await session.ws_connect(url, headers=headers, protocols=protocols, heartbeat=20, max_msg_size=2**22)
+        import aiohttp
+
+        async def opened(api: "ApiClient") -> "aiohttp.ClientWebSocketResponse":
+            headers: dict[str, str] = {}
+            await api.update_params_for_auth(headers, [], ["BearerToken"])
+            url = self.host + path + (f"?{urlencode(query)}" if query else "")
+            session: aiohttp.ClientSession = api.rest_client.pool_manager
+            return await session.ws_connect(url, headers=headers, protocols=protocols, heartbeat=20, max_msg_size=2**22)
+
+        used = self._api
+        try:
+            return await opened(used)
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status != _NOT_SIGNED_IN or not await self._signed_in_anew(used):
+                raise
+        return await opened(self._api)
+
+    async def _signed_in_anew(self, used: "ApiClient") -> bool:
+        """Read the credentials once more (a plugin is run, a token file is read); False when there are no new ones."""
+        async with self._renewing:
+            if self._api is not used:
+                return True
+            try:
+                api = await self._renew()
+            except ConfigError:
+                return False
+            if self._previous is not None:
+                await self._previous.close()
+            # Streams may still run on the one before: they end with their own time limit.
+            self._api, self._previous = api, used
+            return True
 
     async def close(self) -> None:
         """Close every connection of the pool."""
+        if self._previous is not None:
+            await self._previous.close()
         await self._api.close()
 
 
 async def connect(endpoint: Endpoint) -> Connection:
     """Open a connection pool; ConfigError when the kubeconfig cannot be used."""
+    api, context = await _signed_in(endpoint)
+
+    async def renew() -> "ApiClient":
+        return (await _signed_in(endpoint))[0]
+
+    return Connection(api, context, renew)
+
+
+async def _signed_in(endpoint: Endpoint) -> tuple["ApiClient", Context]:
     load()
     from kubernetes_asyncio.client import ApiClient, Configuration
 
@@ -110,7 +159,7 @@ async def connect(endpoint: Endpoint) -> Connection:
         context = _in_cluster(configuration)
     else:
         context = await _from_file(endpoint, configuration)
-    return Connection(ApiClient(configuration), context)
+    return ApiClient(configuration), context
 
 
 def _in_cluster(configuration: object) -> Context:

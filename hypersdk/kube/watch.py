@@ -50,20 +50,24 @@ class Watch(Generic[T]):
     pace: Pace = Pace()
     chance: Callable[[], float] = random.random
     _heard: int = field(default=0, init=False)
+    _version: str = field(default="", init=False)
+    """Up to where the cache is known to be complete; empty when it has to be listed (again)."""
 
     async def run(self) -> None:
         """List and watch for ever; what ends in vain again and again is tried at ever longer intervals."""
         clock = asyncio.get_running_loop().time
-        version, in_vain = "", 0
+        in_vain = 0
         while True:
             began, heard = clock(), self._heard
+            self.cache.watches += 1
             try:
-                version = version or await self._list()
-                version = await self._follow(version)
+                self._version = self._version or await self._list()
+                await self._follow()
             except Gone:
-                version = ""
+                self._version = ""
             except (ApiError, Unreachable) as error:
-                version = ""
+                if _blames_version(error):
+                    self._version = ""
                 self.cache.lost(str(error))
             if self._heard > heard or clock() - began > self.pace.longest_retry:
                 in_vain = 0
@@ -88,20 +92,20 @@ class Watch(Generic[T]):
             keys |= {item.key for item in page.items}
             self.cache.put(page.items)
         self.cache.keep_only(keys)
+        self.cache.lists += 1
         self.cache.live(asyncio.get_running_loop().time())
         return page.resource_version
 
-    async def _follow(self, version: str) -> str:
-        """One watch request; ends with the version to go on from when the server closes it."""
-        async for event in self._events(version):
+    async def _follow(self) -> None:
+        """One watch request from the version reached so far, however it ends."""
+        async for event in self._events():
             self._heard += 1
-            version = self._take(event) or version
+            self._version = self._take(event) or self._version
             self.cache.live(asyncio.get_running_loop().time())
-        return version
 
     def _take(self, event: JsonObject) -> str:
         """Put one watch event into the cache; the version that it brings."""
-        obj = cast("JsonObject", event.get("object") or {})
+        obj = cast("JsonObject", event["object"])
         match event.get("type"):
             case "ERROR":
                 raise error_of(cast("int", obj.get("code", 500)), json.dumps(obj).encode())
@@ -119,11 +123,16 @@ class Watch(Generic[T]):
         self.cache.put([new])
         return new.metadata.resource_version
 
-    async def _events(self, version: str) -> AsyncIterator[JsonObject]:
+    async def _events(self) -> AsyncIterator[JsonObject]:
         """Events of one watch request, until the server ends it."""
         import aiohttp
 
-        query = [("watch", "1"), ("resourceVersion", version), ("allowWatchBookmarks", "true"), *self._selectors()]
+        query = [
+            ("watch", "1"),
+            ("resourceVersion", self._version),
+            ("allowWatchBookmarks", "true"),
+            *self._selectors(),
+        ]
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=self.pace.inactivity)
         response = await self.client.connection.request(
             "GET", self.kind.path(self.namespace), query=query, timeout=timeout
@@ -131,11 +140,28 @@ class Watch(Generic[T]):
         async with response:
             if response.status >= 400:
                 raise error_of(response.status, await response.read())
+            self.cache.live(asyncio.get_running_loop().time())
             try:
                 async for line in _lines(response, self.client.connection.host):
-                    yield json.loads(line)
+                    yield _event(line, self.client.connection.host)
             finally:
                 hang_up(response)
+
+
+def _blames_version(error: ApiError | Unreachable) -> bool:
+    """Whether a server may mean the version that it was asked to go on from: nonsense to it, or of the future."""
+    return isinstance(error, ApiError) and error.code in {400, 422, 504}
+
+
+def _event(line: bytes, host: str) -> JsonObject:
+    """One watch event; whoever sends anything else is not the API server."""
+    try:
+        event = json.loads(line)
+    except ValueError as error:
+        raise Unreachable(f"the watch on {host} brought something else than events: {error}") from error
+    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
+        raise Unreachable(f"the watch on {host} brought something else than events")
+    return event
 
 
 async def _lines(response: "aiohttp.ClientResponse", host: str) -> AsyncIterator[bytes]:

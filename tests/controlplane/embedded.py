@@ -52,6 +52,15 @@ class EmbeddedServer:
         self.stop()
         self.start()
 
+    def kill(self) -> None:
+        """End it as a loss of power would."""
+        if self._process is not None:
+            self._process.kill()
+
+    def forget(self) -> None:
+        """Make it forget the past: the window of changes is only in memory."""
+        self.restart()
+
     def stop(self) -> None:
         """End it."""
         if self._process is not None:

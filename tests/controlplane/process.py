@@ -60,6 +60,11 @@ class Process:
             self.running.kill()
             self.running.wait()
 
+    def kill(self) -> None:
+        """End it at once."""
+        self.running.kill()
+        self.running.wait()
+
     def tail(self, characters: int = 3000) -> str:
         """The end of what it said."""
         return self.log.read_text(errors="replace")[-characters:]

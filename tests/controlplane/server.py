@@ -87,6 +87,19 @@ class ControlPlane:
         self._server = self._start_server(self._port)
         self._wait_for_kinds()
 
+    def kill(self) -> None:
+        """End kube-apiserver as a loss of power would."""
+        assert self._server is not None
+        self._server.kill()
+
+    def forget(self) -> None:
+        """Forget the past: what etcd keeps of it, and what kube-apiserver keeps in memory."""
+        with urllib.request.urlopen(
+            urllib.request.Request(f"http://127.0.0.1:{self._etcd_port}/v3/kv/range", b'{"key": "AA=="}'), timeout=10
+        ) as answer:
+            self.compact(json.loads(answer.read())["header"]["revision"])
+        self.restart()
+
     def stop(self) -> None:
         """End both."""
         for process in (self._server, self._etcd):

@@ -52,6 +52,15 @@ def listing(*items: JsonObject, version: str, next_page: str = "") -> Step:
     return step
 
 
+def body(raw: bytes) -> Step:
+    """Whatever those bytes are, as a success."""
+
+    async def step(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=raw, content_type="application/json")
+
+    return step
+
+
 def refusal(code: int, reason: str, message: str = "refused") -> Step:
     """A Status."""
     body = status(code, reason, message)

@@ -12,7 +12,7 @@ from hypersdk.kube.watch import Pace, Watch
 from hypersdk.model.kinds import VIRTUAL_MACHINES
 from hypersdk.model.virtualmachine import VirtualMachine
 from tests.controlplane.caches import names, running, until
-from tests.unit.kube.scripted import Step, bookmark, events, listing, machine, refusal, scripted, status
+from tests.unit.kube.scripted import Step, body, bookmark, events, listing, machine, refusal, scripted, status
 
 QUICK = Pace(first_retry=0.01, longest_retry=0.05, inactivity=5)
 FOR_EVER = events(then="stay")
@@ -85,23 +85,55 @@ async def test_a_continue_that_expired_starts_the_list_again(tmp_path: Path) -> 
         assert names(cache) == {"b"}
 
 
-async def test_a_torn_connection_makes_the_cache_stale_until_it_is_back(tmp_path: Path) -> None:
+async def test_a_torn_connection_makes_the_cache_stale_until_it_goes_on_where_it_was(tmp_path: Path) -> None:
     steps = [
         listing(machine("a"), version="7"),
         events(("ADDED", machine("b", "8")), then="break"),
         refusal(503, "ServiceUnavailable", "etcd has no leader"),
-        listing(machine("b", "8"), version="9"),
-        FOR_EVER,
+        refusal(429, "TooManyRequests", "slow down"),
+        refusal(401, "Unauthorized"),
+        events(("DELETED", machine("a", "9")), then="stay"),
     ]
     health: list[tuple[Health, str]] = []
-    async with scripted(tmp_path, *steps) as (_, client):
+    async with scripted(tmp_path, *steps) as (script, client):
         watch = _watch(client)
         watch.cache.subscribe(lambda _: health.append((watch.cache.health, watch.cache.error)))
         async with running(watch) as cache:
             await until(cache, lambda: names(cache) == {"b"} and cache.health is Health.LIVE)
     stale = [error for state, error in health if state is Health.STALE]
     assert any("broke off" in error for error in stale)
-    assert "etcd has no leader" in stale
+    assert {"etcd has no leader", "slow down"} <= set(stale)
+    assert [query.get("resourceVersion") for query in script.asked[1:3]] == ["7", "8"]
+    assert all("watch" in query for query in script.asked[1:]), "nothing was listed again"
+
+
+REFUSED_VERSIONS = {
+    "as nonsense": refusal(400, "BadRequest", "invalid resource version"),
+    "as one of the future": refusal(504, "Timeout", "Too large resource version"),
+}
+
+
+@pytest.mark.parametrize("refused", REFUSED_VERSIONS.values(), ids=REFUSED_VERSIONS.keys())
+async def test_a_version_that_the_server_does_not_know_is_given_up(tmp_path: Path, refused: Step) -> None:
+    steps = [listing(machine("a"), version="7"), refused, listing(machine("b"), version="2"), FOR_EVER]
+    async with scripted(tmp_path, *steps) as (_, client), running(_watch(client)) as cache:
+        await until(cache, lambda: names(cache) == {"b"})
+
+
+NO_EVENTS = {"no JSON": b"<html>\n", "no object": b"[1]\n", "an empty event": b"{}\n"}
+
+
+@pytest.mark.parametrize("line", NO_EVENTS.values(), ids=NO_EVENTS.keys())
+async def test_what_is_no_event_is_a_loss_and_not_the_end(tmp_path: Path, line: bytes) -> None:
+    steps = [listing(machine("a"), version="7"), body(line), events(("ADDED", machine("b", "8")), then="stay")]
+    async with scripted(tmp_path, *steps) as (_, client), running(_watch(client)) as cache:
+        await until(cache, lambda: names(cache) == {"a", "b"})
+
+
+async def test_a_list_that_is_no_list_is_a_loss_and_not_the_end(tmp_path: Path) -> None:
+    steps = [body(b"<html>"), body(b"{}"), listing(machine("a"), version="7"), FOR_EVER]
+    async with scripted(tmp_path, *steps) as (_, client), running(_watch(client)) as cache:
+        assert names(cache) == {"a"}
 
 
 async def test_a_server_that_refuses_keeps_the_cache_loading_and_says_why(tmp_path: Path) -> None:
@@ -138,11 +170,11 @@ async def test_an_object_that_nobody_can_read_is_skipped_and_logged(
 
 
 async def test_silence_beyond_the_limit_counts_as_a_loss(tmp_path: Path) -> None:
-    steps = [listing(machine("a"), version="7"), FOR_EVER, listing(machine("b"), version="9"), FOR_EVER]
+    steps = [listing(machine("a"), version="7"), FOR_EVER, events(("ADDED", machine("b", "8")), then="stay")]
     pace = Pace(first_retry=0.01, longest_retry=0.05, inactivity=0.2)
     async with scripted(tmp_path, *steps) as (_, client), running(_watch(client, pace)) as cache:
         await until(cache, lambda: cache.health is Health.STALE)
-        await until(cache, lambda: names(cache) == {"b"})
+        await until(cache, lambda: names(cache) == {"a", "b"})
 
 
 HASTY = {
