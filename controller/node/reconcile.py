@@ -220,14 +220,14 @@ class VmReconciler:
         subject.memory.failed(failed.error, words, subject.vm.metadata.generation, self.now(), self.chance())
         await self.applier.tell(subject, "Warning", "StartFailed", words)
 
-    def _obstacle(self, state: State) -> Obstacle | None:
-        if state.intent.wanted is Wanted.OFF:
     def _due(self, state: State) -> tuple[LiveChange, ...]:
         """The changes of the running guest that have not been refused a short time ago."""
         subject = state.subject
         subject.run = run_of(state.observed) if state.observed is not None else Run()
         return subject.memory.refusals.due(subject.run, state.prepared.live, self.now())
 
+    def _obstacle(self, state: State) -> Obstacle | None:
+        if state.intent.wanted is Wanted.OFF:
             return None
         failure = state.subject.memory.failure
         if failure is not None:
@@ -256,9 +256,9 @@ class VmReconciler:
             addresses=sight.addresses,
             usage=subject.memory.usage,
             drift=state.prepared.drift,
+            refusals=subject.memory.refusals.words(),
             log_tail=sight.log_tail,
             reset=await self._reset(subject),
-            refusals=subject.memory.refusals.words(),
             agent_wanted=agent,
         )
         await self._write(subject, status_of(subject.vm, view, self.now()))
