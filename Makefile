@@ -18,6 +18,7 @@ down:
 
 test: dev
 	$(PY) -m tests.controlplane.build
+	$(PY) -m tests.s3.build
 	$(PY) -m hyperctl.guest
 	scripts/private-network.sh $(PY) -m tests $(ARGS)
 
@@ -27,7 +28,7 @@ check: dev
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PY) -m scripts.generate --check
-	$(PY) -m pytest -q -m "not kube and not libvirt and not e2e" $(ARGS)
+	$(PY) -m pytest -q -m "not kube and not s3 and not libvirt and not e2e" $(ARGS)
 
 bench: dev
 	$(PY) -m hyperctl.guest

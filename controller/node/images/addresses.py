@@ -1,5 +1,6 @@
 """Which addresses may an image be fetched from? Asked of the very address that a connection is made to."""
 
+import errno
 import ipaddress
 import socket
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ class AddressRefused(PermissionError):
     WORDS = "images may not be fetched from"
 
     def __init__(self, address: str) -> None:
-        super().__init__(f"{self.WORDS} {address}")
+        super().__init__(errno.EACCES, f"{self.WORDS} {address}")
 
 
 def networks(words: Sequence[str]) -> tuple[Network, ...]:

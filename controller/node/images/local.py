@@ -25,10 +25,11 @@ async def from_file(source: Source, folder: Path, path: Path) -> AsyncIterator[I
         raise Terminal("ImageNotAllowed", f"image {source.words}: {error.strerror}") from error
     except OSError as error:
         raise NotYet("ImageNotFound", f"image {source.words}: {error.strerror}") from error
+    facts = os.fstat(handle)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(handle)
+        raise Terminal("ImageNotAllowed", f"image {source.words} is not a plain file")
     with FileIO(handle) as file:
-        facts = os.fstat(handle)
-        if not stat.S_ISREG(facts.st_mode):
-            raise Terminal("ImageNotAllowed", f"image {source.words} is not a plain file")
         yield Incoming(_pieces(file), facts.st_size)
 
 

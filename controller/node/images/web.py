@@ -23,6 +23,8 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _S3_WORDS = {
     "NoSuchBucket": ("ImageNotFound", "there is no such bucket"),
     "NoSuchKey": ("ImageNotFound", "the bucket has no such key"),
+    "AuthorizationQueryParametersError": ("ImageAccessDenied", "the store refuses the account: look at its region"),
+    "XAdminUserNotFound": ("ImageAccessDenied", "the store does not know the access key: look at the Secret"),
     "InvalidAccessKeyId": ("ImageAccessDenied", "the store does not know the access key: look at the Secret"),
     "SignatureDoesNotMatch": ("ImageAccessDenied", "the secret key is not that of the access key: look at the Secret"),
     "PermanentRedirect": ("ImageAccessDenied", "the bucket is in another region: set region in the Secret"),
@@ -57,13 +59,18 @@ class Web:
         try:
             async with AsyncExitStack() as stack:
                 response = await self._answer(stack, source, had)
-                yield _incoming(response, had, self._pieces(response, source))
+                if response.status == 206 and not _continues(response, had):
+                    # Not every server minds If-Range: it is another image by now, or another part of it.
+                    response = await self._answer(stack, source, Had())
+                yield _incoming(response, self._pieces(response, source))
         except aiohttp.InvalidURL as error:
             raise Terminal("ImageSourceUnsupported", f"image {source.words} is no URL that can be asked for") from error
         except aiohttp.ClientConnectorError as error:
             if AddressRefused.WORDS in str(error):
                 # Of several failed addresses the library keeps the words alone.
-                raise Terminal("ImageNotAllowed", f"image {source.words}: {error.os_error}") from error
+                raise Terminal(
+                    "ImageNotAllowed", f"image {source.words}: {error.os_error.strerror or error}"
+                ) from error
             raise NotYet(IMPORT_FAILED, f"image {source.words}: {error}") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise NotYet(IMPORT_FAILED, f"image {source.words}: {error or type(error).__name__}") from error
@@ -104,14 +111,16 @@ def _range(had: Had) -> dict[str, str]:
     return {"Range": f"bytes={had.count}-", "If-Range": had.validator} if had.count and had.validator else {}
 
 
-def _incoming(response: aiohttp.ClientResponse, had: Had, pieces: AsyncIterator[bytes]) -> Incoming:
-    validator = _validator(response)
-    if response.status == 206:
-        found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if found is None or int(found[1]) != had.count:
-            raise NotYet(IMPORT_FAILED, "the server sent another part of the image than was asked for")
-        return Incoming(pieces, int(found[2]), had.count, validator or had.validator)
-    return Incoming(pieces, response.content_length, 0, validator)
+def _continues(response: aiohttp.ClientResponse, had: Had) -> bool:
+    found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    return found is not None and int(found[1]) == had.count and _validator(response) == had.validator
+
+
+def _incoming(response: aiohttp.ClientResponse, pieces: AsyncIterator[bytes]) -> Incoming:
+    found = _RANGE.fullmatch(response.headers.get("Content-Range", "")) if response.status == 206 else None
+    if found is None:
+        return Incoming(pieces, response.content_length, 0, _validator(response))
+    return Incoming(pieces, int(found[2]), int(found[1]), _validator(response))
 
 
 def _validator(response: aiohttp.ClientResponse) -> str:
@@ -121,7 +130,7 @@ def _validator(response: aiohttp.ClientResponse) -> str:
 
 
 async def _check_status(response: aiohttp.ClientResponse, source: Source) -> None:
-    if response.status in {200, 206}:
+    if response.status == 200 or (response.status == 206 and "Range" in response.request_info.headers):
         return
     reason = _STATUS_REASONS.get(response.status, IMPORT_FAILED)
     words = f"the server says {response.status}"
@@ -135,11 +144,12 @@ async def _check_status(response: aiohttp.ClientResponse, source: Source) -> Non
 def _next(url: str, response: aiohttp.ClientResponse, source: Source) -> str:
     try:
         target = urljoin(url, response.headers["Location"])
-        check_host(target)
+        scheme = urlsplit(target).scheme
     except ValueError as error:
-        raise NotYet(IMPORT_FAILED, f"image {source.words}: it redirects to {error}") from error
-    if urlsplit(target).scheme not in {"http", "https"}:
+        raise NotYet(IMPORT_FAILED, f"image {source.words}: it redirects to no URL: {error}") from error
+    if scheme not in {"http", "https"}:
         raise Terminal("ImageNotAllowed", f"image {source.words}: it redirects to something that is not on the web")
-    if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+    if urlsplit(url).scheme == "https" and scheme != "https":
         raise Terminal("ImageNotAllowed", f"image {source.words}: it redirects from https to http")
+    check_host(target)
     return target
