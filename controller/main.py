@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from controller.cluster.leader import Leader
+from controller.gateway import audit
 from controller.gateway.access import ReviewedAccess
 from controller.gateway.consoles import Consoles
 from controller.gateway.sampler import Sampler
@@ -26,6 +27,9 @@ from controller.node.places import NodePlaces
 from controller.node.pools import NodePools
 from controller.node.storage import NodeStorage
 from controller.settings import Settings, parser, settings_of
+from controller.telemetry import logs
+from controller.telemetry.parts import led, serve
+from controller.telemetry.work import MeteredQueue
 from hypersdk.errors import ConfigError, HyperSDKError
 from hypersdk.kube.client import Client
 from hypersdk.kube.endpoint import connect
@@ -42,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line = parser()
     words = line.parse_args(arguments)
     level = logging.DEBUG if words.verbose else logging.INFO
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(words.log_format, level, words.audit_file, audit.LOGGER)
     try:
         settings = settings_of(words)
     except ValueError as error:
@@ -74,7 +78,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         recorder = Recorder(client, COMPONENT, settings.node)
         storage = NodeStorage(places, images, NodePools(hypervisor, places), client, settings)
         near = Neighbours(client, hypervisor, storage, consoles, sampler, recorder, places=places)
-        controller = NodeController(settings, near)
+        controller = NodeController(settings, near, MeteredQueue())
         streams = Streams(
             settings.node,
             lookup_in(controller.vm_cache),
@@ -93,6 +97,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             group.create_task(controller.run())
             group.create_task(storage.run())
             group.create_task(_stand(settings, client, controller, recorder))
+            group.create_task(serve(settings, hypervisor, controller, sampler, streams, gateway))
             group.create_task(_announce(controller, gateway, ready))
 
 
@@ -103,7 +108,8 @@ async def _stand(settings: Settings, client: Client, controller: NodeController,
 
     def leader() -> Awaitable[None]:
         now = controller.with_.now
-        return Leader(client, controller.vms, controller.operations, recorder, settings.pace, now).run()
+        leading = Leader(client, controller.vms, controller.operations, recorder, settings.pace, now).run()
+        return led(leading, COMPONENT)
 
     await Election(client, settings.namespace or SYSTEM_NAMESPACE, COMPONENT, settings.node).run(leader)
 

@@ -26,6 +26,17 @@ class Tls:
 
 
 @dataclass(frozen=True)
+class Bind:
+    """An address to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
 class Pace:
     """The controller's times in seconds."""
 
@@ -87,6 +98,8 @@ class Settings:
     """A TOML file with the account for s3:// images that name no Secret."""
     pace: Pace = Pace()
     limits: Limits = Limits()
+    metrics: Bind | None = None
+    """Where metrics and health are served."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -117,6 +130,9 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--object-store", type=Path, metavar="FILE", help="TOML file with the node's own S3 account")
     line.add_argument("--disk-overcommit", type=int, default=10, metavar="N", help="disks' sizes to room (default: 10)")
     line.add_argument("--cpu-overcommit", type=int, default=10, metavar="N", help="vCPUs a CPU (default: %(default)s)")
+    line.add_argument("--metrics-bind", default="127.0.0.1:8081", help="metrics, health; or off (default: %(default)s)")
+    line.add_argument("--log-format", choices=("text", "json"), default="text", help="default: %(default)s")
+    line.add_argument("--audit-file", type=Path, help="file of JSON lines about who was at which console")
     line.add_argument("--verbose", action="store_true", help="log more")
     return line
 
@@ -142,12 +158,23 @@ def settings_of(words: argparse.Namespace) -> Settings:
         network=words.network,
         bridges=tuple(words.bridge),
         storage_classes=_folders(words.storage_class),
+        metrics=_bind(words.metrics_bind),
         storage_pools=_pools(words.storage_class),
         addresses=AddressRules(networks(words.image_allow), networks(words.image_deny)),
         object_store=words.object_store,
         pace=Pace(image_grace=words.image_grace * 3600),
         limits=Limits(cpu_overcommit=words.cpu_overcommit, disk_overcommit=words.disk_overcommit),
     )
+
+
+def _bind(text: str) -> Bind | None:
+    """HOST:PORT, `:PORT` for all addresses, `off` for none."""
+    if text == "off":
+        return None
+    host, colon, port = text.rpartition(":")
+    if not (colon and port.isascii() and port.isdecimal() and int(port) < 65536):
+        raise ValueError(f"--metrics-bind wants HOST:PORT or off, not {text}")
+    return Bind(host.strip("[]") or "0.0.0.0", int(port))
 
 
 def _tls(words: argparse.Namespace) -> Tls | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from controller.gateway.access import Caller, Wish
+from controller.telemetry.figures import REFUSALS, TAKE_OVERS
 from hypersdk.model.base import JsonObject
 from hypersdk.plaintext import plain
 
@@ -58,9 +59,17 @@ def session(
 
 def record(event: str, visit: Visit, more: JsonObject | None = None) -> None:
     """Write one line: `start`, `stop`, `take-over`, `refused`, `read`."""
+    if event == "refused":
+        REFUSALS.labels(visit.wish.subresource).inc()
     facts: JsonObject = {"audit": f"{visit.wish.subresource}.{event}", **visit.facts(), **(more or {})}
     words = " ".join(f"{name}={_word(value)}" for name, value in facts.items())
     _log.info("%s", words, extra={"facts": facts})
+
+
+def take_over(visit: Visit, how: str, before: str) -> None:
+    """The keyboard is this visitor's now: `given`, after `no answer`, as the writer `left`, or the caller's `own`."""
+    TAKE_OVERS.labels(how).inc()
+    record("take-over", visit, {"how": how, "from": before})
 
 
 def _word(value: object) -> str:

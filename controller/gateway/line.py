@@ -14,6 +14,7 @@ from controller.gateway.serial_log import Place, SerialLog
 from controller.gateway.splice import Seen, Splice, splice
 from controller.gateway.words import note
 from controller.hypervisor.port import ConsoleDevice, DomainState, Hypervisor, ObservedDomain, SerialConsole
+from controller.telemetry.figures import CONSOLE_BYTES
 from hypersdk.errors import Terminal, Transient
 
 _log = logging.getLogger(__name__)
@@ -220,6 +221,7 @@ class SerialLine:
         if not output:
             return
         self.ring.append(output)
+        CONSOLE_BYTES.inc(len(output))
         place = self._seen.place
         moved = Place(place.inode, place.offset + len(output)) if place else None
         self._seen = replace(self._seen, end=(self._seen.end + output)[-PROOF:], place=moved)

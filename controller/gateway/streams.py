@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import cast
 
 from aiohttp import WSMsgType, web
@@ -79,7 +80,7 @@ class Streams:
             audit.record("read", visit)
             body = await self.consoles.history(target.uuid, device)
             return web.Response(body=body, content_type="text/plain", charset="utf-8")
-        guest = replace(guest, user=visit.caller.user, turned=lambda how, before: _turned(visit, how, before))
+        guest = replace(guest, user=visit.caller.user, turned=partial(audit.take_over, visit))
         async with (
             self.sockets.opened(request, "console") as ws,
             self.consoles.session(target.uuid, guest, device) as (console, session),
@@ -190,10 +191,6 @@ def _control(text: str) -> str:
     except ValueError:
         return ""
     return str(message.get("type", "")) if isinstance(message, dict) else ""
-
-
-def _turned(visit: Visit, how: str, before: str) -> None:
-    audit.record("take-over", visit, {"how": how, "from": before})
 
 
 def _device(request: web.Request) -> Device:

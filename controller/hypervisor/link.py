@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import libvirt
 
-from controller.hypervisor.calls import Threads, connect, disconnect
+from controller.hypervisor.calls import Threads, connect, disconnect, name_of
 from controller.hypervisor.errors import translated
 from controller.hypervisor.events import EventBus, register, unregister
 from controller.hypervisor.port import DomainEvent
@@ -50,7 +50,7 @@ class Link:
         if self._session is None:
             raise Transient(f"cannot {what}: no connection to libvirt at {self._uri}: {self._why_not}")
         connection = self._session.connection
-        return await self._threads.run(lambda: work(connection), what, timeout_s)
+        return await self._threads.run(lambda: work(connection), what, timeout_s, name_of(work))
 
     async def close(self) -> None:
         """Let go."""

@@ -28,6 +28,7 @@ from controller.runtime.queue import KeyQueue
 from controller.runtime.sources import on_change, on_clock, on_event
 from controller.runtime.worker import Worker
 from controller.settings import Settings
+from controller.telemetry.work import metered
 from hypersdk.kube.cache import Cache, Key
 from hypersdk.kube.client import Client
 from hypersdk.kube.events import Recorder, utcnow
@@ -82,6 +83,7 @@ class NodeController:
         near, pace, namespace = self.with_, self.settings.pace, self.settings.namespace
         # Listening begins before the first look, so that nothing can happen in between.
         events = near.hypervisor.events()
+        passes = metered(self.reconciler)
         stops = [
             on_change(self.vm_cache, self.queue, lambda key: [key]),
             on_change(self.operation_cache, self.queue, self._of_operation),
@@ -94,7 +96,7 @@ class NodeController:
                 group.create_task(on_event(events, self.queue, self._of_event))
                 group.create_task(on_clock(pace.resync, self.queue, self._mine))
                 group.create_task(
-                    Worker(self.queue, self.reconciler, Backoff(longest_s=LONGEST_BACKOFF_S, chance=near.chance)).run()
+                    Worker(self.queue, passes, Backoff(longest_s=LONGEST_BACKOFF_S, chance=near.chance)).run()
                 )
         finally:
             for stop in stops:

@@ -29,6 +29,7 @@ from controller.node.turns import events_of
 from controller.node.view import View
 from controller.runtime.worker import Done, Later, Outcome
 from controller.settings import Settings
+from controller.telemetry.context import about_operation
 from hypersdk.errors import Terminal, Transient
 from hypersdk.kube.cache import Health, Key
 from hypersdk.model.virtualmachine import LastReset, VirtualMachine, VirtualMachineStatus
@@ -141,6 +142,7 @@ class VmReconciler:
 
     async def _begin(self, subject: Subject, op: VMOperation, observed: ObservedDomain | None) -> VMOperation:
         subject.operation = op.metadata.name
+        about_operation(op.metadata.name)
         if op.phase is not OperationPhase.RUNNING:
             # Asked anew: an earlier failure does not hold it back.
             subject.memory.failure = None

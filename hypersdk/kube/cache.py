@@ -31,6 +31,10 @@ class Cache(Generic[T]):
     contact: float = 0.0
     """Loop time of the last word from the server; 0 when there was none."""
     synced: asyncio.Event = field(default_factory=asyncio.Event)
+    lists: int = 0
+    """How often everything was listed."""
+    watches: int = 0
+    """How many watches were begun."""
     _listeners: list[Callable[[frozenset[Key]], None]] = field(default_factory=list)
 
     def get(self, namespace: str, name: str) -> T | None:
