@@ -1,8 +1,9 @@
 """What the VM list says of a VM: which columns there are, what stands in them, and how they sort."""
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -13,17 +14,27 @@ from hypersdk.plaintext import plain
 from tui.cells import Cells, Column, SortKey
 from tui.glyphs import Glyphs
 from tui.tone import Span, Tone
+from tui.trend import NO_TREND, TREND, Trend, spark
 
 NAMESPACE: Final = Column("namespace", "NAMESPACE", 12, rank=1, widest=24)
 COLUMNS: Final = (
     Column("name", "NAME", 17, rank=0, widest=32),
+    NAMESPACE,
     Column("status", "STATUS", 21, rank=2, widest=36),
     Column("cpu", "CPU%", 5, rank=5, right=True),
+    Column("cpu-trend", "CPU", TREND, rank=10, right=True),
     Column("memory", "MEM", 11, rank=6, right=True),
+    Column("memory-trend", "MEM", TREND, rank=11, right=True),
     Column("node", "NODE", 12, rank=8, widest=20),
     Column("ip", "IP", 15, rank=7, widest=26),
+    Column("via", "VIA", 9, rank=9),
+    Column("image", "IMAGE", 14, rank=12, widest=30),
+    Column("labels", "LABELS", 14, rank=13, widest=40),
+    Column("uptime", "UP", 4, rank=14, right=True),
     Column("age", "AGE", 4, rank=4, right=True),
 )
+"""All that there are, in their order; the namespace is said only where there can be several."""
+USUAL: Final = ("name", "namespace", "status", "cpu", "cpu-trend", "memory", "memory-trend", "node", "ip", "via", "age")
 TONES: Final[Mapping[Phase, Tone]] = {
     Phase.RUNNING: Tone.OK,
     Phase.STOPPED: Tone.DIM,
@@ -34,29 +45,29 @@ TONES: Final[Mapping[Phase, Tone]] = {
     Phase.PAUSED: Tone.WARN,
     Phase.MIGRATING: Tone.ACCENT,
 }
+FRESH: Final = timedelta(minutes=1)
 _DIGITS: Final = re.compile(r"(\d+)")
 
 
-def columns(all_namespaces: bool) -> tuple[Column, ...]:
-    """The columns of the list; the namespace is said only where there can be several."""
-    return (COLUMNS[0], NAMESPACE, *COLUMNS[1:]) if all_namespaces else COLUMNS
+@dataclass(frozen=True)
+class Glance:
+    """What beside the VM goes into its row."""
+
+    now: datetime
+    glyphs: Glyphs
+    pending: VMOperation | None = None
+    """The operation that is being done to it."""
+    trend: Trend = NO_TREND
 
 
-def cells(vm: VirtualMachine, pending: VMOperation | None, now: datetime, glyphs: Glyphs, namespaces: bool) -> Cells:
-    """One row; `pending` is the operation that is being done to the VM."""
-    status = vm.status
-    used = status.resources.cpu.usage if status.resources and status.resources.cpu else None
-    row = (
-        Span(plain(vm.metadata.name)),
-        *((Span(plain(vm.metadata.namespace or "")),) if namespaces else ()),
-        status_cell(vm, pending, glyphs),
-        Span(plain((used or "").removesuffix("%"))),
-        Span(memory(vm)),
-        Span(plain(status.node_name or "")),
-        Span(plain(next(iter(status.ip_addresses or []), ""))),
-        Span(age(vm.metadata.creation_timestamp, now), Tone.DIM),
-    )
-    return row
+def columns(all_namespaces: bool, chosen: Collection[str] = USUAL) -> tuple[Column, ...]:
+    """The columns of the list."""
+    return tuple(one for one in COLUMNS if one.id in chosen and (all_namespaces or one is not NAMESPACE))
+
+
+def cells(vm: VirtualMachine, glance: Glance, columns: Sequence[Column]) -> Cells:
+    """One row, a cell for each of the columns."""
+    return tuple(_CELLS[one.id](vm, glance) for one in columns)
 
 
 def status_cell(vm: VirtualMachine, pending: VMOperation | None, glyphs: Glyphs) -> Span:
@@ -87,6 +98,15 @@ def memory(vm: VirtualMachine) -> str:
     """In use and granted, or only granted."""
     used = vm.status.resources.memory.usage if vm.status.resources and vm.status.resources.memory else None
     return plain(f"{used}/{vm.spec.memory}" if used else vm.spec.memory)
+
+
+def via(vm: VirtualMachine, now: datetime) -> str:
+    """Where the first address was read, and how long ago it was seen last when that is not just now."""
+    first = next(iter(vm.status.addresses or []), None)
+    if first is None:
+        return ""
+    old = age(first.last_seen, now) if first.last_seen and now - first.last_seen > FRESH else ""
+    return f"{first.source} {old}".rstrip()
 
 
 def age(since: datetime | None, now: datetime) -> str:
@@ -131,6 +151,34 @@ def _born(vm: VirtualMachine) -> float:
     return -born.timestamp() if born else 0.0
 
 
+def _used_cpu(vm: VirtualMachine) -> str:
+    used = vm.status.resources.cpu.usage if vm.status.resources and vm.status.resources.cpu else None
+    return plain((used or "").removesuffix("%"))
+
+
+def _image(vm: VirtualMachine) -> str:
+    image = vm.spec.image
+    if image is None:
+        return ""
+    return plain(image.source or (image.template_ref.name if image.template_ref else "") or "")
+
+
+_CELLS: Final[Mapping[str, Callable[[VirtualMachine, Glance], Span]]] = {
+    "name": lambda vm, _: Span(plain(vm.metadata.name)),
+    "namespace": lambda vm, _: Span(plain(vm.metadata.namespace or "")),
+    "status": lambda vm, glance: status_cell(vm, glance.pending, glance.glyphs),
+    "cpu": lambda vm, _: Span(_used_cpu(vm)),
+    "cpu-trend": lambda _, glance: Span(spark(glance.trend.cpu, TREND, glance.glyphs.braille), Tone.DIM),
+    "memory": lambda vm, _: Span(memory(vm)),
+    "memory-trend": lambda _, glance: Span(spark(glance.trend.memory, TREND, glance.glyphs.braille), Tone.DIM),
+    "node": lambda vm, _: Span(plain(vm.status.node_name or "")),
+    "ip": lambda vm, _: Span(plain(next(iter(vm.status.ip_addresses or []), ""))),
+    "via": lambda vm, glance: Span(via(vm, glance.now), Tone.DIM),
+    "image": lambda vm, _: Span(_image(vm)),
+    "labels": lambda vm, _: Span(plain(" ".join(f"{k}={v}" for k, v in (vm.metadata.labels or {}).items())), Tone.DIM),
+    "uptime": lambda vm, glance: Span(age(vm.started, glance.now) if vm.started else "", Tone.DIM),
+    "age": lambda vm, glance: Span(age(vm.metadata.creation_timestamp, glance.now), Tone.DIM),
+}
 SORTS: Final[Mapping[str, Callable[[VirtualMachine], SortKey]]] = {
     "name": lambda vm: natural(vm.metadata.name),
     "namespace": lambda vm: natural(vm.metadata.namespace or ""),

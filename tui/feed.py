@@ -11,6 +11,7 @@ from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation
 from tui.session import Session
+from tui.trend import Trends
 
 TICK_S = 0.1
 ABOUT_VMS = "involvedObject.kind=VirtualMachine"
@@ -44,6 +45,7 @@ class Feed:
     operations: Cache[VMOperation] = field(default_factory=Cache)
     events: Cache[Event] = field(default_factory=Cache)
     nodes: Cache[VMNode] = field(default_factory=Cache)
+    trends: Trends = field(default_factory=Trends)
     _changes: Changes = field(default_factory=Changes)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     _pending: dict[Key, VMOperation] = field(default_factory=dict)
@@ -82,6 +84,11 @@ class Feed:
             await asyncio.sleep(TICK_S)
 
     def _on_vms(self, keys: frozenset[Key]) -> None:
+        for key in keys:
+            if (vm := self.vms.get(*key)) is not None:
+                self.trends.note(vm)
+            else:
+                self.trends.forget(key)
         self._note(Changes(vms=keys))
 
     def _on_nodes(self, keys: frozenset[Key]) -> None:

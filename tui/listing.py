@@ -22,6 +22,7 @@ class Sight:
     now: datetime
     glyphs: Glyphs
     all_namespaces: bool
+    columns: tuple[Column, ...]
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,17 @@ from hypersdk.model.base import Resource
 from hypersdk.model.core import Event
 from hypersdk.model.metrics import Sample
 from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation
 from tests.tui.scripted import ScriptedSession
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-MODELS: dict[str, type[Resource]] = {"VirtualMachine": VirtualMachine, "VMOperation": VMOperation, "Event": Event}
+MODELS: dict[str, type[Resource]] = {
+    "VirtualMachine": VirtualMachine,
+    "VMOperation": VMOperation,
+    "Event": Event,
+    "VMNode": VMNode,
+}
 FILE = Path(__file__).with_name("fixtures") / "fleet.yaml"
 BOOT = """\
 [    0.000000] Linux version 6.1.0-40-amd64 (debian-kernel@lists.debian.org)

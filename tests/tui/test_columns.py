@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from hypersdk.model.base import JsonObject
+from hypersdk.model.base import JsonObject, rfc3339
 from tests.tui.builders import NOW, operation, vm
-from tui.columns import COLUMNS, SORTS, age, cells, columns, natural, status_cell, trouble
+from tui.columns import COLUMNS, SORTS, Glance, age, cells, columns, natural, status_cell, trouble, via
 from tui.glyphs import ASCII, UNICODE
 from tui.tone import Tone
+from tui.trend import Trend
 
+GLANCE = Glance(NOW, UNICODE, trend=Trend([0.1, 0.3], [0.2, 0.6]))
 NOT_READY: list[JsonObject] = [{"type": "Ready", "status": "False", "reason": "ImageNotFound", "message": "no such"}]
 
 
@@ -64,21 +66,21 @@ def test_deleted_vm_says_so() -> None:
 
 def test_row_of_cells_matches_the_columns() -> None:
     usage = {"cpu": {"usage": "45%"}, "memory": {"usage": "1.2Gi"}}
-    row = cells(vm("a", nodeName="n1", ipAddresses=["10.0.0.4"], resources=usage), None, NOW, UNICODE, False)
-    assert [cell.text for cell in row] == ["a", "● Running", "45", "1.2Gi/2Gi", "n1", "10.0.0.4", "2h"]
-    assert len(row) == len(COLUMNS)
+    row = cells(vm("a", nodeName="n1", ipAddresses=["10.0.0.4"], resources=usage), GLANCE, columns(False))
+    assert [cell.text for cell in row] == ["a", "● Running", "45", "⣠", "1.2Gi/2Gi", "⣴", "n1", "10.0.0.4", "", "2h"]
+    assert len(row) == len(columns(False))
 
 
 def test_namespace_is_a_column_when_all_are_shown() -> None:
     assert [one.id for one in columns(True)][:2] == ["name", "namespace"]
-    assert [cell.text for cell in cells(vm("a", namespace="prod"), None, NOW, UNICODE, True)][1] == "prod"
+    assert [cell.text for cell in cells(vm("a", namespace="prod"), GLANCE, columns(True))][1] == "prod"
 
 
 def test_words_of_the_guest_cannot_steer_the_terminal() -> None:
     hostile = vm(
         "a", nodeName="n\x1b[2J", ipAddresses=["1\n2"], conditions=[NOT_READY[0] | {"reason": "\x9b31m\u202e"}]
     )
-    shown = "".join(cell.text for cell in cells(hostile, None, NOW, UNICODE, True))
+    shown = "".join(cell.text for cell in cells(hostile, GLANCE, COLUMNS))
     assert shown.isprintable()
 
 
@@ -109,3 +111,19 @@ def test_unreadable_figures_sort_without_an_error(usage: str) -> None:
     odd = vm("a", resources={"cpu": {"usage": usage}, "memory": {"usage": usage or None}})
     assert SORTS["cpu"](odd)
     assert SORTS["memory"](odd)
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"),
+    [
+        pytest.param(timedelta(seconds=20), "lease", id="fresh"),
+        pytest.param(timedelta(minutes=3), "lease 3m", id="old"),
+    ],
+)
+def test_address_tells_where_it_was_read_and_how_old_it_is(ago: timedelta, words: str) -> None:
+    seen = {"ip": "10.0.0.4", "source": "lease", "lastSeen": rfc3339(NOW - ago)}
+    assert via(vm("a", addresses=[seen]), NOW) == words
+
+
+def test_chosen_columns_come_in_their_own_order() -> None:
+    assert [one.id for one in columns(False, ["age", "name", "labels", "namespace"])] == ["name", "labels", "age"]

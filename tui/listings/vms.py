@@ -4,13 +4,15 @@ from typing import Final
 
 from hypersdk.model.virtualmachine import VirtualMachine
 from tui.cells import Cells
-from tui.columns import SORTS, cells, columns
+from tui.columns import SORTS, Glance, cells, columns
 from tui.filter import wanted
 from tui.listing import Listing, Sight
 
 
 def _cells(vm: VirtualMachine, sight: Sight) -> Cells:
-    return cells(vm, sight.feed.pending(vm.key), sight.now, sight.glyphs, sight.all_namespaces)
+    feed = sight.feed
+    glance = Glance(sight.now, sight.glyphs, feed.pending(vm.key), feed.trends.of(vm.key))
+    return cells(vm, glance, sight.columns)
 
 
 VMS: Final = Listing(

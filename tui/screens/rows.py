@@ -161,7 +161,7 @@ class RowsScreen(ConsoleScreen, Generic[R]):
         item, feed, workspace = self.look_up(key), self.workspace.feed, self.workspace
         if item is None or feed is None:
             return tuple(Span("") for _ in self.table.columns)
-        sight = Sight(feed, workspace.now(), workspace.glyphs, workspace.namespace == ALL)
+        sight = Sight(feed, workspace.now(), workspace.glyphs, workspace.namespace == ALL, self.table.columns)
         return self.listing.cells(item, sight)
 
     def _show_state(self) -> None:
