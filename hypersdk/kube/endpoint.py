@@ -37,12 +37,13 @@ class Context:
 
 
 def default_kubeconfig(environ: Mapping[str, str], embedded: Path) -> str:
-    """$KUBECONFIG, else the embedded API's if it is there, else ~/.kube/config."""
+    """$KUBECONFIG, else the embedded API's, else ~/.kube/config; empty in a pod, which has a service account instead."""
     if environ.get("KUBECONFIG"):
         return environ["KUBECONFIG"]
     if os.access(embedded, os.R_OK):
         return str(embedded)
-    return str(Path("~/.kube/config").expanduser())
+    of_the_user = Path("~/.kube/config").expanduser()
+    return "" if os.access(IN_CLUSTER_TOKEN, os.R_OK) and not of_the_user.exists() else str(of_the_user)
 
 
 class Connection:
@@ -163,14 +164,21 @@ async def _signed_in(endpoint: Endpoint) -> tuple["ApiClient", Context]:
 
 
 def _in_cluster(configuration: object) -> Context:
-    from kubernetes_asyncio.config import load_incluster_config
+    from kubernetes_asyncio.config import ConfigException
+    from kubernetes_asyncio.config.incluster_config import InClusterConfigLoader
 
-    load_incluster_config(client_configuration=configuration)
+    try:
+        InClusterConfigLoader(str(IN_CLUSTER_TOKEN), str(IN_CLUSTER_TOKEN.with_name("ca.crt"))).load_and_set(
+            configuration
+        )
+    except (ConfigException, OSError) as error:
+        raise ConfigError(f"cannot use the service account in {IN_CLUSTER_TOKEN.parent}: {error}") from error
     namespace = IN_CLUSTER_TOKEN.with_name("namespace")
     return Context("in-cluster", namespace.read_text().strip() if namespace.exists() else "default", "in-cluster")
 
 
 async def _from_file(endpoint: Endpoint, configuration: object) -> Context:
+    import yaml
     from kubernetes_asyncio.config import ConfigException, load_kube_config
 
     found = next((c for c in contexts(endpoint) if endpoint.context in {c.name, ""}), None)
@@ -180,7 +188,7 @@ async def _from_file(endpoint: Endpoint, configuration: object) -> Context:
         )
     try:
         await load_kube_config(endpoint.kubeconfig, found.name, client_configuration=configuration)
-    except (ConfigException, OSError, ValueError) as error:
+    except (ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{endpoint.kubeconfig}: {error}") from error
     return found
 
@@ -188,11 +196,12 @@ async def _from_file(endpoint: Endpoint, configuration: object) -> Context:
 def contexts(endpoint: Endpoint) -> list[Context]:
     """Every context of the kubeconfig, the current one first; ConfigError when there is none."""
     load()
+    import yaml
     from kubernetes_asyncio.config import ConfigException, list_kube_config_contexts
 
     try:
         listed, current = list_kube_config_contexts(endpoint.kubeconfig)
-    except (ConfigException, OSError, ValueError) as error:
+    except (ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(
             f"no usable kubeconfig at {endpoint.kubeconfig}: {error}. Start the local stack with 'hyperctl up', "
             "or point KUBECONFIG at a cluster"
