@@ -142,7 +142,10 @@ class NodeController:
     def _of_event(self, event: DomainEvent) -> Iterable[Key]:
         if not event.uuid:
             return self._mine()
-        return [vm.key for vm in self.vm_cache if vm.metadata.uid == event.uuid]
+        keys = [vm.key for vm in self.vm_cache if vm.metadata.uid == event.uuid]
+        if keys:
+            self.reconciler.memories.of(event.uuid).resets.hear(event.what)
+        return keys
 
     def _of_operation(self, key: Key) -> Iterable[Key]:
         op = self.operation_cache.get(*key)
