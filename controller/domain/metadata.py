@@ -1,6 +1,6 @@
 """Whose domain is it? Our element in the domain's metadata, written and read."""
 
-from xml.etree.ElementTree import Element, tostring
+from xml.etree.ElementTree import Element, fromstring, tostring
 
 from controller.domain.elements import element
 from controller.hypervisor.port import Owner, Power
@@ -29,6 +29,13 @@ def read_owner(metadata: Element | None, uuid: str) -> Owner | None:
     if mark is None or mark.get("uid", "").lower() != uuid.lower():
         return None
     return _owner(mark)
+
+
+def read_fragment(text: str, uuid: str) -> Owner | None:
+    """Whose domain it is, from the element as virDomainGetMetadata gives it, without its namespace."""
+    mark = fromstring(text)
+    is_ours = mark.tag.rpartition("}")[2] == _TAG and mark.get("uid", "").lower() == uuid.lower()
+    return _owner(mark) if is_ours else None
 
 
 def _bare(owner: Owner) -> Element:

@@ -1,12 +1,16 @@
 """What does libvirt's XML say of a domain? Whose it is, its MACs, whether it has graphics and an agent."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from controller.domain.desired import AGENT_CHANNEL
 from controller.domain.hardware import read_hardware
 from controller.domain.metadata import read_owner
 from controller.hypervisor.port import Hardware, Owner
+
+REMEMBERED = 256
+"""Texts of some 10 KB: a domain is looked at again and again, and its text is nearly always the same."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,9 @@ class DomainDescription:
     disks: tuple[DiskPlace, ...] = ()
 
 
+@lru_cache(maxsize=REMEMBERED)
 def parse_domain(xml: str) -> DomainDescription:
-    """Read libvirt's XML of a domain; ValueError when it is none."""
+    """Read libvirt's XML of a domain; ValueError when it is none. A text that came before is not read again."""
     domain = _root(xml)
     uuid = domain.findtext("uuid", "").strip()
     return DomainDescription(

@@ -10,7 +10,7 @@ import libvirt
 
 from controller.domain.parse import parse_domain
 from controller.hypervisor.errors import is_code
-from controller.hypervisor.observe import our_domain
+from controller.hypervisor.observe import lookup
 from controller.hypervisor.port import GuestAddress
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -26,10 +26,13 @@ _ARP_COMPLETE = 0x2
 
 def host_addresses(connection: libvirt.virConnect, uuid: str) -> list[GuestAddress]:
     """Leases first, then what only ARP knows; none when the domain is off. Blocks."""
-    domain = our_domain(connection, uuid)
-    if domain is None or not domain.isActive():
+    domain = lookup(connection, uuid)
+    if domain is None or domain.ID() < 0:
         return []
-    macs = parse_domain(domain.XMLDesc()).macs
+    running = parse_domain(domain.XMLDesc())
+    if running.owner is None:
+        return []
+    macs = running.macs
     # Read from the kernel: libvirt 9.0 calls newer kernels' answer to the same question malformed.
     known = [*_leases(domain), *(entry for entry in read_arp(_ARP.read_text()) if entry.mac in macs)]
     return list({address.ip: address for address in reversed(known)}.values())[::-1]

@@ -25,11 +25,11 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-def connect(uri: str) -> libvirt.virConnect:
+def connect(uri: str, keepalive_s: int = KEEPALIVE_INTERVAL_S) -> libvirt.virConnect:
     """A new connection that notices when libvirtd hangs; blocks."""
     ensure_event_thread()
     connection = libvirt.open(uri)
-    connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)
+    connection.setKeepAlive(keepalive_s, KEEPALIVE_COUNT)
     return connection
 
 

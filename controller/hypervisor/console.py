@@ -21,6 +21,8 @@ READ_BYTES = 65536
 ROOM_BYTES = 262144
 """What is kept for a reader that falls behind; no more is taken from libvirt then."""
 WRITE_BYTES = 1024
+_KEEPALIVE_S = 20
+"""Seldom: there are as many of these connections as guests. That libvirtd hangs, the one for events notices first."""
 _OPEN_TIMEOUT_S = 15.0
 _CLOSE_TIMEOUT_S = 2.0
 _NOTHING_NOW = -2
@@ -63,7 +65,7 @@ def _close_late(opening: "Future[StreamConsole]") -> None:
 
 def _open(uri: str, uuid: str, device: ConsoleDevice, loop: asyncio.AbstractEventLoop) -> "StreamConsole":
     """One console of a running domain of ours; Transient when somebody else has it. Blocks."""
-    connection = connect(uri)
+    connection = connect(uri, _KEEPALIVE_S)
     try:
         domain = our_domain(connection, uuid)
         if domain is None:

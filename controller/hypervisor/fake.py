@@ -11,6 +11,7 @@ from controller.domain.parse import parse_domain
 from controller.hypervisor.port import (
     ConsoleDevice,
     DomainEvent,
+    DomainName,
     DomainState,
     DomainStats,
     GuestAddress,
@@ -123,6 +124,12 @@ class FakeHypervisor:
         """The host."""
         self._ask("facts")
         return self.host
+
+    async def names(self) -> list[DomainName]:
+        """All domains, shortly."""
+        self._ask("names")
+        seen = (domain.observed for domain in self.domains_by_uuid.values())
+        return [DomainName(one.uuid, one.name, one.is_active, one.is_ours) for one in seen]
 
     async def domains(self) -> list[ObservedDomain]:
         """All domains."""

@@ -15,11 +15,12 @@ from controller.hypervisor.facts import host_facts
 from controller.hypervisor.guest_agent import ask_guest
 from controller.hypervisor.link import Link
 from controller.hypervisor.networks import ensure_network
-from controller.hypervisor.observe import all_domains, one_domain
+from controller.hypervisor.observe import all_domains, all_names, one_domain
 from controller.hypervisor.pools import ensure_pool, host_pools, refresh_pool
 from controller.hypervisor.port import (
     ConsoleDevice,
     DomainEvent,
+    DomainName,
     DomainStats,
     GuestAddress,
     GuestFacts,
@@ -89,6 +90,10 @@ class LibvirtHost:
         """What the host is and offers."""
         choice = await self._virt_type.decide(self._link)
         return await self._link.read(partial(host_facts, choice=choice), "read the host's facts")
+
+    async def names(self) -> list[DomainName]:
+        """Every domain of the host, foreign ones too."""
+        return await self._link.read(all_names, "list the domains")
 
     async def domains(self) -> list[ObservedDomain]:
         """Every domain of the host, foreign ones too."""

@@ -8,7 +8,7 @@ import libvirt
 from controller.domain.metadata import NAMESPACE, PREFIX, owner_fragment
 from controller.domain.parse import DomainDescription, parse_domain
 from controller.hypervisor.errors import is_code
-from controller.hypervisor.observe import our_domain
+from controller.hypervisor.observe import mark_of, our_domain
 from controller.hypervisor.port import Power
 from hypersdk.errors import Terminal, Transient
 
@@ -117,8 +117,7 @@ def _there(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain:
 
 
 def _write_power(domain: libvirt.virDomain, power: Power, where: int) -> None:
-    flags = 0 if where == libvirt.VIR_DOMAIN_AFFECT_LIVE else libvirt.VIR_DOMAIN_XML_INACTIVE
-    owner = parse_domain(domain.XMLDesc(flags)).owner
+    owner = mark_of(domain, where)
     if owner is None or owner.power == power:
         return
     fragment = owner_fragment(replace(owner, power=power))

@@ -94,6 +94,17 @@ class Hardware:
 
 
 @dataclass(frozen=True)
+class DomainName:
+    """A domain as a list of the host's domains has it."""
+
+    uuid: str
+    name: str
+    is_active: bool
+    is_ours: bool = True
+    """Whether it carries the mark of a VirtualMachine."""
+
+
+@dataclass(frozen=True)
 class ObservedDomain:
     """A domain as libvirt has it now."""
 
@@ -252,6 +263,10 @@ class Hypervisor(Protocol):
 
     async def facts(self) -> HostFacts:
         """What the host is and offers."""
+        ...
+
+    async def names(self) -> list[DomainName]:
+        """Every domain of the host, foreign ones too, without what only their XML tells."""
         ...
 
     async def domains(self) -> list[ObservedDomain]:

@@ -14,8 +14,10 @@ from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
 
 YOUNG_S = 180.0
-"""A guest this young may get its address or its agent at any moment."""
+"""A guest this young may get its address at any moment."""
 SOON_S = 2.0
+HURRY = 0.1
+"""A young guest is looked at after this share of its age: many that boot at once must not keep the node busy."""
 STEADY_S = 15.0
 LEAST_S = 0.25
 
@@ -53,9 +55,9 @@ def _of_guest(observed: ObservedDomain | None, intent: Intent, vm: VirtualMachin
     if intent.stopping_since is not None:
         is_asked = intent.wanted is Wanted.OFF or run_of(observed) == intent.ending
         return [*_until(intent.ask_at(now) if is_asked else None, now), *_until(intent.cut_at(now), now)]
-    young = now.timestamp() - observed.started_at < YOUNG_S
-    if observed.state is DomainState.RUNNING and young and not vm.status.ip_addresses:
-        return [SOON_S]
+    age = now.timestamp() - observed.started_at
+    if observed.state is DomainState.RUNNING and age < YOUNG_S and not vm.status.ip_addresses:
+        return [max(SOON_S, HURRY * age)]
     return [STEADY_S]
 
 

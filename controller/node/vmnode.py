@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from controller.hypervisor.port import HostFacts, HostPool, Hypervisor, ObservedDomain
+from controller.hypervisor.port import DomainName, HostFacts, HostPool, Hypervisor
 from controller.node.guest import printable
 from controller.node.host import Host
 from controller.node.nodeconditions import folder_pool, merged, of_answering, of_silent
@@ -41,7 +41,7 @@ class Survey:
     """What one look at the host found; `error` instead of facts when libvirt did not answer."""
 
     facts: HostFacts | None = None
-    domains: tuple[ObservedDomain, ...] = ()
+    domains: tuple[DomainName, ...] = ()
     pools: tuple[HostPool, ...] = ()
     error: str = ""
 
@@ -97,7 +97,7 @@ class NodeKeeper:
     async def _survey(self) -> Survey:
         try:
             facts = await self.host.refresh()
-            domains = await self.hypervisor.domains()
+            domains = await self.hypervisor.names()
         except (Transient, Terminal) as error:
             self.host.lost(error)
             return Survey(error=str(error))

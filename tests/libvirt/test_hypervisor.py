@@ -15,7 +15,7 @@ from controller.domain.build import domain_xml, spec_hash
 from controller.domain.desired import DesiredDomain
 from controller.hypervisor import console as console_module
 from controller.hypervisor.libvirt_host import LibvirtHost, open_host
-from controller.hypervisor.port import DomainEvent, DomainState, Hypervisor, Power
+from controller.hypervisor.port import DomainEvent, DomainName, DomainState, Hypervisor, Power
 from controller.hypervisor.subnets import host_routes
 from hyperctl.stack.supervisor import lock_holder
 from hyperctl.stack.virsh import virsh
@@ -92,6 +92,7 @@ async def test_defined_domain_is_ours_and_off(host: LibvirtHost, guest: DesiredD
     domain = await there(host, uid)
 
     assert domain in await host.domains()
+    assert DomainName(uid, domain.name, is_active=False) in await host.names()
     assert domain.owner is not None
     assert (domain.owner.uid, domain.owner.namespace, domain.owner.name) == (uid, "test", guest.name)
     assert (domain.owner.power, domain.owner.spec_hash) == (Power.OFF, spec_hash(guest))
@@ -124,6 +125,7 @@ async def test_foreign_domain_is_seen_and_left_alone(host: LibvirtHost, libvirtd
 
     domain = await there(host, uid)
     assert (domain.name, domain.is_ours) == ("foreign", False)
+    assert DomainName(uid, "foreign", is_active=False, is_ours=False) in await host.names()
     for attempt in (host.start(uid), host.destroy(uid), host.undefine(uid), host.set_power(uid, Power.OFF)):
         with pytest.raises(Terminal, match="somebody else's"):
             await attempt

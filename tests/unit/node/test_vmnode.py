@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 
 from controller.hypervisor.fake import HOST
-from controller.hypervisor.port import DomainState, HostFacts, HostNetwork, HostPool, ObservedDomain
+from controller.hypervisor.port import DomainName, HostFacts, HostNetwork, HostPool
 from controller.node.nodeconditions import kvm_obstacle
 from controller.node.vmnode import MOST_FOREIGN, Survey, allocatable, node_status
 from controller.settings import Settings
 from hypersdk.model.base import Condition, condition
 from hypersdk.model.vmnode import VMNodeStatus
-from tests.unit.node.builders import NOW, PLACES, domain, machine
+from tests.unit.node.builders import NOW, PLACES, UID, machine
 
 SETTINGS = Settings(node="n", state=PLACES.state, bridges=("br-lab", "lo"))
-THEIRS = ObservedDomain("1", "theirs", DomainState.RUNNING, "booted", None)
+OURS = DomainName(UID, "default.web", is_active=True)
+THEIRS = DomainName("1", "theirs", is_active=True, is_ours=False)
 GIB = 2**30
 
 
@@ -37,7 +38,7 @@ def host(**changes: Any) -> HostFacts:
 def test_host_that_answers_is_ready_and_tells_what_it_offers() -> None:
     facts = host(networks=(HostNetwork("default", True, "virbr0"),), machine_types=("q35 (pc-q35-7.2)",))
     pool = HostPool("standard", "/disks", 100 * GIB, 50 * GIB)
-    status = status_of(Survey(facts, (domain(), THEIRS), (pool,)))
+    status = status_of(Survey(facts, (OURS, THEIRS), (pool,)))
     assert found(status, "Ready").status == found(status, "LibvirtReachable").status == "True"
     assert status.capacity is not None
     assert (status.capacity.cpus, status.capacity.memory) == (8, "16Gi")
@@ -123,5 +124,5 @@ def test_many_foreign_domains_are_counted_and_their_names_are_harmless() -> None
 
 
 def test_domain_with_a_vms_uuid_and_without_our_mark_is_foreign() -> None:
-    status = status_of(Survey(HOST, (replace(domain(), owner=None),)))
+    status = status_of(Survey(HOST, (replace(OURS, is_ours=False),)))
     assert (status.running_vms, status.foreign_domain_count) == (0, 1)
