@@ -174,16 +174,20 @@ class HypersdkApp(PacedApp):
         return [screen for screen in self.screen_stack if isinstance(screen, ConsoleScreen)]
 
     def _new_workspace(self) -> "Workspace":
+        from tui.columns import COLUMNS
         from tui.glyphs import glyphs
         from tui.journal import Journal
-        from tui.keymap import choose_keymap
+        from tui.keymap import DEFAULT, choose_keymap
+        from tui.preferences import saved_columns
         from tui.workspace import Workspace
 
-        keymap, words = choose_keymap(self.options.keymap, self.options.keymap_folders)
+        keymap, words = choose_keymap(self.options.keymap or DEFAULT, self.options.keymap_folders)
         self._notices += [words] if words else []
         journal = Journal(self._journal_moved, self._now)
         clock = asyncio.get_running_loop().time
-        return Workspace(self.options, glyphs(self._unicode), keymap, journal, self._now, clock)
+        workspace = Workspace(self.options, glyphs(self._unicode), keymap, journal, self._now, clock)
+        workspace.columns = saved_columns(self.options.config, {one.id for one in COLUMNS}) or workspace.columns
+        return workspace
 
     def _journal_moved(self, entry: "Entry") -> None:
         from tui.journal import State

@@ -75,6 +75,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "view.history", "VMOperations", "what was done to VMs, by anybody", "app.show('operations')", View.ANYWHERE
     ),
     _command("view.events", "Events", "what the controllers wrote", "app.show('events')", View.ANYWHERE),
+    _command("view.columns", "Columns", "choose the columns of the list", "columns", View.VMS),
     _command("view.unmark", "Unmark", "take every mark off, then the filter", "unmark", View.VMS, View.LIST),
     *_SORTS,
     *_TABS,
@@ -101,9 +102,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
     _command("move.end", "Last", "to the last line", "", View.TABLE, View.PANE),
     _command("table.choose", "Open", "open the row under the cursor", "", View.TABLE),
     _command("table.mark", "Mark", "mark or unmark a row for a bulk action", "", View.TABLE),
+    _command("table.mark_range", "Mark range", "mark every row from the last mark to here", "", View.TABLE),
+    _command("table.mark_all", "Mark all", "mark every row that is shown", "", View.TABLE),
     _command("dialog.close", "Close", "leave the dialog and change nothing", "close", View.DIALOG),
     _command("dialog.yes", "Yes", "do it", "yes", View.DIALOG),
     _command("dialog.no", "No", "do not do it", "close", View.DIALOG),
+    _command("dialog.copy", "Copy", "copy the hyperctl line that does the same", "copy", View.DIALOG),
     _command("dialog.toggle", "Option", "turn the first option on or off", "toggle_option", View.DIALOG),
 )
 IDS: Final = frozenset(command.id for command in COMMANDS)

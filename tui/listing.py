@@ -1,6 +1,6 @@
 """What one kind of rows is: its columns, what stands in them, how it sorts, filters and is kept up to date."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -31,8 +31,8 @@ class Listing(Generic[R]):
 
     word: str
     """What the rows are called: `VMs`."""
-    columns: Callable[[bool], tuple[Column, ...]]
-    """The columns; True when the rows are of all namespaces."""
+    columns: Callable[[bool, Sequence[str]], tuple[Column, ...]]
+    """The columns: whether the rows are of all namespaces, and which ones a person chose."""
     cells: Callable[[R, Sight], Cells]
     sorts: Mapping[str, Callable[[R], SortKey]]
     """By the ids of columns; a row's name breaks ties."""

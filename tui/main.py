@@ -43,9 +43,7 @@ def parsed(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     parser.add_argument("--context", default="", help="context of the kubeconfig")
     parser.add_argument("-n", "--namespace", default="", help="namespace to begin with (default: the context's)")
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="begin with all namespaces")
-    parser.add_argument(
-        "--keymap", default="default", metavar="NAME", help="keymap: default, vim, emacs, or one of yours"
-    )
+    parser.add_argument("--keymap", default="", metavar="NAME", help="keymap: default, vim, emacs, or one of yours")
     parser.add_argument(
         "--theme", default="", metavar="NAME", help="theme: dark, light, high-contrast, ansi, mono, or one of yours"
     )
@@ -55,7 +53,7 @@ def parsed(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     home = Path(environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
     return Options(
         given.kubeconfig, given.context, given.namespace, given.all_namespaces, given.keymap, given.theme,
-        given.read_only, not given.no_mouse, home / "hypersdk",
+        given.read_only, mouse=not given.no_mouse, config=home / "hypersdk",
     )  # fmt: skip
 
 
@@ -91,8 +89,10 @@ def log_to_file(where: Places, fallback: Path) -> None:
 
 def run(options: Options, environ: Mapping[str, str]) -> int:
     """Load Textual and the theme, then the app."""
+    from tui.preferences import with_preferences
     from tui.theme import FEW_COLOURS, choose_theme, has_few_colours
 
+    options, wrong = with_preferences(options)
     few = has_few_colours(environ)
     asked = FEW_COLOURS if environ.get("NO_COLOR") is not None else options.theme
     theme, notice = choose_theme(asked, options.theme_folders, few)
@@ -100,7 +100,11 @@ def run(options: Options, environ: Mapping[str, str]) -> int:
 
     unicode = shows_unicode(environ, locale.getpreferredencoding(False))
     app = HypersdkApp(
-        options, partial(connect, options, environ), theme, notices=(notice,) if notice else (), unicode=unicode
+        options,
+        partial(connect, options, environ),
+        theme,
+        notices=[words for words in (wrong, notice) if words],
+        unicode=unicode,
     )
     sys.stdout.write(" " * len(SPLASH) + "\r")
     sys.stdout.flush()

@@ -51,7 +51,7 @@ def _loading(workspace: Workspace, word: str, error: str) -> list[Line]:
 def _empty(workspace: Workspace, listing: Listing[R]) -> list[Line]:
     keys = workspace.keymap
     is_of_vms = listing.word == "VMs"
-    create = [f"{keys.shown('vm.create')} creates one"] if is_of_vms and not workspace.options.read_only else []
+    create = [f"{keys.shown('vm.create')} creates one"] if is_of_vms and not workspace.read_only else []
     ways = "; ".join([*create, f"{keys.shown('view.namespace')} switches the namespace"])
     return _words(f"There are no {listing.word} in {workspace.where}.", f"{ways}.")
 

@@ -14,9 +14,12 @@ class Options:
     context: str = ""
     namespace: str = ""
     all_namespaces: bool = False
-    keymap: str = "default"
+    keymap: str = ""
+    """The default one when empty."""
     theme: str = ""
     read_only: bool = False
+    guarded: frozenset[str] = frozenset()
+    """Contexts in which nothing may be changed."""
     mouse: bool = True
     config: Path = Path("/nonexistent")
     """The user's folder of settings."""

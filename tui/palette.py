@@ -29,7 +29,7 @@ class Palette(Provider):
         screen = self.screen
         if not isinstance(screen, ConsoleScreen):
             return
-        read_only = screen.workspace.options.read_only
+        read_only = screen.workspace.read_only
         for command in commands(screen.VIEW, View.ANYWHERE, read_only=read_only):
             if command.action and command.id != "app.palette":
                 yield command, self._runner(screen, command)

@@ -1,10 +1,11 @@
 """What every screen of one running console shares: the session, the feed, the journal, the keys; nothing of Textual."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from hypersdk.kube.cache import Health
+from tui.columns import USUAL
 from tui.feed import Feed
 from tui.glyphs import Glyphs
 from tui.journal import Journal
@@ -32,11 +33,18 @@ class Workspace:
     namespace: str = ALL
     problem: str = ""
     """Why there is no session yet; empty while one is being made."""
+    columns: Sequence[str] = USUAL
+    """The columns of the VM list."""
 
     @property
     def where(self) -> str:
         """The namespace for people."""
         return self.namespace or "all namespaces"
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be changed: by the flag, or in this context."""
+        return self.options.read_only or (self.session is not None and self.session.context in self.options.guarded)
 
     def stale(self) -> str:
         """For how long the list was not fed, and why; empty while it is live or never came."""
@@ -48,6 +56,8 @@ class Workspace:
         """Why nothing can be changed now; empty when it can."""
         if self.options.read_only:
             return "this console was started with --read-only"
+        if self.session is not None and self.read_only:
+            return f"the context {self.session.context} is read-only in console.toml"
         if self.session is None or self.feed is None:
             return f"there is no connection yet{': ' if self.problem else ''}{self.problem}"
         if self.feed.vms.health is not Health.LIVE:

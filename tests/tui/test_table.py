@@ -163,3 +163,22 @@ async def test_wide_characters_do_not_shift_the_columns() -> None:
         app.table.set_order(list(app.values))
         await pilot.pause(0.15)
         assert [app.table.render_line(y).cell_length for y in range(3)] == [24, 24, 24]
+
+
+async def test_range_is_marked_from_the_last_mark_to_the_cursor() -> None:
+    app = Bench(10)
+    async with app.run_test(size=(40, 12)):
+        app.table.set_order(list(app.values))
+        app.table.select(("ns", "vm-00006"))
+        app.table.action_mark()
+        app.table.select(("ns", "vm-00003"))
+        app.table.action_mark_range()
+        assert [name for _, name in app.table.marked] == [f"vm-0000{number}" for number in (3, 4, 5, 6)]
+
+
+async def test_all_marks_only_what_is_shown() -> None:
+    app = Bench(10)
+    async with app.run_test(size=(40, 12)):
+        app.table.set_order(list(app.values)[2:5])
+        app.table.action_mark_all()
+        assert len(app.table.marked) == 3

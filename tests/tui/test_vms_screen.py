@@ -352,3 +352,21 @@ async def test_hardware_cursor_follows_the_selection() -> None:
         await until(pilot, "web-2")
         await pilot.press("down")
         assert tuple(app_of(pilot).cursor_position) == (2, 3)
+
+
+async def test_command_of_a_question_can_be_copied() -> None:
+    async with console(three()) as pilot:
+        await until(pilot, "web-2")
+        await pilot.press("down", "t", "f", "ctrl+y")
+        await until(pilot, "copied: hyperctl k8s vm stop web-1 -n default --force")
+        assert pilot.app.clipboard == "hyperctl k8s vm stop web-1 -n default --force"
+
+
+async def test_command_that_was_done_last_can_be_copied() -> None:
+    async with console(three()) as pilot:
+        await until(pilot, "web-2")
+        await pilot.press("end", "s")
+        await until(pilot, "Start web-2: done")
+        await pilot.press("o", "ctrl+y")
+        await until(pilot, "copied:")
+        assert pilot.app.clipboard == "hyperctl k8s vm start web-2 -n default"

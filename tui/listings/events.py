@@ -21,7 +21,7 @@ COLUMNS: Final = (
 )
 
 
-def _columns(all_namespaces: bool) -> tuple[Column, ...]:
+def _columns(all_namespaces: bool, _: object) -> tuple[Column, ...]:
     return (*COLUMNS[:2], NAMESPACE, *COLUMNS[2:]) if all_namespaces else COLUMNS
 
 

@@ -79,7 +79,7 @@ _SORTS: Final = {
 
 NODES: Final = Listing[VMNode](
     word="nodes",
-    columns=lambda _: COLUMNS,
+    columns=lambda _, __: COLUMNS,
     cells=_cells,
     sorts=_SORTS,
     wanted=by_fields(_FIELDS),

@@ -33,7 +33,7 @@ def began(op: VMOperation) -> datetime | None:
     return op.metadata.creation_timestamp or op.status.start_time
 
 
-def _columns(all_namespaces: bool) -> tuple[Column, ...]:
+def _columns(all_namespaces: bool, _: object) -> tuple[Column, ...]:
     return (COLUMNS[0], NAMESPACE, *COLUMNS[1:]) if all_namespaces else COLUMNS
 
 

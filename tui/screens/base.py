@@ -74,7 +74,7 @@ class ConsoleScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Read-only mode leaves out what changes anything."""
-        return not (self.workspace.options.read_only and action in {"verb", "create"})
+        return not (self.workspace.read_only and action in {"verb", "create"})
 
     def action_verb(self, id: str) -> None:
         """Do a verb to the targets, after asking as its danger demands."""
@@ -123,7 +123,7 @@ class ConsoleScreen(Screen[None]):
 
     def _key_hints(self) -> Line:
         """The keys of this screen that are worth a place at the bottom."""
-        keymap, read_only = self.workspace.keymap, self.workspace.options.read_only
+        keymap, read_only = self.workspace.keymap, self.workspace.read_only
         hints = [one for one in commands(self.VIEW, View.ANYWHERE, read_only=read_only) if one.hint]
         return hint_line([(keymap.shown(one.id), one.title) for one in hints], self.app.size.width)
 

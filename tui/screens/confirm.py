@@ -6,7 +6,6 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from hypersdk.model.virtualmachine import VirtualMachine
@@ -14,16 +13,16 @@ from hypersdk.plaintext import plain
 from hypersdk.verbs.verb import Danger, Values, Verb
 from tui.commands import View, bindings
 from tui.keymap import Keymap
+from tui.screens.dialog import Dialog
 from tui.widgets.option import Option
 
 LISTED = 6
 """So many VMs are named; the rest is counted."""
 
 
-class ConfirmScreen(ModalScreen[Values | None]):
+class ConfirmScreen(Dialog[Values | None]):
     """A question; the answer is the values of the verb's parameters, or None for no."""
 
-    CSS_PATH = "dialogs.tcss"
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.DIALOG)]
 
@@ -89,6 +88,10 @@ class ConfirmScreen(ModalScreen[Values | None]):
             event.input.value = ""
             event.input.placeholder = f"that was not {self._wanted}"
 
+    def command_lines(self) -> list[str]:
+        """A line for each VM."""
+        return [plain(" ".join(self._verb.command(vm, self._values()))) for vm in self._vms]
+
     @property
     def _wanted(self) -> str:
         return self._vms[0].metadata.name if len(self._vms) == 1 else f"{len(self._vms)} VMs"
@@ -111,11 +114,11 @@ class ConfirmScreen(ModalScreen[Values | None]):
         return "$ " + plain(" ".join(self._verb.command(self._vms[0], values)))
 
     def _ways(self) -> str:
-        close = self._keymap.shown("dialog.close")
+        close, copy = self._keymap.shown("dialog.close"), f"{self._keymap.shown('dialog.copy')} copy"
         if self._verb.danger is Danger.NAME:
-            return f"enter confirm   {close} leave"
+            return f"enter confirm   {close} leave   {copy}"
         toggle = f"   {self._keymap.shown('dialog.toggle')} option" if self._verb.params else ""
-        return f"{self._keymap.shown('dialog.yes')} yes   {self._keymap.shown('dialog.no')} no{toggle}"
+        return f"{self._keymap.shown('dialog.yes')} yes   {self._keymap.shown('dialog.no')} no{toggle}   {copy}"
 
 
 def _count(vms: Sequence[VirtualMachine]) -> str:

@@ -54,5 +54,5 @@ class HelpScreen(ModalScreen[None]):
         keymap = self._workspace.keymap
         return [
             line(Span(f"  {keymap.all_shown(one.id):<16}", Tone.STRONG), f"{one.title:<16}", Span(one.help, Tone.DIM))
-            for one in commands(view, read_only=self._workspace.options.read_only)
+            for one in commands(view, read_only=self._workspace.read_only)
         ]

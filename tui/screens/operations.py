@@ -2,23 +2,22 @@
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from hypersdk.plaintext import plain
 from tui.columns import age
 from tui.commands import View, bindings
 from tui.journal import Entry, State
+from tui.screens.dialog import Dialog
 from tui.tone import Line, Span, Tone, line
 from tui.widgets.lines import Lines
 from tui.workspace import Workspace
 
 
-class OperationsScreen(ModalScreen[None]):
+class OperationsScreen(Dialog[None]):
     """The log; it goes on while it is read."""
 
-    CSS_PATH = "dialogs.tcss"
-    BINDINGS = [one for one in bindings(View.DIALOG) if one.id == "dialog.close"]
+    BINDINGS = [one for one in bindings(View.DIALOG) if one.id in {"dialog.close", "dialog.copy"}]
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
@@ -39,6 +38,10 @@ class OperationsScreen(ModalScreen[None]):
     def action_close(self) -> None:
         """Close."""
         self.dismiss(None)
+
+    def command_lines(self) -> list[str]:
+        """The newest entry's line."""
+        return [plain(entry.command) for entry in self._workspace.journal.entries[-1:]]
 
     def _show(self) -> None:
         entries = reversed(self._workspace.journal.entries)

@@ -155,7 +155,7 @@ class RowsScreen(ConsoleScreen, Generic[R]):
         self.start_over()
 
     def _columns(self) -> tuple[Column, ...]:
-        return self.listing.columns(self.workspace.namespace == ALL)
+        return self.listing.columns(self.workspace.namespace == ALL, self.workspace.columns)
 
     def _cells(self, key: Key) -> Cells:
         item, feed, workspace = self.look_up(key), self.workspace.feed, self.workspace

@@ -1,13 +1,17 @@
 """The VM list: live rows, marks, and the verbs."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
 from textual.binding import BindingType
 
+from hypersdk.errors import ConfigError
 from hypersdk.model.virtualmachine import Phase, VirtualMachine
+from tui.columns import COLUMNS
 from tui.commands import View, bindings
 from tui.listings.vms import VMS
+from tui.preferences import save_columns
 from tui.screens.rows import RowsScreen
 from tui.tone import Line, Span, Tone
 from tui.widgets.table import Table
@@ -40,7 +44,7 @@ class VmsScreen(RowsScreen[VirtualMachine]):
         spans = [*self.whereabouts(), Span(f"  {len(vms)} VMs, {running} running")]
         if failed:
             spans.append(Span(f", {failed} failed", Tone.BAD))
-        if workspace.options.read_only:
+        if workspace.read_only:
             spans.append(Span("  read-only", Tone.WARN))
         return tuple(spans)
 
@@ -51,6 +55,23 @@ class VmsScreen(RowsScreen[VirtualMachine]):
     def action_console(self) -> None:
         """Go straight to its serial console."""
         self._open("console")
+
+    def action_columns(self) -> None:
+        """Choose the columns."""
+        from tui.screens.columns import ColumnsScreen
+
+        hint = f"space: choose    {self.workspace.keymap.shown('dialog.yes')}: take    esc: no change"
+        self.app.push_screen(ColumnsScreen(COLUMNS, self.workspace.columns, hint), self._columns_chosen)
+
+    def _columns_chosen(self, chosen: Sequence[str] | None) -> None:
+        if chosen is None:
+            return
+        self.workspace.columns = chosen
+        self.start_over()
+        try:
+            save_columns(self.workspace.options.config, chosen)
+        except ConfigError as error:
+            self.notify(str(error), severity="warning", markup=False)
 
     def action_create(self) -> None:
         """Ask for a new VM."""

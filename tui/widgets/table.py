@@ -34,6 +34,8 @@ class Table(Canvas, can_focus=True):
         Binding("move.end", "jump(-1)", "Last", id="move.end", show=False),
         Binding("table.choose", "choose", "Open", id="table.choose", show=False),
         Binding("table.mark", "mark", "Mark", id="table.mark", show=False),
+        Binding("table.mark_range", "mark_range", "Mark range", id="table.mark_range", show=False),
+        Binding("table.mark_all", "mark_all", "Mark all", id="table.mark_all", show=False),
     ]
     COMPONENT_CLASSES = Canvas.COMPONENT_CLASSES | {"table--header", "table--cursor", "table--marked"}
 
@@ -183,6 +185,17 @@ class Table(Canvas, can_focus=True):
                 self._marked[key] = None
             self._go(self._at + 1)
 
+    def action_mark_range(self) -> None:
+        """Mark every row from the one that was marked last to the one under the cursor."""
+        last = next(reversed(self._marked), self.cursor)
+        if last is not None:
+            first, end = sorted((self._place_of[last], self._at))
+            self._mark(self._order[first : end + 1])
+
+    def action_mark_all(self) -> None:
+        """Mark every row; those that the filter hides are none."""
+        self._mark(self._order)
+
     def on_resize(self, event: events.Resize) -> None:
         """Place the columns anew and keep the cursor in view."""
         self._keep_in_view()
@@ -218,6 +231,11 @@ class Table(Canvas, can_focus=True):
         """Three rows up."""
         event.stop()
         self._go(self._at - 3)
+
+    def _mark(self, keys: Iterable[Key]) -> None:
+        self._marked |= dict.fromkeys(keys)
+        self.repaint()
+        self.post_message(self.Moved(self))
 
     def _place(self) -> None:
         self._placed_for = self.size.width
