@@ -8,6 +8,7 @@ from hypersdk.model.base import condition
 from hypersdk.model.quantity import human_bytes, to_bytes
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmnode import NodeConditionType, VMNode
+from hypersdk.plaintext import plain
 
 SILENT_FOR = timedelta(seconds=90)
 """A node without a heartbeat for so long gets no new VMs."""
@@ -77,7 +78,7 @@ def words(refusals: Sequence[Refusal]) -> str:
     """The refusals in one sentence."""
     if not refusals:
         return "no node runs a controller yet: there is no VMNode"
-    return "no node takes it: " + "; ".join(f"{refused.node}: {refused.why}" for refused in refusals)
+    return plain("no node takes it: " + "; ".join(f"{refused.node}: {refused.why}" for refused in refusals))
 
 
 def _not_ready(node: VMNode, now: datetime) -> str:

@@ -18,6 +18,8 @@ HAPPENINGS: dict[str, EventType] = {
     "PowerCutOutside": "Warning",
     "StoppedOutside": "Warning",
     "ForeignDomain": "Warning",
+    "InvalidMemory": "Warning",
+    "InvalidFirmware": "Warning",
 }
 
 

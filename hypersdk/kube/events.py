@@ -12,6 +12,7 @@ from hypersdk.errors import AlreadyExists, ApiError, NotFound, Unreachable
 from hypersdk.kube.client import Client
 from hypersdk.model.base import JsonObject, Resource, rfc3339
 from hypersdk.model.kinds import EVENTS
+from hypersdk.plaintext import plain_lines
 
 log = logging.getLogger(__name__)
 EventType = Literal["Normal", "Warning"]
@@ -105,7 +106,7 @@ class Recorder:
             "involvedObject": reference,
             "type": kind,
             "reason": reason,
-            "message": message[:1024],
+            "message": "\n".join(plain_lines(message))[:1024],
             "count": 1,
             "firstTimestamp": moment,
             "lastTimestamp": moment,
@@ -118,4 +119,4 @@ class Recorder:
 def event_name(about: Resource, reason: str, message: str) -> str:
     """The same object, reason and words give the same Event."""
     words = "\0".join((about.kind, about.metadata.uid, reason, message))
-    return f"{about.metadata.name[:200]}.{hashlib.sha256(words.encode()).hexdigest()[:16]}"
+    return f"{about.metadata.name[:200].rstrip('.-')}.{hashlib.sha256(words.encode()).hexdigest()[:16]}"

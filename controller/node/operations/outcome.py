@@ -4,6 +4,7 @@ from datetime import datetime
 
 from hypersdk.model.base import Condition, with_condition
 from hypersdk.model.vmoperation import OperationPhase, VMOperation, VMOperationStatus
+from hypersdk.plaintext import plain
 
 DONE = "Succeeded"
 """The condition that carries the reason of an end."""
@@ -36,7 +37,9 @@ def cancelled(op: VMOperation, message: str) -> VMOperationStatus:
 
 
 def stamped(old: VMOperationStatus, new: VMOperationStatus, now: datetime) -> VMOperationStatus:
-    """With the times that go with its phase."""
+    """With the times that go with its phase, and without what could steer a terminal."""
+    if new.message is not None:
+        new = new.but(message=plain(new.message))
     if new.phase is not None and new.phase.is_over:
         new = new.but(completion_time=old.completion_time or now)
     conditions = new.conditions
@@ -47,5 +50,5 @@ def stamped(old: VMOperationStatus, new: VMOperationStatus, now: datetime) -> VM
 
 def _end(op: VMOperation, phase: OperationPhase, reason: str, message: str) -> VMOperationStatus:
     verdict = "True" if phase is OperationPhase.SUCCEEDED else "False"
-    condition = Condition(type=DONE, status=verdict, reason=reason, message=message)
+    condition = Condition(type=DONE, status=verdict, reason=reason, message=plain(message))
     return op.status.but(phase=phase, message=message, conditions=[condition])
