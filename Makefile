@@ -20,6 +20,7 @@ test: dev
 	$(PY) -m tests.controlplane.build
 	$(PY) -m tests.s3.build
 	$(PY) -m hyperctl.guest
+	$(PY) -m tests.debian.build
 	scripts/private-network.sh $(PY) -m tests $(ARGS)
 
 check: dev

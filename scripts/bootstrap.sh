@@ -18,7 +18,7 @@ case $set_of in
 esac
 
 wanted_packages() {
-    awk '/^(run|build) / { print $2 }' "$list"
+    awk -v set_of="$set_of" '/^(run|build) / || (set_of == "dev" && /^test /) { print $2 }' "$list"
 }
 
 missing_packages() {
