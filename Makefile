@@ -1,14 +1,17 @@
 # up      everything this machine needs to run VMs, and the console on two of them (HEADLESS=1: no console)
 # down    stops what up started; '.venv/bin/hyperctl down --purge' removes it
 # test    all set-up and every test            check    format, lint, types, fences, fast tests
-# bench   the figures the product promises     soak     the tests with real guests, ROUNDS=20 times over
+# bench   the figures the product promises
+# soak    KILLS=100 kills of the controller and OUTAGE=120 s without the API; ROUNDS=n tests with guests as well
 # lock    requirements/ from pyproject.toml    generate the CRDs from the models
 .POSIX:
 .PHONY: up down test check bench soak lock generate app dev
 
 PY = .venv/bin/python
 ARGS =
-ROUNDS = 20
+ROUNDS = 0
+KILLS = 100
+OUTAGE = 120
 
 up: app
 	.venv/bin/hyperctl up $(ARGS)
@@ -36,9 +39,12 @@ bench: dev
 	scripts/private-network.sh $(PY) -m benchmarks $(ARGS)
 
 soak: dev
+	$(PY) -m tests.controlplane.build
 	$(PY) -m hyperctl.guest
+	scripts/private-network.sh nice -n 5 $(PY) -m tests.campaign --kills $(KILLS) --outage $(OUTAGE) \
+	    --command "make soak KILLS=$(KILLS) OUTAGE=$(OUTAGE)" $(ARGS)
 	for round in $$(seq $(ROUNDS)); do \
-	    scripts/private-network.sh $(PY) -m pytest -q -x -m "libvirt or e2e" $(ARGS) || exit; \
+	    scripts/private-network.sh $(PY) -m pytest -q -x -m "libvirt or e2e" || exit; \
 	done
 
 lock:

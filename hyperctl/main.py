@@ -12,6 +12,7 @@ COMMANDS = {
     "down": "stop the local stack and its guests; --purge removes it",
     "status": "show each part of the local stack with its pid, address and health",
     "kubeconfig": "print the path of the local stack's kubeconfig",
+    "agent": "check this node: agent selftest [--kill N]",
     "k8s": "work with VMs: k8s vm create, list, get, why, delete, start, stop, restart, console, ssh",
 }
 _INTERRUPTED = 130
@@ -75,6 +76,10 @@ def _run(command: str, words: list[str]) -> int:
             from hyperctl.stack import kubeconfig
 
             return kubeconfig.main(words, os.environ)
+        case "agent":
+            from hyperctl.agent.main import main as agent
+
+            return agent(words)
         case _:
             from hyperctl.k8s.main import run
 

@@ -75,6 +75,13 @@ def test_stack_lives_through_its_life(stack: Stack) -> None:
     stack("up", *_NO_KVM)
     assert (stack.pids(), stack.guests()) == (pids, guests)
 
+    told = stack("agent", "selftest", "--kill", "2")
+    assert "selftest: all well" in told, told
+    assert told.count("controller killed 1 times") == 2, told
+    _interrupted(stack)
+    assert stack.guests() == guests
+    pids = stack.pids()
+
     os.kill(pids["controller"], signal.SIGKILL)
     assert "controller" in stack("status", code=1)
     stack("up", *_NO_KVM)
@@ -93,6 +100,22 @@ def test_stack_lives_through_its_life(stack: Stack) -> None:
     os.kill(lock_holder(stack.here.libvirt / "run/libvirtd.pid"), signal.SIGSTOP)
     assert f"removed {stack.here.state}" in stack("down", "--purge")
     assert not stack.here.state.exists()
+
+
+def _interrupted(stack: Stack) -> None:
+    """Ctrl-C in the middle of a self-test leaves nothing of it behind, and the controller running."""
+    command = [sys.executable, "-m", "hyperctl", "agent", "selftest", "--kill", "20"]
+    environ = {**os.environ, "HYPERSDK_STATE": str(stack.here.state), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        next(line for line in process.stdout if line.lstrip().startswith("seed"))
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, rest
+    assert "FAIL" not in rest
+    stack("status")
+    assert "selftest" not in stack("k8s", "vm", "list", "-A")
+    assert not list((stack.here.node / "library").glob("selftest-*"))
 
 
 def test_port_in_use_is_told_before_anything_waits(stack: Stack) -> None:

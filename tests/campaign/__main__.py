@@ -1,0 +1,93 @@
+"""The full campaign: `python -m tests.campaign --kills 100`, in a network namespace of its own (`make soak`)."""
+
+import argparse
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from hyperctl.stack.namespace import reaches_out
+from tests.campaign.figures import Figures
+from tests.campaign.stage import staged
+from tests.controlplane.api import Server
+from tests.controlplane.build import binaries
+from tests.controlplane.embedded import EmbeddedServer
+from tests.controlplane.server import ControlPlane
+from tests.libvirt.conftest import served
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+Name = Literal["embedded", "kube"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it; an AssertionError has the seed and the moment of what did not hold."""
+    options = _parser().parse_args(arguments)
+    if reaches_out():
+        sys.stderr.write("run it by 'make soak', or below scripts/private-network.sh\n")
+        return 2
+    figures = Figures(options.command, f"{datetime.now(UTC):%Y-%m-%d}")
+    shares: dict[Name, int] = {"embedded": options.kills - options.kills // 5, "kube": options.kills // 5}
+    for name, kills in shares.items():
+        asyncio.run(_on(name, kills, options, figures))
+    _say(figures.text())
+    if options.write:
+        figures.write(PAGE)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
+    parser.add_argument("--kills", type=int, default=100, help="a fifth of them on a real kube-apiserver (100)")
+    parser.add_argument("--seed", type=int, default=None, help="of the random moments")
+    parser.add_argument("--outage", type=float, default=120.0, metavar="S", help="how long the API is gone (120)")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md")
+    parser.add_argument("--command", default="make soak", help=argparse.SUPPRESS)
+    return parser
+
+
+async def _on(name: Name, kills: int, options: argparse.Namespace, figures: Figures) -> None:
+    seed = secrets.randbelow(10**6) if options.seed is None else options.seed
+    _say(f"{name}: {kills} kills, seed {seed}")
+    with _server(name) as server, served() as libvirtd, _folder() as folder:
+        async with staged(server.api, libvirtd, folder) as stage:
+            figures.tallies[name] = await stage.campaign(kills, seed, _say)
+            figures.outages[name] = await stage.outages(options.outage, _say)
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _server(name: Name) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="hs") as folder:
+        kind = EmbeddedServer if name == "embedded" else ControlPlane
+        server = kind(Path(folder), binaries(os.environ))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A short folder whose files QEMU's user can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="hg"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
