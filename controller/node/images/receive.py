@@ -78,7 +78,8 @@ class Receiver:
 
     async def _take(self, image: Incoming, file: BufferedRandom, asked: "hashlib._Hash | None") -> None:
         progress, clock = self.progress, asyncio.get_running_loop().time
-        unsafe, since = 0, clock()
+        # The first piece is safe at once: a server that stalls after it may do so for long.
+        unsafe, since = 0, clock() - CHECKPOINT_S
         progress.total = image.total_bytes
         async for piece in image.pieces:
             progress.done += len(piece)

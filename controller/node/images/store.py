@@ -41,6 +41,8 @@ class _Job:
     task: asyncio.Task[None] | None = None
     failure: NotYet | Terminal | None = None
     retry_at: float = 0.0
+    before: NotYet | None = None
+    """How the last try failed: said on, until this one is better."""
 
 
 class Images:
@@ -148,6 +150,8 @@ class Images:
                 raise NotYet(failure.reason, str(failure), job.retry_at - now)
             case NotYet():
                 self._start(key, job)
+        if job.before is not None and job.progress.done == job.progress.before:
+            raise NotYet(job.before.reason, str(job.before), self._web.patience.silence)
 
     def _begin(self, key: str, source: Source) -> _Job:
         job = self._jobs[key] = _Job(source)
@@ -155,6 +159,7 @@ class Images:
         return job
 
     def _start(self, key: str, job: _Job) -> None:
+        job.before = job.failure if isinstance(job.failure, NotYet) else None
         job.failure, job.progress = None, Progress(asyncio.get_running_loop().time())
         job.task = self._group.create_task(self._import(key, job, self._ending.get(key)))
 
