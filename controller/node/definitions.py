@@ -3,6 +3,7 @@
 What has been changed of the guest while it runs is not written here: it is seen in the running domain.
 """
 
+import logging
 import os
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from controller.node.desired import from_json, to_json
 from controller.node.live import Gap, gap
 from controller.node.places import NodePlaces
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Definitions:
@@ -21,11 +24,15 @@ class Definitions:
     places: NodePlaces
 
     def keep(self, desired: DesiredDomain) -> None:
-        """Written before the start that it belongs to."""
+        """Written before the start that it belongs to, which does not fail where that cannot be written."""
         path = self.places.definition(desired.uid)
         fresh = path.with_suffix(".tmp")
-        fresh.write_text(to_json(desired))
-        os.replace(fresh, path)
+        try:
+            fresh.write_text(to_json(desired))
+            os.replace(fresh, path)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            log.warning("uid=%s its definition is not kept: %s", desired.uid, error)
 
     def running(self, observed: ObservedDomain | None) -> DesiredDomain | None:
         """What the running guest was started with; None when nothing runs or it is not known."""

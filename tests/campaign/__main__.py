@@ -15,6 +15,7 @@ from typing import Literal
 
 from hyperctl.stack.namespace import reaches_out
 from tests.campaign.figures import Figures
+from tests.campaign.fulldisk import full_disk, small_disk
 from tests.campaign.stage import staged
 from tests.controlplane.api import Server
 from tests.controlplane.build import binaries
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shares: dict[Name, int] = {"embedded": options.kills - options.kills // 5, "kube": options.kills // 5}
     for name, kills in shares.items():
         asyncio.run(_on(name, kills, options, figures))
+    asyncio.run(_on_small_disk(figures))
     _say(figures.text())
     if options.write:
         figures.write(PAGE)
@@ -59,6 +61,15 @@ async def _on(name: Name, kills: int, options: argparse.Namespace, figures: Figu
         async with staged(server.api, libvirtd, folder) as stage:
             figures.tallies[name] = await stage.campaign(kills, seed, _say)
             figures.outages[name] = await stage.outages(options.outage, _say)
+
+
+async def _on_small_disk(figures: Figures) -> None:
+    # The file system has to be there before the libvirtd is, which looks at mounts of its own.
+    with _server("embedded") as server, _folder() as folder, small_disk(folder / "state"), served() as libvirtd:
+        async with staged(server.api, libvirtd, folder) as stage:
+            outcome = await full_disk(stage)
+    _say(f"{outcome.name}: {outcome.seconds:.1f} s, all well {outcome.back_s:.1f} s after")
+    figures.outages["embedded"] = [*figures.outages["embedded"], outcome]
 
 
 def _say(words: str) -> None:
