@@ -65,9 +65,20 @@ def _at(connection: libvirt.virConnect, path: str) -> libvirt.virStoragePool | N
 def _free_name(connection: libvirt.virConnect, name: str, path: str) -> str:
     """The name of ours; with a digest of the folder when another folder's pool has it."""
     wanted = PREFIX + name
-    if _lookup(connection, wanted) is None:
+    there = _lookup(connection, wanted)
+    if there is not None and not os.path.exists(_path(there)):
+        _forget(there)
+        there = None
+    if there is None:
         return wanted
     return f"{wanted}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+
+
+def _forget(pool: libvirt.virStoragePool) -> None:
+    """Drop the definition of a pool of ours whose folder is gone; no file is touched by it."""
+    if pool.isActive():
+        pool.destroy()
+    pool.undefine()
 
 
 def _make(connection: libvirt.virConnect, name: str, path: str) -> libvirt.virStoragePool:

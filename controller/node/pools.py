@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from controller.hypervisor.port import HostPool, Hypervisor
-from controller.node.places import NodePlaces
+from controller.node.places import STANDARD, NodePlaces
 from hypersdk.errors import Terminal, Transient
 
 log = logging.getLogger(__name__)
-RETRY_S = 2.0
+RETRY_S = 30.0
 
 
 @dataclass
@@ -22,14 +22,12 @@ class NodePools:
     _known: dict[str, HostPool] = field(default_factory=dict)
 
     async def find(self) -> None:
-        """Find the folder of every class that is a pool of the host; tried until libvirt has told them all."""
-        for storage_class in self.places.pools:
-            while storage_class not in self.places.found:
-                try:
-                    await self.ensure(storage_class)
-                except (Transient, Terminal) as error:
-                    log.warning("storageClass %s cannot be used: %s", storage_class, error)
-                    await asyncio.sleep(RETRY_S)
+        """Have libvirt know every class; for those that are pools of the host this is tried until it has told them."""
+        for storage_class in dict.fromkeys((STANDARD, *self.places.classes, *self.places.pools)):
+            while True:
+                if await self._found(storage_class):
+                    break
+                await asyncio.sleep(RETRY_S)
 
     async def ensure(self, storage_class: str) -> None:
         """Have the pool of the class running."""
@@ -54,3 +52,12 @@ class NodePools:
         """The same for every pool in use."""
         for storage_class in list(self._known):
             await self.refresh(storage_class)
+
+    async def _found(self, storage_class: str) -> bool:
+        try:
+            await self.ensure(storage_class)
+        except (Transient, Terminal) as error:
+            log.warning("storageClass %s is no pool of libvirt's yet: %s", storage_class, error)
+            # A folder holds disks all the same, and is tried again with the next one.
+            return storage_class not in self.places.pools
+        return True

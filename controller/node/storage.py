@@ -72,6 +72,9 @@ class NodeStorage:
 
     async def prepare(self, vm: VirtualMachine, wake: Callable[[], None]) -> ImageProgress | None:
         """Images, then disks, then seed and the folder of the console's log; the VM is off."""
+        for disk in vm.spec.disks or []:
+            if disk.storage_class in self.places.pools and disk.storage_class not in self.places.found:
+                await self._ready(disk.storage_class)
         planned = planned_disks(vm, self.places)
         uid = vm.metadata.uid
         images = await self._images(vm, missing(planned), wake)

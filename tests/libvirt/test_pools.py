@@ -52,6 +52,15 @@ async def test_two_folders_of_one_name_are_two_pools(host: LibvirtHost, guest_fo
     assert [pool.path for pool in (first, second)] == [str(folder) for folder in folders]
 
 
+async def test_name_of_a_folder_that_is_gone_is_free_again(host: LibvirtHost, guest_folder: Path) -> None:
+    folders = [guest_folder / "a", guest_folder / "b"]
+    folders[0].mkdir()
+    await host.ensure_pool("fast", str(folders[0]))
+    folders[0].rename(folders[1])
+    found = await host.ensure_pool("fast", str(folders[1]))
+    assert (found.name, found.path) == ("hypersdk-fast", str(folders[1]))
+
+
 async def test_pool_of_the_host_is_started_and_never_made(
     host: LibvirtHost, libvirtd: Libvirtd, guest_folder: Path
 ) -> None:

@@ -27,6 +27,8 @@ class Incoming:
     start: int = 0
     """Where in the image the pieces begin: where the earlier ones ended, or at its beginning."""
     validator: str = ""
+    unchanged: bool = False
+    """It is still the one that is known: nothing is sent."""
 
 
 Fetch = AbstractAsyncContextManager[Incoming]

@@ -55,13 +55,26 @@ class Library:
             return image
         return None
 
-    def keep(self, key: str, partial: Path, image: StoredImage) -> None:
+    def validator(self, key: str) -> str:
+        """What tells whether its source has another one by now; empty when nothing does, or it is not there."""
+        try:
+            told = json.loads(self._note(key).read_text())
+            return str(told["validator"]) if (self.folder / told["file"]).is_file() else ""
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
+    def keep(self, key: str, partial: Path, image: StoredImage, validator: str = "") -> None:
         """Move the file into its place, then write down what it came from: whoever finds the note finds the file."""
         if not image.path.exists():
             partial.chmod(0o444)
             os.replace(partial, image.path)
             _sync(self.folder)
-        told = {"file": image.path.name, "format": image.format, "virtual_bytes": image.virtual_bytes}
+        told = {
+            "file": image.path.name,
+            "format": image.format,
+            "virtual_bytes": image.virtual_bytes,
+            "validator": validator,
+        }
         fresh = self._note(key).with_suffix(".tmp")
         fresh.write_text(json.dumps(told))
         os.replace(fresh, self._note(key))

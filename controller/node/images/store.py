@@ -26,6 +26,10 @@ from hypersdk.errors import Terminal
 from hypersdk.model.virtualmachine import ImageProgress
 
 log = logging.getLogger(__name__)
+FRESH_S = 300.0
+"""So long a source is not asked again whether its image is still the same."""
+PASSING = frozenset({IMPORT_FAILED, NO_ROOM})
+"""Reasons that do not forbid to use the image as it came before."""
 TELL_EVERY_S = 2.0
 """And as many seconds as there are VMs that wait, so that all together write about one status a second."""
 
@@ -55,6 +59,8 @@ class Images:
         self._jobs: dict[str, _Job] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._pins: dict[str, set[Path]] = {}
+        self._fresh: dict[str, float] = {}
+        """Until when an image counts as the one that its source has."""
         self._looking = asyncio.Lock()
         """Held while images are looked up or removed: nobody finds one that is just going."""
         self._backoff = Backoff(first_s=5, longest_s=300)
@@ -81,7 +87,7 @@ class Images:
         key = await asyncio.to_thread(lambda: source.identity)
         async with self._looking:
             stored = await asyncio.to_thread(self._library.find, key)
-            if stored is not None:
+            if stored is not None and not await self._is_stale(key, source):
                 self._pins.setdefault(who, set()).add(stored.path)
                 return stored
         job = self._jobs.get(key) or self._begin(key, source)
@@ -170,21 +176,29 @@ class Images:
         log.info("importing image %s", job.source.words)
         try:
             await self._fetch(key, job)
-        except Terminal as error:
-            job.failure = error
-        except NotYet as error:
-            self._fail(key, job, error)
+        except (Terminal, NotYet) as error:
+            await self._fail(key, job, error)
         except OSError as error:
-            self._fail(key, job, _of_os(error, job.source))
+            await self._fail(key, job, _of_os(error, job.source))
         else:
-            self._backoff.forget(key)
-            if self._jobs.get(key) is job:
-                del self._jobs[key]
-        if job.failure is not None:
-            log.warning("image %s was not imported: %s", job.source.words, job.failure)
+            self._done(key, job)
         _tell(job)
 
-    def _fail(self, key: str, job: _Job, failure: NotYet) -> None:
+    def _done(self, key: str, job: _Job) -> None:
+        self._backoff.forget(key)
+        self._fresh[key] = asyncio.get_running_loop().time() + FRESH_S
+        if self._jobs.get(key) is job:
+            del self._jobs[key]
+
+    async def _fail(self, key: str, job: _Job, failure: NotYet | Terminal) -> None:
+        if failure.reason in PASSING and await asyncio.to_thread(self._library.find, key) is not None:
+            log.warning("image %s is used as it came before: %s", job.source.words, failure)
+            self._done(key, job)
+            return
+        log.warning("image %s was not imported: %s", job.source.words, failure)
+        if isinstance(failure, Terminal):
+            job.failure = failure
+            return
         loop = asyncio.get_running_loop()
         delay = self._backoff.delay(key)
         job.failure, job.retry_at = failure, loop.time() + delay
@@ -197,12 +211,15 @@ class Images:
             receiver = Receiver(
                 job.source, self._limits.image_bytes, partial, job.progress, lambda: self._tell_sometimes(job)
             )
-            async with self._open(job.source, partial) as incoming:
+            known = await asyncio.to_thread(self._library.validator, key)
+            async with self._open(job.source, partial, known) as incoming:
+                if incoming.unchanged:
+                    return
                 digest = await receiver.receive(incoming)
             facts = await inspect(partial.path, job.source.words, self._limits.virtual_bytes)
             stored = StoredImage(self._library.folder / f"{digest}.img", facts.format, facts.virtual_bytes)
             async with self._looking:
-                await asyncio.to_thread(self._library.keep, key, partial.path, stored)
+                await asyncio.to_thread(self._library.keep, key, partial.path, stored, incoming.validator)
                 for who in job.waiters:
                     self._pins.setdefault(who, set()).add(stored.path)
         except (Terminal, OSError):
@@ -215,10 +232,18 @@ class Images:
             raise
         await asyncio.to_thread(partial.discard)
 
-    def _open(self, source: Source, partial: Partial) -> Fetch:
+    async def _is_stale(self, key: str, source: Source) -> bool:
+        """Whether the source may have another one by now: without a digest, what a URL means can change."""
+        if source.path is not None or source.digest is not None:
+            return False
+        if asyncio.get_running_loop().time() < self._fresh.get(key, 0.0):
+            return False
+        return bool(await asyncio.to_thread(self._library.validator, key))
+
+    def _open(self, source: Source, partial: Partial, known: str) -> Fetch:
         if source.folder is not None and source.path is not None:
             return from_file(source, source.folder, source.path)
-        return self._web.fetch(source, partial.had)
+        return self._web.fetch(source, partial.had, known)
 
     def _tell_sometimes(self, job: _Job) -> None:
         now = asyncio.get_running_loop().time()

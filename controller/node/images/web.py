@@ -54,14 +54,17 @@ class Web:
     resolver: AbstractResolver | None = None
 
     @asynccontextmanager
-    async def fetch(self, source: Source, had: Had) -> AsyncIterator[Incoming]:
-        """Ask for the image; NotYet when that fails, now or while its bytes come, Terminal where it may not be."""
+    async def fetch(self, source: Source, had: Had, known: str = "") -> AsyncIterator[Incoming]:
+        """Ask for the image, if it is not the one with the known validator any more.
+
+        NotYet when that fails, now or while its bytes come, Terminal where it may not be.
+        """
         try:
             async with AsyncExitStack() as stack:
-                response = await self._answer(stack, source, had)
+                response = await self._answer(stack, source, _range(had) | _unless(known))
                 if response.status == 206 and not _continues(response, had):
                     # Not every server minds If-Range: it is another image by now, or another part of it.
-                    response = await self._answer(stack, source, Had())
+                    response = await self._answer(stack, source, {})
                 yield _incoming(response, self._pieces(response, source))
         except aiohttp.InvalidURL as error:
             raise Terminal("ImageSourceUnsupported", f"image {source.words} is no URL that can be asked for") from error
@@ -75,7 +78,7 @@ class Web:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise NotYet(IMPORT_FAILED, f"image {source.words}: {error or type(error).__name__}") from error
 
-    async def _answer(self, stack: AsyncExitStack, source: Source, had: Had) -> aiohttp.ClientResponse:
+    async def _answer(self, stack: AsyncExitStack, source: Source, asked: dict[str, str]) -> aiohttp.ClientResponse:
         connector = aiohttp.TCPConnector(
             resolver=self.resolver, use_dns_cache=False, socket_factory=self.rules.open_socket, force_close=True
         )
@@ -84,7 +87,7 @@ class Web:
             aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         )
         url = signed_url(source.url, source.keys) if source.keys is not None else source.url
-        headers = {"Accept-Encoding": "identity"} | _range(had)
+        headers = {"Accept-Encoding": "identity"} | asked
         for _ in range(REDIRECTS + 1):
             response = await stack.enter_async_context(session.get(url, allow_redirects=False, headers=headers))
             if response.status not in _MOVED or "Location" not in response.headers:
@@ -111,6 +114,12 @@ def _range(had: Had) -> dict[str, str]:
     return {"Range": f"bytes={had.count}-", "If-Range": had.validator} if had.count and had.validator else {}
 
 
+def _unless(known: str) -> dict[str, str]:
+    if not known:
+        return {}
+    return {"If-None-Match": known} if known.startswith('"') else {"If-Modified-Since": known}
+
+
 def _continues(response: aiohttp.ClientResponse, had: Had) -> bool:
     found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
     return found is not None and int(found[1]) == had.count and _validator(response) == had.validator
@@ -119,7 +128,8 @@ def _continues(response: aiohttp.ClientResponse, had: Had) -> bool:
 def _incoming(response: aiohttp.ClientResponse, pieces: AsyncIterator[bytes]) -> Incoming:
     found = _RANGE.fullmatch(response.headers.get("Content-Range", "")) if response.status == 206 else None
     if found is None:
-        return Incoming(pieces, response.content_length, 0, _validator(response))
+        same = response.status == 304
+        return Incoming(pieces, response.content_length, 0, _validator(response), unchanged=same)
     return Incoming(pieces, int(found[2]), int(found[1]), _validator(response))
 
 
@@ -130,7 +140,9 @@ def _validator(response: aiohttp.ClientResponse) -> str:
 
 
 async def _check_status(response: aiohttp.ClientResponse, source: Source) -> None:
-    if response.status == 200 or (response.status == 206 and "Range" in response.request_info.headers):
+    asked = response.request_info.headers
+    is_known = "If-None-Match" in asked or "If-Modified-Since" in asked
+    if response.status == 200 or (response.status == 206 and "Range" in asked) or (response.status == 304 and is_known):
         return
     reason = _STATUS_REASONS.get(response.status, IMPORT_FAILED)
     words = f"the server says {response.status}"

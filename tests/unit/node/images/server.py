@@ -36,6 +36,8 @@ class WebServer:
     """Set unless a test wants the second half to wait."""
     asked: list[str] = field(default_factory=list)
     """The Range of each request, empty for none."""
+    sent: int = 0
+    """Bodies that were sent, whole or in part."""
     origin: str = ""
 
     def __post_init__(self) -> None:
@@ -51,6 +53,8 @@ class WebServer:
         self.authorization = request.headers.get("Authorization", "")
         if self.location and request.path != "/there":
             return web.Response(status=302, headers={"Location": self.location})
+        if request.headers.get("If-None-Match") == self._tag and self.status == 200:
+            return web.Response(status=304)
         start, response = self._start(request), web.StreamResponse(status=self.status)
         if start:
             response.set_status(206)
@@ -72,6 +76,7 @@ class WebServer:
         return int(wanted[1]) if wanted and same and self.ranges else 0
 
     async def _send(self, response: web.StreamResponse, start: int) -> None:
+        self.sent += 1
         half = max(start, len(self.body) // 2)
         await response.write(self.body[start:half])
         await self.hold.wait()

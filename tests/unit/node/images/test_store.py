@@ -224,6 +224,43 @@ async def test_note_of_a_half_that_makes_no_sense_costs_only_the_half(tmp_path: 
     assert server.asked == ["", ""]
 
 
+async def in_another_life(tmp_path: Path, source: Source) -> StoredImage:
+    """The image as a store has it that has not asked for it before."""
+    async with Images(tmp_path / "store", LIMITS, local_web()) as images:
+        return await imported(images, source)
+
+
+async def test_image_without_a_digest_is_asked_for_again_and_sent_only_when_it_changed(
+    tmp_path: Path, server: WebServer
+) -> None:
+    server.body = raw()
+    first = await in_another_life(tmp_path, Source(server.url))
+    assert await in_another_life(tmp_path, Source(server.url)) == first
+    assert (len(server.asked), server.sent) == (2, 1)
+    server.body = raw()
+    second = await in_another_life(tmp_path, Source(server.url))
+    assert second.path.read_bytes() == server.body
+    assert first.path.exists()
+
+
+async def test_image_with_a_digest_is_never_asked_for_again(tmp_path: Path, server: WebServer) -> None:
+    server.body = raw()
+    source = Source(server.url, digest=Digest("md5", hashlib.md5(server.body).hexdigest()))
+    assert await in_another_life(tmp_path, source) == await in_another_life(tmp_path, source)
+    assert len(server.asked) == 1
+
+
+async def test_image_is_used_as_it_came_before_while_its_server_is_down(tmp_path: Path, server: WebServer) -> None:
+    server.body = raw()
+    first = await in_another_life(tmp_path, Source(server.url))
+    server.status = 503
+    assert await in_another_life(tmp_path, Source(server.url)) == first
+    server.status = 403
+    async with Images(tmp_path / "store", LIMITS, local_web()) as images:
+        with pytest.raises(NotYet, match="403"):
+            await imported(images, Source(server.url))
+
+
 async def test_one_content_of_two_sources_is_kept_once(images: Images, server: WebServer, tmp_path: Path) -> None:
     server.body = raw()
     first = await imported(images, Source(server.url))
