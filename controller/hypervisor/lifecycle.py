@@ -5,6 +5,7 @@ from typing import Literal
 
 import libvirt
 
+from controller.domain.addresses import settled
 from controller.domain.metadata import NAMESPACE, PREFIX, owner_fragment
 from controller.domain.parse import DomainDescription, parse_domain
 from controller.hypervisor.errors import is_code
@@ -27,8 +28,15 @@ def define(connection: libvirt.virConnect, xml: str) -> None:
     description = _readable(xml)
     if description.owner is None:
         raise Terminal("InvalidDomain", f"the definition of {description.name or 'a domain'} does not say whose it is")
-    our_domain(connection, description.uuid)
-    connection.defineXML(xml)
+    domain = our_domain(connection, description.uuid)
+    in_place = xml if domain is None else settled(xml, domain.XMLDesc())
+    try:
+        connection.defineXML(in_place)
+    except libvirt.libvirtError:
+        if in_place == xml:
+            raise
+        # Places that do not fit any more cost the guest its names of devices, and not its start.
+        connection.defineXML(xml)
 
 
 def set_power(connection: libvirt.virConnect, uuid: str, power: Power) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
@@ -17,6 +18,7 @@ from controller.hypervisor.port import Hardware, SerialConsole
 from controller.node.change import make
 from controller.node.live import Gap, GrowDisk, gap
 from hyperctl.guest.image import build
+from hyperctl.stack.virsh import virsh
 from hypersdk.errors import Terminal
 from hypersdk.settings import places
 from tests.libvirt.conftest import Libvirtd
@@ -92,7 +94,7 @@ async def guest(host: LibvirtHost, guest_folder: Path) -> AsyncIterator[Guest]:
     await removed(host, started.uid)
 
 
-async def test_running_guest_gets_what_its_spec_is_given(guest: Guest, guest_folder: Path) -> None:
+async def test_running_guest_gets_what_its_spec_is_given(guest: Guest, guest_folder: Path, libvirtd: Libvirtd) -> None:
     started, uid, host = guest.started, guest.started.uid, guest.host
     root, tools = started.disks
     data = DiskFile("data", await _blank(guest_folder / "data.qcow2"), "qcow2")
@@ -140,6 +142,11 @@ async def test_running_guest_gets_what_its_spec_is_given(guest: Guest, guest_fol
     await guest.sees("[ $(head -c 4 /dev/$(named logs)) = kept ]")
     await guest.sees("! grep -q 52:54:00:78:00:01 /sys/class/net/*/address")
 
+    # The next start puts everything where it is now, where the guest's names for it come from.
+    running, defined_anew = (virsh(libvirtd.uri, "dumpxml", *how, uid) for how in ((), ("--inactive",)))
+    assert _places(defined_anew) == _places(running)
+    assert len(set(_places(running))) == 3 + 3 + 1
+
     # hvc0, in the same boot.
     virtio = await host.open_console(uid, "console1")
     await guest.sees("echo through the virtio console > /dev/hvc0")
@@ -166,6 +173,15 @@ async def test_refusals_are_told_from_lost_connections(host: LibvirtHost, guest_
             await make(back, bare.uid, host)
     finally:
         await removed(host, bare.uid)
+
+
+def _places(xml: str) -> list[str]:
+    devices = fromstring(xml).find("devices")
+    assert devices is not None
+    disks = devices.findall("disk[@device='disk']")
+    names = [disk.find("target") for disk in disks]
+    addresses = [device.find("address") for device in (*disks, *devices.findall("interface"))]
+    return sorted(str(one.attrib) for one in (*names, *addresses) if one is not None)
 
 
 async def _blank(path: Path, kind: str = "qcow2") -> str:
