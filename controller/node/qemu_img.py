@@ -35,7 +35,8 @@ class ImageFacts:
 
 async def qemu_img(*arguments: str) -> bytes:
     """Run it and return its output; Transient with its own words when it fails."""
-    limits = ["prlimit", f"--as={MEMORY_LIMIT}", f"--cpu={CPU_LIMIT_S}", "--"]
+    # It dies with the controller: the successor does not find a file that somebody still writes to.
+    limits = ["setpriv", "--pdeathsig", "KILL", "prlimit", f"--as={MEMORY_LIMIT}", f"--cpu={CPU_LIMIT_S}", "--"]
     process = await asyncio.create_subprocess_exec(
         *limits, "qemu-img", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -19,6 +19,8 @@ LONG = 20
 SECOND_KILL = 0.15
 """How often a controller is killed again while it starts."""
 LONGEST_START_S = 1.5
+CHILDREN_WITHIN_S = 5.0
+"""Its children die with the controller."""
 
 
 @dataclass
@@ -122,6 +124,9 @@ class Campaign:
         await self.scene.controller.kill()
         self.tally.kills[stage] += 1
         self._steady_lives()
+        async with asyncio.timeout(CHILDREN_WITHIN_S):
+            while self.scene.truth.processes("qemu-img"):
+                await self.scene.host.observe(self.steady.uid)
 
     async def _start(self) -> None:
         if self.rng.random() < SECOND_KILL:

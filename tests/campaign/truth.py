@@ -55,7 +55,7 @@ class Truth:
             *(f"domain {name}" for name in self.domains() - known),
             *(f"file {path}" for path in self._state_files()),
             *(f"libvirt's {path}" for path in self._libvirt_files(known)),
-            *(f"process {words}" for words in self._processes()),
+            *(f"process {words}" for words in self.processes()),
             *(f"log held open by virtlogd: {path}" for path in self._held_logs()),
         }
 
@@ -76,7 +76,7 @@ class Truth:
         ours = {path for path in found if not any(name[:_SHORT] in str(path) for name in foreign)}
         return {str(path.relative_to(root)) for path in ours if path.name not in _STANDING and not _is_stale(path)}
 
-    def _processes(self) -> set[str]:
+    def processes(self, program: str = "") -> set[str]:
         """Processes beside the controller that work on its state: QEMU, qemu-img and what else it started."""
         found: set[str] = set()
         for folder in Path("/proc").glob("[0-9]*"):
@@ -84,7 +84,8 @@ class Truth:
                 words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if any(str(self.state) in word for word in words) and "controller.main" not in words:
+            is_meant = program in words if program else "controller.main" not in words
+            if is_meant and any(str(self.state) in word for word in words):
                 found.add(f"{folder.name}: {' '.join(words)[:200]}")
         return found
 
