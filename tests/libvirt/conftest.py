@@ -4,16 +4,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from controller.domain.desired import DesiredDomain
+from controller.hypervisor.libvirt_host import LibvirtHost, open_host
 from hyperctl.stack.libvirtd import libvirt_uri, wait_ready
 from hyperctl.stack.namespace import reaches_out
 from hyperctl.stack.virsh import destroy_everything
+from tests.libvirt.guests import Watch, removed, small_guest
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,28 @@ def guest_folder() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def host(libvirtd: Libvirtd) -> AsyncIterator[LibvirtHost]:
+    """The host behind the private libvirtd."""
+    host = await open_host(libvirtd.uri, virt_type="qemu", log_folder=str(libvirtd.root / "log/qemu"))
+    yield host
+    await host.close()
+
+
+@pytest.fixture
+async def guest(host: LibvirtHost, guest_folder: Path) -> AsyncIterator[DesiredDomain]:
+    """A small guest, defined by nobody yet and gone afterwards."""
+    guest = small_guest(guest_folder)
+    yield guest
+    await removed(host, guest.uid)
+
+
+@pytest.fixture
+def watch(host: LibvirtHost) -> Watch:
+    """The host's events from the start of the test on."""
+    return Watch(host, host.events())
 
 
 @pytest.fixture(scope="session")

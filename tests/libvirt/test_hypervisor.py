@@ -5,7 +5,6 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,43 +12,19 @@ import pytest
 
 from controller.domain.build import domain_xml, spec_hash
 from controller.domain.desired import DesiredDomain
-from controller.hypervisor import console as console_module
 from controller.hypervisor.libvirt_host import LibvirtHost, open_host
 from controller.hypervisor.port import DomainEvent, DomainName, DomainState, Hypervisor, Power
 from controller.hypervisor.subnets import host_routes
-from hyperctl.stack.supervisor import lock_holder
 from hyperctl.stack.virsh import virsh
 from hypersdk.errors import Terminal, Transient
 from tests.libvirt.bootsector import GREETING
 from tests.libvirt.conftest import Libvirtd
-from tests.libvirt.guests import Watch, booted, defined, read_until, removed, small_guest, there, with_more_memory
+from tests.libvirt.guests import Watch, booted, defined, read_until, small_guest, there, with_more_memory
 from tests.unit.domain.cases import CASES
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(60)]
 
 _FOREIGN = "<domain type='qemu'><name>{name}</name><memory>16384</memory><os><type>hvm</type></os></domain>"
-
-
-@pytest.fixture
-async def host(libvirtd: Libvirtd) -> AsyncIterator[LibvirtHost]:
-    """The host behind the private libvirtd."""
-    host = await open_host(libvirtd.uri, virt_type="qemu", log_folder=str(libvirtd.root / "log/qemu"))
-    yield host
-    await host.close()
-
-
-@pytest.fixture
-async def guest(host: LibvirtHost, guest_folder: Path) -> AsyncIterator[DesiredDomain]:
-    """A small guest, defined by nobody yet and gone afterwards."""
-    guest = small_guest(guest_folder)
-    yield guest
-    await removed(host, guest.uid)
-
-
-@pytest.fixture
-def watch(host: LibvirtHost) -> Watch:
-    """The host's events from the start of the test on."""
-    return Watch(host, host.events())
 
 
 async def test_facts(host: Hypervisor) -> None:
@@ -145,90 +120,6 @@ async def test_define_does_not_replace_a_foreign_domain(
         await host.define(domain_xml(ours))
     assert "squatter" in virsh(libvirtd.uri, "dumpxml", ours.uid)
     virsh(libvirtd.uri, "undefine", ours.uid)
-
-
-async def test_console_has_the_first_byte(host: LibvirtHost, guest: DesiredDomain) -> None:
-    uid = await defined(host, guest)
-    await host.start(uid)
-    paused = await there(host, uid)
-    assert (paused.state, paused.reason) == (DomainState.PAUSED, "user")
-
-    console = await host.open_console(uid)
-    await host.resume(uid)
-    assert (await read_until(console, GREETING)).endswith(GREETING)
-    await console.write(b"echo this")
-    assert await read_until(console, b"echo this") == b"echo this"
-    assert (await there(host, uid)).state is DomainState.RUNNING
-    await console.close()
-
-
-async def test_virtio_console_is_open_beside_the_serial_port(host: LibvirtHost, guest: DesiredDomain) -> None:
-    console = await booted(host, guest)
-    virtio = await host.open_console(guest.uid, "console1")
-    with pytest.raises(Transient, match="Active console session exists"):
-        await host.open_console(guest.uid, "console1")
-    await console.write(b"still here")
-    await read_until(console, b"still here")
-    assert await asyncio.to_thread(Path(guest.virtio_log).exists)
-
-    await virtio.close()
-    await (await host.open_console(guest.uid, "console1")).close()
-    await console.close()
-
-
-async def test_console_has_one_reader_and_can_be_opened_again(host: LibvirtHost, guest: DesiredDomain) -> None:
-    console = await booted(host, guest)
-    with pytest.raises(Transient, match="Active console session exists"):
-        await host.open_console(guest.uid)
-
-    await console.close()
-    await console.close()
-    assert await console.read() == b""
-    with pytest.raises(Transient):
-        await console.write(b"late")
-
-    again = await host.open_console(guest.uid)
-    await again.write(b"still here")
-    await read_until(again, b"still here")
-    await again.close()
-
-
-async def test_console_ends_when_the_power_is_cut(host: LibvirtHost, guest: DesiredDomain) -> None:
-    console = await booted(host, guest)
-    await host.destroy(guest.uid)
-
-    async with asyncio.timeout(10):
-        assert await console.read() == b""
-    await console.close()
-    with pytest.raises(Transient, match="not running"):
-        await host.open_console(guest.uid)
-
-
-async def test_reader_that_falls_behind_loses_nothing(
-    host: LibvirtHost, guest: DesiredDomain, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(console_module, "ROOM_BYTES", 512)
-    console = await booted(host, guest)
-    sent = b"".join(b"line %05d\n" % number for number in range(400))
-    await console.write(sent)
-
-    assert (await read_until(console, sent[-11:])) == sent
-    await console.close()
-
-
-async def test_guest_that_takes_nothing_holds_up_its_writer_alone(
-    host: LibvirtHost, libvirtd: Libvirtd, guest: DesiredDomain
-) -> None:
-    console = await booted(host, guest)
-    virsh(libvirtd.uri, "suspend", guest.uid)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(1):
-            await console.write(b"x" * 1_000_000)
-
-    async with asyncio.timeout(5):
-        assert (await there(host, guest.uid)).state is DomainState.PAUSED
-        await host.resume(guest.uid)
-        await console.close()
 
 
 async def test_process_is_found_and_verified(host: LibvirtHost, libvirtd: Libvirtd, guest: DesiredDomain) -> None:
@@ -331,13 +222,6 @@ async def test_qemu_log(host: LibvirtHost, guest: DesiredDomain) -> None:
     assert await host.log_tail("../../etc/passwd", 10) == []
 
 
-async def test_serial_log_has_the_boot(host: LibvirtHost, guest: DesiredDomain) -> None:
-    await (await booted(host, guest)).close()
-    await host.destroy(guest.uid)
-
-    assert GREETING.strip() in await asyncio.to_thread(Path(guest.console_log).read_bytes)
-
-
 async def test_network_is_made_once(host: LibvirtHost, libvirtd: Libvirtd, private_network: None) -> None:
     network = await host.ensure_network("default")
     again = await host.ensure_network("default")
@@ -356,65 +240,3 @@ async def test_network_keeps_off_the_hosts_subnets(host: LibvirtHost, private_ne
 
     assert len(set(host_routes())) == len(host_routes())
     assert first.bridge != second.bridge
-
-
-async def test_power_outlives_libvirtd(
-    host: LibvirtHost, libvirtd: Libvirtd, guest: DesiredDomain, watch: Watch
-) -> None:
-    console = await booted(host, guest)
-    before = await there(host, guest.uid)
-    await host.set_power(guest.uid, Power.GUEST_OFF)
-    await _kill_libvirtd(libvirtd, watch)
-    after = await there(host, guest.uid)
-
-    assert (after.pid, after.started_at, after.state) == (before.pid, before.started_at, DomainState.RUNNING)
-    assert after.owner is not None
-    assert after.owner.power is Power.GUEST_OFF
-    assert await console.read() == b""
-    await console.close()
-
-
-async def test_everything_works_again_after_libvirtd_died(
-    host: LibvirtHost, libvirtd: Libvirtd, guest: DesiredDomain, watch: Watch
-) -> None:
-    await (await booted(host, guest)).close()
-    await _kill_libvirtd(libvirtd, watch)
-
-    console = await host.open_console(guest.uid)
-    await console.write(b"after")
-    await read_until(console, b"after")
-    await console.close()
-    assert guest.uid in await host.stats()
-    await host.destroy(guest.uid)
-    await watch.event(DomainEvent(guest.uid, "lifecycle"))
-
-
-async def test_unreachable_libvirt_is_transient_and_never_none(tmp_path: Path) -> None:
-    host = await open_host(f"qemu+unix:///system?socket={tmp_path}/none")
-    try:
-        for ask in (host.observe("x"), host.domains(), host.facts(), host.stats(), host.define("<domain/>")):
-            with pytest.raises((Transient, Terminal)):
-                await ask
-        with pytest.raises(Transient, match="start libvirtd"):
-            await host.start("x")
-        with pytest.raises(Transient, match="start libvirtd"):
-            await host.open_console("x")
-    finally:
-        await host.close()
-
-
-async def test_stopped_libvirtd_does_not_hold_the_loop(host: LibvirtHost, libvirtd: Libvirtd) -> None:
-    pid = lock_holder(libvirtd.root / "run/libvirtd.pid")
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
-                await host.domains()
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    assert isinstance(await host.domains(), list)
-
-
-async def _kill_libvirtd(libvirtd: Libvirtd, watch: Watch) -> None:
-    os.kill(lock_holder(libvirtd.root / "run/libvirtd.pid"), signal.SIGKILL)
-    await watch.event(DomainEvent(what="reconnected"))
