@@ -10,7 +10,8 @@ from controller.domain.desired import DesiredDomain, Interface
 from controller.hypervisor.port import Hypervisor
 from controller.node.finding import Finding
 from hypersdk.errors import Terminal
-from hypersdk.model.virtualmachine import Network, VirtualMachine
+from hypersdk.model.base import condition
+from hypersdk.model.virtualmachine import ConditionType, Network, VirtualMachine
 
 DEFAULT = Network(name="default")
 ON_BRIDGE = "bridge:"
@@ -91,6 +92,8 @@ def as_defined(vm: VirtualMachine, running: DesiredDomain | None, setting: str) 
     """The networks as a running domain has them: what pod-network meant when it was started."""
     pods = {network.name for network in wanted_networks(vm) if network.type == "pod-network"}
     there = next((one for one in running.interfaces if one.name in pods), None) if running else None
+    if there is not None and there.kind == "user":
+        return HostNetworks(Attachment("user"), Finding("True", "UserMode", _said(vm) or USER_MODE))
     if there is not None:
         return _ready(Attachment(there.kind, there.source))
     return unasked(setting) if running is not None else _ready(pod_attachment(setting))
@@ -111,13 +114,14 @@ async def host_networks(hypervisor: Hypervisor, setting: str) -> HostNetworks:
 
 
 def _ready(pod: Attachment) -> HostNetworks:
-    match pod.kind:
-        case "network":
-            return HostNetworks(pod, Finding("True", "NetworkReady", f"on libvirt network {pod.source}"))
-        case "bridge":
-            return HostNetworks(pod, Finding("True", "NetworkReady", f"on host bridge {pod.source}"))
-        case "user":
-            return HostNetworks(pod, Finding("True", "UserMode", USER_MODE))
+    what = "host bridge" if pod.kind == "bridge" else "libvirt network"
+    return HostNetworks(pod, Finding("True", "NetworkReady", f"on {what} {pod.source}"))
+
+
+def _said(vm: VirtualMachine) -> str:
+    """Why it is in user mode, as it was said when the guest was started."""
+    found = condition(vm.status.conditions, ConditionType.NETWORK_READY)
+    return (found.message or "") if found is not None and found.reason == "UserMode" else ""
 
 
 def _user_mode(why: str) -> HostNetworks:
