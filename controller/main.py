@@ -14,6 +14,7 @@ from controller.cluster.leader import Leader
 from controller.gateway import audit
 from controller.gateway.access import ReviewedAccess
 from controller.gateway.consoles import Consoles
+from controller.gateway.hop import hop_of, trusted_names
 from controller.gateway.sampler import Sampler
 from controller.gateway.server import Gateway, Listener, TlsListener, UnixListener
 from controller.gateway.streams import Streams
@@ -86,7 +87,8 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             consoles,
             sampler,
             ReviewedAccess(client),
-            frozenset(settings.gateway_tls.client_names if settings.gateway_tls else ()),
+            trusted_names(settings.gateway_tls),
+            hop=hop_of(settings, client),
         )
         gateway = Gateway(streams, _listeners(settings))
         async with asyncio.TaskGroup() as group:
@@ -135,7 +137,7 @@ def _listeners(settings: Settings) -> list[Listener]:
     if settings.gateway is not None:
         listeners.append(UnixListener(settings.gateway))
     if (tls := settings.gateway_tls) is not None:
-        listeners.append(TlsListener(tls.host, tls.port, tls.certificate, tls.key, tls.client_ca))
+        listeners.append(TlsListener(tls.host, tls.port, tls.certificate, tls.key, tls.client_ca, tls.peer_ca))
     return listeners
 
 

@@ -23,6 +23,11 @@ class Tls:
     key: Path
     client_ca: Path
     client_names: tuple[str, ...] = ()
+    advertise: str = ""
+    """Where the other nodes' gateways reach it; empty for nowhere."""
+    peer_ca: Path | None = None
+    peer_name: str = "hypersdk-gateway.hypersdk-system.svc"
+    """The host name, and the common name, in every gateway's certificate."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,9 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--tls-key", type=Path, help="the gateway's key")
     line.add_argument("--client-ca", type=Path, help="the CA of the aggregating API server's client certificate")
     line.add_argument("--client-name", action="append", default=[], help="its common name; may be repeated")
+    line.add_argument("--gateway-advertise", default="", metavar="HOST:PORT", help="where other nodes reach it")
+    line.add_argument("--peer-ca", type=Path, help="the CA of all gateways' certificates; needed to reach other nodes")
+    line.add_argument("--peer-name", default=Tls.peer_name, help="the name in all of them (default: %(default)s)")
     line.add_argument("--catalogue", type=Path, help="TOML file of short image names")
     line.add_argument("--image-folder", type=Path, action="append", default=[], help="file:// images; repeatable")
     line.add_argument("--log-folder", type=Path, default=Path("/var/log/libvirt/qemu"), help="folder of QEMU's logs")
@@ -183,7 +191,17 @@ def _tls(words: argparse.Namespace) -> Tls | None:
     if not (words.tls_cert and words.tls_key and words.client_ca):
         raise ValueError("--gateway-tls needs --tls-cert, --tls-key and --client-ca")
     host, _, port = words.gateway_tls.rpartition(":")
-    return Tls(host, int(port), words.tls_cert, words.tls_key, words.client_ca, tuple(words.client_name))
+    return Tls(
+        host,
+        int(port),
+        words.tls_cert,
+        words.tls_key,
+        words.client_ca,
+        tuple(words.client_name),
+        words.gateway_advertise,
+        words.peer_ca,
+        words.peer_name,
+    )
 
 
 def _folders(pairs: Sequence[str]) -> dict[str, Path]:

@@ -38,13 +38,14 @@ class UnixListener:
 
 @dataclass(frozen=True)
 class TlsListener:
-    """A TLS port for clients with a certificate of one CA (the API server's front proxy), and for nobody else."""
+    """A TLS port for clients with a certificate of the front proxies' or the other gateways' CA, and no others."""
 
     host: str
     port: int
     certificate: Path
     key: Path
     client_ca: Path
+    peer_ca: Path | None = None
 
     def sockets(self) -> tuple[list[socket.socket], ssl.SSLContext]:
         """The listening sockets and how they speak."""
@@ -53,6 +54,8 @@ class TlsListener:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_cert_chain(self.certificate, self.key)
         context.load_verify_locations(self.client_ca)
+        if self.peer_ca is not None:
+            context.load_verify_locations(self.peer_ca)
         found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         return [_bound(family, address) for family, _, _, _, address in found], context
 

@@ -16,6 +16,7 @@ from controller.gateway.audit import Visit
 from controller.gateway.console import Console
 from controller.gateway.consoles import DEVICES, Consoles
 from controller.gateway.door import Door
+from controller.gateway.hop import Hop
 from controller.gateway.marks import Mark
 from controller.gateway.portforward import Dial, dial_guest, either, forward
 from controller.gateway.query import bad, choice, number, wants_socket
@@ -25,13 +26,23 @@ from controller.gateway.sockets import MOST_OPEN, Sockets, send_all, until_gone
 from controller.gateway.targets import Lookup, Target, elsewhere
 from controller.gateway.text_log import follow
 from controller.hypervisor.port import ConsoleDevice, Hypervisor
-from hypersdk.errors import NotFound
+from hypersdk.errors import ApiError, NotFound
 from hypersdk.kube.streams import ConsoleState, Device, Mode, SubResource, stream_path
 from hypersdk.model.metrics import Metrics
 
 LONGEST_CONTROL = 1024
 MOST_LOG_LINES = 10_000
 LOG_SOURCES = ("qemu", *DEVICES)
+
+
+class Elsewhere(ApiError):
+    """503: the VM is on another node; it is known by then that the caller may."""
+
+    def __init__(self, visit: Visit, target: Target, node_name: str) -> None:
+        error = elsewhere(f"VM {visit.wish.namespace}/{visit.wish.name}", target, node_name)
+        super().__init__(str(error), error.code, error.reason)
+        self.visit = visit
+        self.target = target
 
 
 @dataclass
@@ -48,6 +59,8 @@ class Streams:
     """Common names of the front proxies that may call over TLS; empty: any with a certificate of the client CA."""
     dial: Dial = dial_guest
     most_open: int = MOST_OPEN
+    hop: Hop | None = None
+    """The way to the VMs of other nodes; none where there is but one."""
     sockets: Sockets = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,11 +76,27 @@ class Streams:
             "screenshot": self.screenshot,
             "portforward": self.portforward,
         }
-        return [web.get(stream_path("{namespace}", "{name}", name), answer) for name, answer in answers.items()]
+        paths = {stream_path("{namespace}", "{name}", name): answer for name, answer in answers.items()}
+        return [web.get(path, self._here_or_there(answer)) for path, answer in paths.items()]
 
     async def close(self) -> None:
         """Let every client go, with a word that this is not an error."""
         await self.sockets.close()
+        if self.hop is not None:
+            await self.hop.close()
+
+    def _here_or_there(self, answer: Handler) -> Handler:
+        """The same answer, from the VM's own node when it is another one."""
+
+        async def answered(request: web.Request) -> web.StreamResponse:
+            try:
+                return await answer(request)
+            except Elsewhere as there:
+                if self.hop is None:
+                    raise
+                return await self.hop.forward(request, there.visit, there.target, self.sockets)
+
+        return answered
 
     async def console(self, request: web.Request) -> web.StreamResponse:
         """WebSocket `?mode=write|watch&history=1|0&device=…&since=…`; a plain GET answers the history as it is."""
@@ -141,7 +170,7 @@ class Streams:
         visit, target = await self._door.admit(request, subresource, *verbs)
         self.sockets.check_room(f"node {self.node_name}")
         if target.node_name != self.node_name:
-            raise elsewhere(f"VM {visit.wish.namespace}/{visit.wish.name}", target, self.node_name)
+            raise Elsewhere(visit, target, self.node_name)
         return visit, target
 
     async def _log_path(self, target: Target, source: str) -> str:

@@ -144,6 +144,7 @@ def node_status(
         ),
         pools=[_pool(pool) for pool in sorted(survey.pools, key=lambda pool: pool.name)],
         networks=_networks(facts, settings),
+        gateway_address=settings.gateway_tls.advertise or None if settings.gateway_tls else None,
         running_vms=sum(domain.is_active for domain in ours),
         foreign_domains=[printable(name) for name in foreign[:MOST_FOREIGN]],
         foreign_domain_count=len(foreign),

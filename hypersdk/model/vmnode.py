@@ -82,6 +82,8 @@ class VMNodeStatus(Model):
     pools: list[Pool] | None = None
     networks: list[HostNetwork] | None = None
     running_vms: Annotated[int | None, Field(alias="runningVMs")] = None
+    gateway_address: str | None = None
+    """Where the other nodes' gateways reach this one's, `HOST:PORT`."""
     foreign_domains: list[str] | None = None
     """Domains on the host that no VirtualMachine stands for, at most a hundred of them; they are never touched."""
     foreign_domain_count: int | None = None

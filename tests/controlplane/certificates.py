@@ -50,10 +50,17 @@ class Authority:
 
     def issue(self, common_name: str, hosts: Sequence[str] = ()) -> KeyPair:
         """A server certificate for those hosts; without any, a client certificate."""
+        purpose = ExtendedKeyUsageOID.SERVER_AUTH if hosts else ExtendedKeyUsageOID.CLIENT_AUTH
+        return self._issue(common_name, hosts, [purpose])
+
+    def issue_for_both(self, host: str) -> KeyPair:
+        """A certificate for a server that is a client of its like too."""
+        return self._issue(host, [host], [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+
+    def _issue(self, common_name: str, hosts: Sequence[str], purposes: Sequence[x509.ObjectIdentifier]) -> KeyPair:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(common_name, key.public_key(), issuer=self.name, issuer_key=self._key.public_key())
-        purpose = ExtendedKeyUsageOID.SERVER_AUTH if hosts else ExtendedKeyUsageOID.CLIENT_AUTH
-        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
         if hosts:
             builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_host, hosts))), critical=False)
