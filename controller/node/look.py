@@ -1,6 +1,7 @@
 """What a running guest and its host tell beside libvirt's state: agent, addresses, usage, QEMU's last words."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,9 +12,18 @@ from controller.node.ports import Usage
 from controller.node.usage import is_due, moved
 from hypersdk.errors import Terminal, Transient
 
-LOG_LINES = 5
+LINES_READ, LOG_LINES = 50, 5
+NEW_RUN = ": starting up libvirt version:"
+NO_WORDS = re.compile(r".*: shutting down, reason=.*|.*\\|-msg timestamp=on|char device redirected to .*")
+"""What libvirt notes of each try, QEMU's command line, and where a console went."""
 NO_ANSWER = GuestFacts()
 _CRASHES = frozenset({"crashed", "failed", "panicked"})
+
+
+def last_words(lines: Sequence[str]) -> tuple[str, ...]:
+    """The last lines of the last run that tell a person something; the same for the same failure."""
+    begun = max((at for at, line in enumerate(lines) if NEW_RUN in line), default=-1)
+    return tuple(line for line in lines[begun + 1 :] if line.strip() and not NO_WORDS.fullmatch(line))[-LOG_LINES:]
 
 
 @dataclass(frozen=True)
@@ -48,9 +58,9 @@ class Look:
         return Sight(guest, () if guest.addresses else await self._addresses(domain.uuid))
 
     async def log_tail(self, name: str) -> tuple[str, ...]:
-        """The last lines of QEMU's log; none when it cannot be read."""
+        """QEMU's last words; none when its log cannot be read."""
         try:
-            return tuple(await self.hypervisor.log_tail(name, LOG_LINES))
+            return last_words(await self.hypervisor.log_tail(name, LINES_READ))
         except (Transient, Terminal):
             return ()
 

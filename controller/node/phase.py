@@ -1,5 +1,7 @@
 """The phase of a VM, and why: pure. What was observed decides, never what is intended."""
 
+import re
+
 from controller.hypervisor.port import DomainState, ObservedDomain, Power
 from controller.node.finding import Finding
 from controller.node.intent import Wanted
@@ -7,6 +9,8 @@ from controller.node.paused import paused
 from controller.node.plan import HAD_RUN, RESTARTED_REASONS, is_half_started
 from controller.node.view import View
 from hypersdk.model.virtualmachine import Phase
+
+CUT_BY_LIBVIRT = re.compile(r"terminating on signal 15 from pid \d+ \(.*libvirtd\b")
 
 
 def phase_of(view: View) -> tuple[Phase, Finding]:
@@ -76,5 +80,8 @@ def _guests_own_end(view: View, domain: ObservedDomain) -> tuple[Phase, Finding]
 
 
 def _crash_words(view: View) -> str:
-    said = "QEMU ended without the guest's power-off"
-    return "\n".join([said, *view.log_tail])
+    # libvirt ends the QEMU of a guest that reports a panic; nobody asked a QEMU that died by itself.
+    others = [line for line in view.log_tail if not CUT_BY_LIBVIRT.search(line)]
+    has_panicked = len(others) < len(view.log_tail)
+    said = "the guest crashed: it reported a panic" if has_panicked else "QEMU ended without the guest's power-off"
+    return "\n".join([said, *others])

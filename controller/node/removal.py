@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from controller.hypervisor.port import Hypervisor
 from controller.node.apply import Applier, Subject
 from controller.node.intent import Intent, Wanted
+from controller.node.keeping import keeps_disks
 from controller.node.memory import Memories
 from controller.node.objects import Objects
 from controller.node.plan import plan
@@ -35,12 +36,17 @@ class Removal:
         if FINALIZER not in (subject.vm.metadata.finalizers or []):
             return
         await self._domain(subject)
+        kept = await self.storage.keep(subject.vm) if keeps_disks(subject.vm) else []
+        if kept:
+            words = ", ".join(str(path) for path in kept)
+            await self.applier.tell(subject, "Normal", "DisksKept", f"on {self.applier.recorder.host}: {words}")
         await self.storage.remove(subject.uid)
         await self.applier.detach(subject)
         self.memories.forget(subject.uid)
         with contextlib.suppress(NotFound):
             await self._write(subject.vm, [f for f in subject.vm.metadata.finalizers or [] if f != FINALIZER])
-        await self.applier.tell(subject, "Normal", "Deleted", "the domain and its disks are removed")
+        what = "the domain is removed, its disks are kept" if kept else "the domain and its disks are removed"
+        await self.applier.tell(subject, "Normal", "Deleted", what)
 
     async def _domain(self, subject: Subject) -> None:
         observed = await self.hypervisor.observe(subject.uid)

@@ -20,7 +20,7 @@ class Resets:
     """What was heard of one VM's resets."""
 
     _heard: set[str] = field(default_factory=set)
-    _told_at: datetime | None = None
+    _told: dict[str, datetime] = field(default_factory=dict)
 
     def hear(self, what: str) -> None:
         """An event of libvirt's; others than resets are none of this."""
@@ -30,10 +30,18 @@ class Resets:
     def take(self, now: datetime) -> tuple[EventType, str, str] | None:
         """What is to be told of what was heard since; None when it was told."""
         heard, self._heard = self._heard, set()
-        if not heard or (self._told_at is not None and now - self._told_at < ONE_RESET):
-            return None
-        self._told_at = now
-        return _TOLD[WATCHDOG if WATCHDOG in heard else REBOOT]
+        if WATCHDOG in heard and not self._was_told(now, WATCHDOG):
+            return self._tell(WATCHDOG, now)
+        if REBOOT in heard and not self._was_told(now, WATCHDOG, REBOOT):
+            return self._tell(REBOOT, now)
+        return None
+
+    def _was_told(self, now: datetime, *kinds: str) -> bool:
+        return any(now - self._told[kind] < ONE_RESET for kind in kinds if kind in self._told)
+
+    def _tell(self, kind: str, now: datetime) -> tuple[EventType, str, str]:
+        self._told[kind] = now
+        return _TOLD[kind]
 
 
 def last_reset(told: tuple[EventType, str, str], now: datetime) -> LastReset:
