@@ -86,6 +86,7 @@ class Guest:
 
     process: asyncio.subprocess.Process
     serial: Line
+    virtio: Line
     agent: Line
     qmp: Line
 
@@ -106,14 +107,15 @@ async def _listen(path: Path, stack: AsyncExitStack) -> asyncio.Future[Line]:
 async def booted(folder: Path, machine: str, *, memory_mib: int, disk: Path, seed: Path) -> AsyncIterator[Guest]:
     """Run the machine; it is gone when the block ends."""
     async with AsyncExitStack() as stack:
-        lines = {name: await _listen(folder / name, stack) for name in ("serial", "agent", "qmp")}
+        lines = {name: await _listen(folder / name, stack) for name in ("serial", "virtio", "agent", "qmp")}
         sockets = [word for name in lines for word in ("-chardev", f"socket,id={name},path={folder / name}")]
         process = await asyncio.create_subprocess_exec(
             "qemu-system-x86_64",
             *("-accel", "tcg", "-cpu", "max", "-machine", machine, "-m", str(memory_mib), "-nodefaults"),
             *("-display", "none", "-vga", "std", "-no-reboot", *sockets),
             *("-serial", "chardev:serial", "-mon", "qmp,mode=control"),
-            *("-device", "virtio-serial", "-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
+            *("-device", "virtio-serial", "-device", "virtconsole,chardev=virtio"),
+            *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
             *("-netdev", "user,id=net,restrict=on", "-device", "virtio-net,netdev=net"),
             *("-drive", f"if=virtio,file={disk}"),
             *("-device", "virtio-scsi", "-drive", f"if=none,id=seed,media=cdrom,readonly=on,file={seed}"),
@@ -121,8 +123,8 @@ async def booted(folder: Path, machine: str, *, memory_mib: int, disk: Path, see
         )
         try:
             async with asyncio.timeout(10):
-                serial, agent, qmp = [await line for line in lines.values()]
-            yield Guest(process, serial, agent, qmp)
+                serial, virtio, agent, qmp = [await line for line in lines.values()]
+            yield Guest(process, serial, virtio, agent, qmp)
         finally:
             if process.returncode is None:
                 process.kill()
@@ -160,6 +162,10 @@ async def test_guest_boots_to_a_prompt_answers_and_powers_off_by_the_acpi_button
         await guest.serial.until("demo-1 login: root (automatic login")
         await guest.serial.until("root@demo-1:~# ")
         await guest.serial.type("echo $((6 * 7))", "42")
+        # The kernel's own words stay on the serial port.
+        assert "Linux version" not in await guest.virtio.until("demo-1 login: root (automatic login")
+        await guest.virtio.until("root@demo-1:~# ")
+        await guest.virtio.type("tty", "/dev/hvc0")
         assert await guest.agent.call("guest-ping") == {}
         assert await guest.agent.call("guest-get-host-name") == {"host-name": "demo-1"}
         # The script runs once there is an address, so that nothing here has to ask again and again.
