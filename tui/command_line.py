@@ -95,7 +95,7 @@ def order(typed: str, vms: Sequence[str]) -> Order:
             return ToNamespace(_place(rest))
         case "ctx" | "context":
             return ToContext(rest[0] if rest else None)
-        case "console" | "yaml" | "metrics" if rest:
+        case "console" | "yaml" | "metrics" | "log" if rest:
             return Open(rest[0], head)
     if found := next((verb for verb in VERBS if verb.word == head), None):
         return Ask(found.id, tuple(rest))

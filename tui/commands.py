@@ -19,6 +19,7 @@ class View(StrEnum):
     PAGE = "pages"
     TABLE = "tables"
     PANE = "text panes"
+    CONSOLE = "console, after ^]"
     DIALOG = "dialogs"
 
 
@@ -54,11 +55,26 @@ _SORTS: Final = tuple(
     )
     for column in ("name", "status", "cpu", "memory", "node", "age")
 )
-TABS: Final = ("overview", "metrics", "console", "events", "yaml")
+TABS: Final = ("overview", "metrics", "console", "events", "yaml", "disks", "log")
 """The tabs of the detail, in the order of their numbers."""
 _TABS: Final = tuple(
     _command(f"tab.{number}", tab.capitalize(), f"show the tab {tab!r}", f"tab({number})", View.DETAIL)
     for number, tab in enumerate(TABS, 1)
+)
+_CONSOLE: Final = tuple(
+    _command(f"console.{id}", title, help, "", View.CONSOLE)
+    for id, title, help in (
+        ("type", "Type", "keys go to the guest again"),
+        ("leave", "Leave", "leave the console; the guest runs on"),
+        ("take", "Take", "ask whoever types for the keyboard"),
+        ("give", "Give", "hand the keyboard to who asks for it"),
+        ("keep", "Keep", "refuse it"),
+        ("copy", "Copy", "copy what is in view to the clipboard (OSC 52)"),
+        ("size", "Size", "type the size of this pane into the guest's shell"),
+        ("device", "Device", "the other console: serial port (ttyS0) or virtio console (hvc0)"),
+        ("raw", "Raw", "give the whole terminal to the guest; ^] comes back"),
+        ("reset", "Reset", "clear up after a guest that left the screen in disorder"),
+    )
 )
 COMMANDS: Final[tuple[Command, ...]] = (
     _command("vm.detail", "Detail", "open the VM under the cursor", "detail", View.VMS),
@@ -94,12 +110,18 @@ COMMANDS: Final[tuple[Command, ...]] = (
     _command("app.palette", "Palette", "find a command by name", "app.command_palette", View.ANYWHERE),
     _command("app.help", "Help", "this list of keys", "app.keys", View.ANYWHERE, hint=True),
     _command("app.quit", "Quit", "leave the console; VMs run on", "app.quit", View.ANYWHERE, hint=True),
-    _command("move.up", "Up", "one line up", "", View.TABLE, View.PANE),
-    _command("move.down", "Down", "one line down", "", View.TABLE, View.PANE),
-    _command("move.page_up", "Page up", "one page up", "", View.TABLE, View.PANE),
-    _command("move.page_down", "Page down", "one page down", "", View.TABLE, View.PANE),
-    _command("move.home", "First", "to the first line", "", View.TABLE, View.PANE),
-    _command("move.end", "Last", "to the last line", "", View.TABLE, View.PANE),
+    _command("move.up", "Up", "one line up", "", View.TABLE, View.PANE, View.CONSOLE),
+    _command("move.down", "Down", "one line down", "", View.TABLE, View.PANE, View.CONSOLE),
+    _command("move.page_up", "Page up", "one page up", "", View.TABLE, View.PANE, View.CONSOLE),
+    _command("move.page_down", "Page down", "one page down", "", View.TABLE, View.PANE, View.CONSOLE),
+    _command("move.home", "First", "to the first line", "", View.TABLE, View.PANE, View.CONSOLE),
+    _command("move.end", "Last", "to the last line", "", View.TABLE, View.PANE, View.CONSOLE),
+    _command("page.search", "Search", "look for words", "", View.PANE, View.CONSOLE),
+    _command(
+        "page.next", "Next", "the next place with the words; in a console the older one", "", View.PANE, View.CONSOLE
+    ),
+    _command("page.previous", "Previous", "the place before", "", View.PANE, View.CONSOLE),
+    *_CONSOLE,
     _command("table.choose", "Open", "open the row under the cursor", "", View.TABLE),
     _command("table.mark", "Mark", "mark or unmark a row for a bulk action", "", View.TABLE),
     _command("table.mark_range", "Mark range", "mark every row from the last mark to here", "", View.TABLE),

@@ -146,6 +146,8 @@ def choose_keymap(asked: str, folders: Sequence[Path]) -> tuple[Keymap, str]:
         keymap = load_keymap(asked, folders, IDS)
     except ConfigError as error:
         return load_keymap(DEFAULT, folders[-1:], IDS), f"the keymap was not used: {error}"
-    groups = [(view, View.ANYWHERE) for view in (View.VMS, View.DETAIL)] + [(v,) for v in (View.TABLE, View.PANE)]
+    groups = [(view, View.ANYWHERE) for view in (View.VMS, View.DETAIL)] + [
+        (v,) for v in (View.TABLE, View.PANE, View.CONSOLE)
+    ]
     wrong = clashes(keymap, ([one.id for one in commands(*views)] for views in groups))
     return keymap, f"keymap {asked!r}: {'; '.join(wrong)}" if wrong else ""

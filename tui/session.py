@@ -15,6 +15,7 @@ from hypersdk.verbs.verb import Outcome, Progress, Values, Verb
 
 if TYPE_CHECKING:
     from hypersdk.kube.endpoint import Endpoint
+    from hypersdk.kube.streams import Trail
 
 R = TypeVar("R", bound=Resource)
 
@@ -77,12 +78,20 @@ class Session(Protocol):
         """The namespaces that there are."""
         ...
 
+    def log(self, namespace: str, name: str) -> AsyncIterator[str]:
+        """The end of QEMU's log of a VM, and then what is added to it."""
+        ...
+
     def samples(self, namespace: str, name: str) -> AsyncIterator[Sample]:
         """The live figures of a VM, history first."""
         ...
 
-    async def console(self, namespace: str, name: str) -> Link:
-        """Attach to the serial console."""
+    async def console(self, namespace: str, name: str, trail: "Trail") -> Link:
+        """Attach to a console, where the trail ends."""
+        ...
+
+    def flags(self) -> list[str]:
+        """The flags with which `hyperctl` reaches the same API."""
         ...
 
     async def close(self) -> None:
@@ -138,6 +147,14 @@ class LiveSession:
         """The namespaces that there are."""
         return sorted(one.metadata.name for one in await self.client.list(NAMESPACES))
 
+    async def log(self, namespace: str, name: str) -> AsyncIterator[str]:
+        """The end of QEMU's log of a VM, and then what is added to it."""
+        from hypersdk.kube.streams import open_log
+
+        async with await open_log(self.client, namespace, name) as stream:
+            async for message in stream.messages():
+                yield message if isinstance(message, str) else message.decode(errors="replace")
+
     async def samples(self, namespace: str, name: str) -> AsyncIterator[Sample]:
         """The live figures of a VM, history first."""
         from hypersdk.kube.streams import samples
@@ -145,11 +162,15 @@ class LiveSession:
         async for sample in samples(self.client, namespace, name):
             yield sample
 
-    async def console(self, namespace: str, name: str) -> Link:
-        """Attach to the serial console."""
+    async def console(self, namespace: str, name: str, trail: "Trail") -> Link:
+        """Attach to a console, where the trail ends."""
         from hypersdk.kube.streams import open_console
 
-        return await open_console(self.client, namespace, name)
+        return await open_console(self.client, namespace, name, trail=trail)
+
+    def flags(self) -> list[str]:
+        """The flags with which `hyperctl` reaches the same API."""
+        return ["-kubeconfig", self.endpoint.kubeconfig, "-context", self.context]
 
     async def close(self) -> None:
         """Hang up."""

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from hypersdk.errors import HyperSDKError
 from hypersdk.kube.cache import Cache
+from hypersdk.kube.streams import Trail
 from hypersdk.model.base import JsonObject, Resource
 from hypersdk.model.kinds import VIRTUAL_MACHINES, Kind
 from hypersdk.model.metrics import Sample
@@ -23,6 +24,7 @@ class ScriptedLink:
 
     heard: asyncio.Queue[bytes | str | None] = field(default_factory=asyncio.Queue)
     typed: bytearray = field(default_factory=bytearray)
+    controls: list[JsonObject] = field(default_factory=list)
 
     async def messages(self) -> AsyncIterator[bytes | str]:
         """What the test says, until it hangs up."""
@@ -34,7 +36,8 @@ class ScriptedLink:
         self.typed += data
 
     async def control(self, message: JsonObject) -> None:
-        """Nothing to steer."""
+        """Remember."""
+        self.controls.append(message)
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -56,6 +59,9 @@ class ScriptedSession:
     outcome: Outcome = field(default_factory=lambda: Outcome(True, "done"))
     figures: list[Sample] = field(default_factory=list)
     link: ScriptedLink = field(default_factory=ScriptedLink)
+    log_texts: list[str] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
+    """Which consoles were attached to, in order."""
     answers: bool = True
     """Whether lists are answered at all; a server that does not leaves the caches loading."""
 
@@ -116,6 +122,12 @@ class ScriptedSession:
         """Three."""
         return ["default", "prod", "staging"]
 
+    async def log(self, namespace: str, name: str) -> AsyncIterator[str]:
+        """The lines, then silence."""
+        for text in self.log_texts:
+            yield text
+        await asyncio.Event().wait()
+
     async def samples(self, namespace: str, name: str) -> AsyncIterator[Sample]:
         """The figures, then silence."""
         if self.samples_refusal is not None:
@@ -124,8 +136,13 @@ class ScriptedSession:
             yield figure
         await asyncio.Event().wait()
 
-    async def console(self, namespace: str, name: str) -> Link:
+    def flags(self) -> list[str]:
+        """None."""
+        return []
+
+    async def console(self, namespace: str, name: str, trail: Trail) -> Link:
         """The one link."""
+        self.devices.append(trail.device)
         return self.link
 
     async def close(self) -> None:

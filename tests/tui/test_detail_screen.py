@@ -106,7 +106,7 @@ async def test_console_shows_the_guest_and_takes_keys() -> None:
         await until(pilot, "web-1")
         await pilot.press("x")
         shown = await until(pilot, "login:")
-        assert "web-1 writing 2 attached" in lines(pilot)[-1]
+        assert "web-1 ttyS0 writing 2 attached" in lines(pilot)[-1]
         assert shown.startswith("login:")
         await pilot.press(*"root", "enter", "1", "q")
         await pilot.pause()
@@ -120,14 +120,14 @@ async def test_console_says_why_nothing_comes_and_who_writes() -> None:
         await until(pilot, "web-1")
         await pilot.press("x")
         shown = await until(pilot, "the VM is stopped")
-        assert "watching (ann writes)" in shown
+        assert "watching, ann writes" in shown
 
 
 async def test_console_is_left_by_keys_and_the_list_comes_back() -> None:
     async with console(one()) as pilot:
         await until(pilot, "web-1")
         await pilot.press("x")
-        await until(pilot, "^] history")
+        await until(pilot, "^] then")
         await pilot.press("ctrl+right_square_bracket", "escape")
         await until(pilot, "NAME↑")
 
@@ -185,7 +185,7 @@ async def test_tabs_go_round() -> None:
         await pilot.press("enter")
         await until(pilot, "[overview]")
         await pilot.press("left")
-        await until(pilot, "[yaml]")
+        await until(pilot, "[log]")
         await pilot.press("tab")
         await until(pilot, "[overview]")
 
@@ -210,3 +210,26 @@ async def test_hostile_guest_words_do_not_reach_the_terminal() -> None:
         await pilot.press("5")
         shown += await until(pilot, "[yaml]")
         assert all(char.isprintable() or char == "\n" for char in shown)
+
+
+async def test_disks_and_networks_are_a_page() -> None:
+    async with console(fleet()) as pilot:
+        await until(pilot, "api-1")
+        await pilot.press("enter", "6")
+        shown = await until(pilot, "Networks")
+        assert "data  20Gi  disk  standard" in shown
+        assert "10.12.0.11" in shown
+
+
+async def test_log_of_qemu_is_shown_harmless_and_can_be_searched() -> None:
+    session = one()
+    session.log_texts = ["starting up\n-name web-1\n", "\x1b[2Jqemu: terminating on signal 9\n"]
+    async with console(session) as pilot:
+        await until(pilot, "web-1")
+        await pilot.press("enter", "7")
+        shown = await until(pilot, "terminating on signal 9")
+        assert "\x1b" not in shown
+        await pilot.press("slash", *"NAME", "enter")
+        await pilot.pause()
+        await pilot.press("slash", *"nowhere", "enter")
+        await until(pilot, "'nowhere' is not to be found")

@@ -2,6 +2,9 @@
 
 from textual.app import App, ComposeResult
 
+from hypersdk.data import data_folder
+from tui.commands import IDS
+from tui.keymap import load_keymap
 from tui.widgets.serial import SerialPane
 
 
@@ -12,6 +15,7 @@ class Holder(App[None]):
         super().__init__()
         self.typed: list[bytes] = []
         self.left = False
+        self.set_keymap(dict(load_keymap("default", [data_folder("keymaps")], IDS).keys))
 
     def compose(self) -> ComposeResult:
         """One pane."""

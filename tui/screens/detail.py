@@ -1,7 +1,6 @@
-"""One VM: overview, live metrics, serial console, what happened, YAML."""
+"""One VM: overview, live metrics, serial console, what happened, YAML, disks and networks, the log of QEMU."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -10,21 +9,21 @@ from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.widgets import ContentSwitcher
 
-from hypersdk.kube.streams import ConsoleState
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.plaintext import plain
-from tui.attachment import Attachment
 from tui.cells import Key
 from tui.charts import CHARTS
 from tui.columns import status_cell
 from tui.commands import TABS, View, bindings
 from tui.feed import Changes
-from tui.history import History
+from tui.hardware import hardware
 from tui.journal import Entry
 from tui.manifest import manifest
 from tui.overview import overview
-from tui.retry import keep_open
-from tui.screens.base import ConsoleScreen
+from tui.screens.console_tab import ConsoleTab
+from tui.screens.log_tab import LogTab
+from tui.screens.metrics_tab import MetricsTab
+from tui.screens.searching import SearchingScreen
 from tui.timeline import deleted, timeline
 from tui.tone import Line, Span, Tone, line
 from tui.widgets.bar import Bar
@@ -36,7 +35,7 @@ from tui.workspace import Workspace
 AGES_S = 5.0
 
 
-class DetailScreen(ConsoleScreen):
+class DetailScreen(SearchingScreen):
     """Everything about one VM; it stays readable when the VM or the connection is gone."""
 
     VIEW = View.DETAIL
@@ -47,8 +46,9 @@ class DetailScreen(ConsoleScreen):
         super().__init__(workspace)
         self._key = key
         self._first_tab = tab
-        self._history = History()
-        self._attachment: Attachment | None = None
+        self._metrics = MetricsTab(self, key)
+        self._log_tab = LogTab(self, key)
+        self._terminal = ConsoleTab(self, key)
         self._vm = workspace.feed.vms.get(*key) if workspace.feed else None
         """What was seen last; it stays when the VM is deleted."""
 
@@ -69,6 +69,9 @@ class DetailScreen(ConsoleScreen):
                 yield Bar(id="console-words")
             yield Lines(id="events")
             yield Lines(id="yaml")
+            yield Lines(id="disks")
+            yield Lines(id="log")
+        yield self.search_line()
         yield Bar(id="keys")
 
     def on_mount(self) -> None:
@@ -120,9 +123,16 @@ class DetailScreen(ConsoleScreen):
         self._switch("console")
 
     @on(SerialPane.Typed)
-    async def _typed(self, event: SerialPane.Typed) -> None:
-        if self._attachment is not None:
-            await self._attachment.type(event.data)
+    def _typed(self, event: SerialPane.Typed) -> None:
+        self._terminal.type(event.data)
+
+    @on(SerialPane.Asked)
+    def _asked(self, event: SerialPane.Asked) -> None:
+        self._terminal.ask(event.what)
+
+    @on(SerialPane.Browsed)
+    def _browsed(self) -> None:
+        self._terminal.stop_typing()
 
     @on(SerialPane.Left)
     def _left_console(self) -> None:
@@ -134,10 +144,15 @@ class DetailScreen(ConsoleScreen):
     def _switch(self, tab: str) -> None:
         self.query_one("#panes", ContentSwitcher).current = tab
         self.set_class(tab == "console", "-console")
-        if tab == "metrics":
-            self._start("samples", self._keep_sampling)
-        if tab == "console":
-            self._start("console", self._keep_attached)
+        self._metrics.is_shown = tab == "metrics"
+        match tab:
+            case "metrics":
+                self._start("samples", self._metrics.run)
+            case "log":
+                self._start("log", self._log_tab.run)
+            case "console":
+                self._terminal.start()
+                self._terminal.pane.browsing = False
         self._show()
         focus = {"console": "#serial", "metrics": None}.get(tab, f"#{tab}")
         self.set_focus(self.query_one(focus) if focus else None)
@@ -166,8 +181,13 @@ class DetailScreen(ConsoleScreen):
                 self.query_one("#events", Lines).show([*head, *page])
             case "yaml":
                 self.query_one("#yaml", Lines).show([*head, *manifest(self._vm)])
+            case "disks":
+                page = hardware(self._vm, workspace.now(), workspace.glyphs)
+                self.query_one("#disks", Lines).show([*head, *page])
             case "metrics":
-                self._show_charts()
+                self._metrics.show()
+            case "log":
+                self._log_tab.show()
 
     def _show_title(self, words: str) -> None:
         spans = [Span(f" {plain(self._key[1])}", Tone.STRONG), Span(f"  {plain(self._key[0])}  ", Tone.DIM)]
@@ -186,58 +206,3 @@ class DetailScreen(ConsoleScreen):
             spans.append(Span(f" {key}", Tone.ACCENT))
             spans.append(Span(f"[{tab}]" if is_shown else f" {tab} ", Tone.STRONG if is_shown else Tone.DIM))
         return tuple(spans)
-
-    async def _keep_sampling(self) -> None:
-        await keep_open(self._sample, self._say_of_samples)
-
-    async def _sample(self) -> bool:
-        got_any = False
-        assert self.workspace.session is not None
-        async for sample in self.workspace.session.samples(*self._key):
-            if self._history.add(sample) and self.tab == "metrics":
-                self._show_charts()
-            if not got_any:
-                self._say_of_samples("")
-            got_any = True
-        return got_any
-
-    def _say_of_samples(self, words: str) -> None:
-        self.set_class(bool(words), "-no-samples")
-        if words:
-            note = Span(f" no live figures: {plain(words)}", Tone.WARN)
-            self.query_one("#metrics-words", Bar).show((note,))
-
-    def _show_charts(self) -> None:
-        history = self._history
-        if history.last is None:
-            return
-        for chart in CHARTS:
-            draw = partial(chart.drawing, history)
-            words = chart.words(history.last)
-            self.query_one(f"#{chart.id}", LineChart).show(words, history.count, draw)
-
-    async def _keep_attached(self) -> None:
-        pane, session = self.query_one("#serial", SerialPane), self.workspace.session
-        assert session is not None
-        self._say_of_console("", None)
-
-        async def show(data: bytes, is_live: bool) -> None:
-            await pane.feed(data, live=is_live)
-
-        self._attachment = Attachment(session, self._key, show, self._say_of_console, pane.reset)
-        await self._attachment.run()
-
-    def _say_of_console(self, problem: str, state: ConsoleState | None) -> None:
-        spans = [Span(f" {plain(self._key[1])} ", Tone.STRONG)]
-        if problem:
-            spans.append(Span(f"{plain(problem)} ", Tone.BAD))
-        if state is not None:
-            spans.append(Span("writing " if state.writable else "watching ", Tone.OK if state.writable else Tone.WARN))
-            if not state.writable and state.writer:
-                spans.append(Span(f"({plain(state.writer)} writes) "))
-            if state.watchers > 1:
-                spans.append(Span(f"{state.watchers} attached ", Tone.DIM))
-            if state.reason:
-                spans.append(Span(f"{plain(state.reason)} ", Tone.WARN))
-        spans.append(Span(" ^] history, then esc leaves, enter types", Tone.DIM))
-        self.query_one("#console-words", Bar).show(tuple(spans))

@@ -11,14 +11,14 @@ from tui.commands import View, bindings
 from tui.feed import Changes
 from tui.listing import Listing, R
 from tui.manifest import manifest
-from tui.screens.base import ConsoleScreen
+from tui.screens.searching import SearchingScreen
 from tui.tone import Span, Tone
 from tui.widgets.bar import Bar
 from tui.widgets.lines import Lines
 from tui.workspace import Workspace
 
 
-class ManifestScreen(ConsoleScreen, Generic[R]):
+class ManifestScreen(SearchingScreen, Generic[R]):
     """The object's YAML; it stays readable when the object or the connection is gone."""
 
     VIEW = View.PAGE
@@ -35,6 +35,7 @@ class ManifestScreen(ConsoleScreen, Generic[R]):
         yield Bar(id="title")
         yield Bar(id="banner")
         yield Lines(id="yaml")
+        yield self.search_line()
         yield Bar(id="keys")
 
     def on_mount(self) -> None:

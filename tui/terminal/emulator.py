@@ -77,6 +77,11 @@ class Emulator(Protocol):
         """How many lines the view is above the newest output."""
         ...
 
+    @property
+    def history(self) -> int:
+        """How many lines are kept above the screen."""
+        ...
+
     def text(self) -> list[str]:
         """Everything kept, oldest first: history, then the screen, without trailing blanks."""
         ...

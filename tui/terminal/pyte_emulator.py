@@ -106,6 +106,11 @@ class PyteEmulator:
         """Lines above the newest output."""
         return self._scrolled
 
+    @property
+    def history(self) -> int:
+        """Lines above the screen."""
+        return len(self.screen.history)
+
     def text(self) -> list[str]:
         """Everything kept."""
         screen = ["".join(text for text, _ in self.screen.runs(y)).rstrip() for y in range(self.rows)]

@@ -7,11 +7,12 @@ from textual import events
 from textual.binding import Binding
 from textual.strip import Strip
 
-from tui.tone import Line, Span
+from tui.search import NEWER, Searchable, SearchAsked, find
+from tui.tone import Line, Span, Tone
 from tui.widgets.canvas import Canvas
 
 
-class Lines(Canvas, can_focus=True):
+class Lines(Canvas, Searchable, can_focus=True):
     """Lines that are given and shown, long ones wrapped; only the cells that changed are sent."""
 
     BINDINGS = [
@@ -21,6 +22,9 @@ class Lines(Canvas, can_focus=True):
         Binding("move.page_down", "page(1)", "Page down", id="move.page_down", show=False),
         Binding("move.home", "jump(0)", "First", id="move.home", show=False),
         Binding("move.end", "jump(-1)", "Last", id="move.end", show=False),
+        Binding("page.search", "search", "Search", id="page.search", show=False),
+        Binding("page.next", "search_on(1)", "Next", id="page.next", show=False),
+        Binding("page.previous", "search_on(-1)", "Previous", id="page.previous", show=False),
     ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -28,6 +32,8 @@ class Lines(Canvas, can_focus=True):
         self._lines: Sequence[Line] = ()
         self._wrapped: list[Line] = []
         self._top = 0
+        self._needle = ""
+        self._found: int | None = None
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show these lines; the place in the text is kept."""
@@ -44,7 +50,21 @@ class Lines(Canvas, can_focus=True):
     def paint(self, y: int) -> Strip:
         """Line `y` of what is in view."""
         index = self._top + y
-        return self.strip(self._wrapped[index] if index < len(self._wrapped) else ())
+        line = self._wrapped[index] if index < len(self._wrapped) else ()
+        return self.strip(tuple(Span(span.text, Tone.ACCENT) for span in line) if index == self._found else line)
+
+    def search(self, needle: str) -> bool:
+        """Show the first line with these words from here on."""
+        self._needle, self._found = needle, None
+        return self._seek(NEWER)
+
+    def action_search(self) -> None:
+        """Ask for the words."""
+        self.post_message(SearchAsked(self))
+
+    def action_search_on(self, step: int) -> None:
+        """The next line with the words, or the one before."""
+        self._seek(step)
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap anew."""
@@ -72,6 +92,15 @@ class Lines(Canvas, can_focus=True):
         """Three lines up."""
         event.stop()
         self._go(self._top - 3)
+
+    def _seek(self, step: int) -> bool:
+        start = self._top if self._found is None else self._found + step
+        texts = ["".join(span.text for span in line) for line in self._wrapped]
+        self._found = find(texts, self._needle, start, step)
+        if self._found is not None:
+            self._go(self._found)
+        self.repaint()
+        return self._found is not None
 
     def _go(self, top: int) -> None:
         self._top = max(0, min(top, len(self._wrapped) - self.size.height))

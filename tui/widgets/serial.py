@@ -4,32 +4,56 @@ Nothing of the guest reaches the user's terminal but styled, printable cells.
 """
 
 import asyncio
-from functools import lru_cache
-from typing import Final
+from typing import ClassVar, Final
 
-from rich.color import Color
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
+from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
+from tui.search import OLDER, Searchable, SearchAsked, find
 from tui.terminal import keys
-from tui.terminal.emulator import CellStyle, Colour, Emulator, Run
+from tui.terminal.drawing import rich_style, with_cursor, with_matches
+from tui.terminal.emulator import Emulator
 from tui.terminal.pyte_emulator import PyteEmulator
 
 FRAME_S: Final = 1 / 30
 SLICE: Final = 8192
 """Bytes given to the emulator between two looks at the keyboard."""
+ASKABLE: Final = ("take", "give", "keep", "size", "raw", "device")
+"""What only the screen can do: about the keyboard, the guest's idea of the size, the whole terminal, the other port."""
 LEAVE: Final = "ctrl+right_square_bracket"
 """Ctrl-] as a legacy terminal sends it (0x1d), the detach key of telnet and virsh."""
 
 
-class SerialPane(Widget, can_focus=True):
+def _binding(id: str, action: str) -> Binding:
+    return Binding(id, action, show=False, id=id)
+
+
+class SerialPane(Searchable, can_focus=True):
     """A terminal on a guest. Typing goes to the guest; Ctrl-] leaves for browsing the history, Enter comes back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        _binding("move.up", "scroll_by(-1)"),
+        _binding("move.down", "scroll_by(1)"),
+        _binding("move.page_up", "page(-1)"),
+        _binding("move.page_down", "page(1)"),
+        _binding("move.home", "scroll_by(-1000000)"),
+        _binding("move.end", "scroll_by(1000000)"),
+        _binding("page.search", "search"),
+        _binding("page.next", "search_on(-1)"),
+        _binding("page.previous", "search_on(1)"),
+        _binding("console.copy", "copy"),
+        _binding("console.reset", "reset"),
+        _binding("console.type", "type"),
+        _binding("console.leave", "leave"),
+        _binding("app.help", "app.keys"),
+        *(_binding(f"console.{what}", f"ask('{what}')") for what in ASKABLE),
+    ]
+    """They hold while the history is browsed."""
 
     TAKES_EVERY_KEY = True
     """A key typed here never moves the focus by itself, so the next need not wait for it."""
@@ -50,16 +74,18 @@ class SerialPane(Widget, can_focus=True):
             """The pane that was typed into."""
             return self.pane
 
+    class Browsed(Message):
+        """Ctrl-] was pressed: from now on keys move the view."""
+
     class Left(Message):
         """The user is done with the console (Escape while browsing)."""
 
-    class Resized(Message):
-        """The pane's size in cells, for telling the guest."""
+    class Asked(Message):
+        """One of ASKABLE."""
 
-        def __init__(self, columns: int, rows: int) -> None:
+        def __init__(self, what: str) -> None:
             super().__init__()
-            self.columns = columns
-            self.rows = rows
+            self.what = what
 
     def __init__(self, *, emulator: Emulator | None = None, name: str | None = None, id: str | None = None) -> None:
         super().__init__(name=name, id=id)
@@ -68,6 +94,8 @@ class SerialPane(Widget, can_focus=True):
         self._painted_at = 0.0
         self._paint_due = False
         self._cursor_row = -1
+        self._needle = ""
+        self._found: int | None = None
 
     async def feed(self, data: bytes, *, live: bool = True) -> None:
         """Show guest output; queries in it are answered only when it is `live` and not replayed history."""
@@ -101,18 +129,26 @@ class SerialPane(Widget, can_focus=True):
         self._fit(self.size)
 
     def on_key(self, event: events.Key) -> None:
-        """Everything goes to the guest, but for the key that leaves."""
-        event.stop()
-        event.prevent_default()
+        """Everything goes to the guest, but for the key that leaves; while browsing, keys mean what the keymap says."""
         if event.key == LEAVE:
             self.browsing = not self.browsing
+            if self.browsing:
+                self.post_message(self.Browsed())
         elif self.browsing:
-            self._browse(event.key)
-        else:
-            data = keys.encode(event.key, event.character, self.emulator.application_cursor)
-            if data:
-                self._to_newest()
-                self.post_message(self.Typed(self, data))
+            return
+        elif data := keys.encode(event.key, event.character, self.emulator.application_cursor):
+            self._to_newest()
+            self.post_message(self.Typed(self, data))
+        event.stop()
+        event.prevent_default()
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """No key means what it means on the screen around: `d` in a console deletes nothing."""
+        return True
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No key but one has a meaning of its own while keys go to the guest."""
+        return self.browsing
 
     def on_paste(self, event: events.Paste) -> None:
         """Pasted text, without anything that the guest could take for a command of the terminal."""
@@ -130,8 +166,7 @@ class SerialPane(Widget, can_focus=True):
         self._scroll(3)
 
     def on_focus(self) -> None:
-        """Type at once."""
-        self.browsing = False
+        """The cursor is drawn where typing goes."""
         self._paint_all()
 
     def on_blur(self) -> None:
@@ -141,29 +176,62 @@ class SerialPane(Widget, can_focus=True):
     def watch_browsing(self) -> None:
         """The cursor tells whether keys go to the guest."""
         if not self.browsing:
+            self._needle, self._found = "", None
             self._to_newest()
         self._paint_all()
 
-    def _browse(self, key: str) -> None:
-        page = max(1, self.emulator.rows - 1)
-        moves = {
-            "up": -1,
-            "k": -1,
-            "down": 1,
-            "j": 1,
-            "pageup": -page,
-            "pagedown": page,
-            "home": -(10**6),
-            "end": 10**6,
-        }
-        if key in moves:
-            self._scroll(moves[key])
-        elif key == "R":
-            self.reset()
-        elif key == "escape":
-            self.post_message(self.Left())
-        elif key in {"enter", "i"}:
-            self.browsing = False
+    def search(self, needle: str) -> bool:
+        """Show the newest line with these words."""
+        self._needle, self._found = needle, None
+        return self._seek(OLDER)
+
+    def action_search(self) -> None:
+        """Ask for the words."""
+        self.post_message(SearchAsked(self))
+
+    def action_search_on(self, step: int) -> None:
+        """The next line with the words, older ones first."""
+        self._seek(step)
+
+    def action_scroll_by(self, lines: int) -> None:
+        """Move the view."""
+        self._scroll(lines)
+
+    def action_page(self, by: int) -> None:
+        """A page of history."""
+        self._scroll(by * max(1, self.emulator.rows - 1))
+
+    def action_copy(self) -> None:
+        """Copy what is in view (OSC 52)."""
+        rows = ("".join(text for text, _ in self.emulator.row(y)).rstrip() for y in range(self.emulator.rows))
+        self.app.copy_to_clipboard("\n".join(rows).strip("\n"))
+        self.notify("copied what is in view")
+
+    def action_reset(self) -> None:
+        """Clear up after a guest that left the terminal in disorder."""
+        self.reset()
+
+    def action_type(self) -> None:
+        """Keys go to the guest again."""
+        self.browsing = False
+
+    def action_leave(self) -> None:
+        """The person is done with the console."""
+        self.post_message(self.Left())
+
+    def action_ask(self, what: str) -> None:
+        """Leave it to the screen."""
+        self.post_message(self.Asked(what))
+
+    def _seek(self, step: int) -> bool:
+        lines = self.emulator.text()
+        start = len(lines) - 1 if self._found is None else self._found + step
+        self._found = find(lines, self._needle, start, step)
+        if self._found is not None:
+            top = self._found - self.emulator.rows // 2
+            self._scroll(top - (self.emulator.history - self.emulator.scrolled))
+        self._paint_all()
+        return self._found is not None
 
     def _scroll(self, lines: int) -> None:
         self.emulator.scroll(lines)
@@ -177,7 +245,6 @@ class SerialPane(Widget, can_focus=True):
         if size.width and size.height and (size.width, size.height) != (self.emulator.columns, self.emulator.rows):
             self.emulator.resize(size.width, size.height)
             self._paint_all()
-            self.post_message(self.Resized(size.width, size.height))
 
     def _changed(self) -> None:
         """Paint at once after a quiet moment, else with the next frame."""
@@ -216,58 +283,9 @@ class SerialPane(Widget, can_focus=True):
         base = self.rich_style
         if y >= self.emulator.rows:
             return Strip.blank(self.size.width, base)
-        row = self.emulator.row(y)
+        row = with_matches(self.emulator.row(y), self._needle)
         cursor = self.emulator.cursor
         if cursor is not None and cursor[1] == y and self.has_focus and not self.browsing:
             row = with_cursor(row, cursor[0])
         segments = [Segment(text, base + rich_style(style)) for text, style in row]
         return Strip(segments).adjust_cell_length(self.size.width, base)
-
-
-def with_cursor(row: list[Run], x: int) -> list[Run]:
-    """The row with the cell at `x` reversed."""
-    out: list[Run] = []
-    at = 0
-    for text, style in row:
-        for character in _cells(text):
-            width = Segment(character).cell_length
-            here = at <= x < at + width
-            shown = CellStyle(style.fg, style.bg, style.bold, reverse=not style.reverse) if here else style
-            if out and out[-1][1] == shown:
-                out[-1] = (out[-1][0] + character, shown)
-            else:
-                out.append((character, shown))
-            at += width
-    return out
-
-
-def _cells(text: str) -> list[str]:
-    """The text as cells: a zero-width character stays with the one before it."""
-    cells: list[str] = []
-    for character in text:
-        if cells and Segment(character).cell_length == 0:
-            cells[-1] += character
-        else:
-            cells.append(character)
-    return cells
-
-
-@lru_cache(maxsize=4096)
-def rich_style(style: CellStyle) -> Style:
-    """The cell's style for Rich; None means nothing is said."""
-    return Style(
-        color=_colour(style.fg),
-        bgcolor=_colour(style.bg),
-        bold=style.bold or None,
-        italic=style.italic or None,
-        underline=style.underline or None,
-        strike=style.strike or None,
-        reverse=style.reverse or None,
-        blink=style.blink or None,
-    )
-
-
-def _colour(colour: Colour) -> Color | None:
-    if colour is None:
-        return None
-    return Color.parse(colour) if isinstance(colour, str) else Color.from_ansi(colour)
