@@ -85,7 +85,9 @@ class Preparation:
         prepared = await self._domain(vm, observed, networks)
         if prepared.desired is not None and (clash := await self.clashes.of(vm, prepared.desired)):
             return Prepared(network=clash, failure=clash, retry_in_s=CLASH_RETRY_S)
-        return prepared
+        if prepared.desired is None:
+            return prepared
+        return replace(prepared, disks=await self.running.too_large(vm) or prepared.disks)
 
     async def _running(self, vm: VirtualMachine, observed: ObservedDomain, wake: Callable[[], None]) -> Prepared:
         started = self.definitions.running(observed)

@@ -22,6 +22,7 @@ from hypersdk.model.virtualmachine import VirtualMachine
 
 _KINDS: Mapping[str, Literal["network", "bridge", "user"]] = {"network": "network", "bridge": "bridge", "user": "user"}
 SHRINK = "ShrinkRefused"
+IMPORT_LOOK_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -70,28 +71,38 @@ class RunningVms:
         planned = planned_disks(vm, self.places)
         sizes = await asyncio.to_thread(sizes_of, planned)
         difference = gap(started, hardware, wanted, growths(planned, sizes))
-        offer = Offer(difference, difference.changes, shrunk(planned, sizes))
         try:
-            await asyncio.to_thread(self._check_room, difference.changes, sizes)
-            if any(isinstance(change, GrowDisk) for change in difference.changes):
-                # First these: storage would make the files of running disks larger behind QEMU's back.
-                return replace(offer, changes=_without(difference.changes, AttachDisk))
-            if _are_missing(difference.changes) and await self.storage.prepare(vm, wake) is not None:
-                words = Finding("False", "Importing", "the image of a new disk is being imported")
-                return replace(offer, changes=_without(difference.changes, AttachDisk), disks=words, retry_in_s=5.0)
-        except NotYet as error:
-            held = _without(difference.changes, AttachDisk, GrowDisk)
-            return Offer(difference, held, Finding("False", error.reason, str(error)), error.retry_in_s)
-        except Terminal as error:
-            held = _without(difference.changes, AttachDisk, GrowDisk)
-            return Offer(difference, held, Finding("False", error.reason, str(error)))
-        return offer
+            ready = await self._ready(vm, difference.changes, sizes, wake)
+        except (NotYet, Terminal) as error:
+            others = _without(difference.changes, AttachDisk, GrowDisk)
+            retry_in_s = error.retry_in_s if isinstance(error, NotYet) else None
+            return Offer(difference, others, Finding("False", error.reason, str(error)), retry_in_s)
+        return Offer(difference, ready, shrunk(planned, sizes))
 
-    def _check_room(self, changes: Iterable[LiveChange], sizes: dict[str, int]) -> None:
-        for change in changes:
-            if isinstance(change, GrowDisk):
-                more = change.size_bytes - sizes[change.path]
-                check_commitment(Path(change.path).parent, more, self.overcommit, f"disk {change.name}")
+    async def too_large(self, vm: VirtualMachine) -> Finding | None:
+        """What is said of disks that a VM has larger than it asks for."""
+        planned = planned_disks(vm, self.places)
+        return shrunk(planned, await asyncio.to_thread(sizes_of, planned))
+
+    async def _ready(
+        self, vm: VirtualMachine, changes: tuple[LiveChange, ...], sizes: Mapping[str, int], wake: Callable[[], None]
+    ) -> tuple[LiveChange, ...]:
+        growing = [change for change in changes if isinstance(change, GrowDisk)]
+        if growing:
+            await asyncio.to_thread(self._check_room, growing, sizes)
+        if not _are_missing(changes):
+            return changes
+        if growing:
+            # First these: storage would make the files of running disks larger behind QEMU's back.
+            return _without(changes, AttachDisk)
+        if await self.storage.prepare(vm, wake) is not None:
+            raise NotYet("Importing", "the image of a new disk is being imported", IMPORT_LOOK_S)
+        return changes
+
+    def _check_room(self, growing: Iterable[GrowDisk], sizes: Mapping[str, int]) -> None:
+        for change in growing:
+            more = change.size_bytes - sizes[change.path]
+            check_commitment(Path(change.path).parent, more, self.overcommit, f"disk {change.name}")
 
 
 def sizes_of(planned: Sequence[PlannedDisk]) -> dict[str, int]:
@@ -100,13 +111,13 @@ def sizes_of(planned: Sequence[PlannedDisk]) -> dict[str, int]:
     return {path: size for path, size in sizes.items() if size is not None}
 
 
-def growths(planned: Sequence[PlannedDisk], sizes: dict[str, int]) -> tuple[GrowDisk, ...]:
+def growths(planned: Sequence[PlannedDisk], sizes: Mapping[str, int]) -> tuple[GrowDisk, ...]:
     """The disks that are smaller than the spec has them."""
     small = (disk for disk in planned if sizes.get(disk.file.path, disk.size_bytes) < disk.size_bytes)
     return tuple(GrowDisk(disk.file.name, disk.file.path, disk.size_bytes) for disk in small)
 
 
-def shrunk(planned: Sequence[PlannedDisk], sizes: dict[str, int]) -> Finding | None:
+def shrunk(planned: Sequence[PlannedDisk], sizes: Mapping[str, int]) -> Finding | None:
     """What is said of disks that are larger than the spec has them; one from an image may be so from the start."""
     large = [disk for disk in planned if disk.origin is None and sizes.get(disk.file.path, 0) > disk.size_bytes > 0]
     if not large:
