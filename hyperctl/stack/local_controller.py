@@ -3,6 +3,7 @@
 import re
 import socket
 import sys
+from collections.abc import Sequence
 
 from hyperctl.stack import library
 from hyperctl.stack.part import Part
@@ -20,19 +21,27 @@ def node_name(hostname: str) -> str:
     return cleaned[:63].rstrip("-.") or "localhost"
 
 
-def ensure(places: Places, api: str, libvirt_uri: str, virt_type: str, tell: Tell) -> None:
-    """Start the controller unless it runs on this API and this libvirt already."""
+def ensure(places: Places, api: str, libvirt_uri: str, virt_type: str, bridges: Sequence[str], tell: Tell) -> None:
+    """Start the controller unless it runs on this API and this libvirt already; no bridges are those of before."""
     part = Part.of(places, "controller")
+    noted = part.fact("bridges")
+    wanted = ",".join(bridges) or noted
     if process := part.process:
-        if (part.fact("api"), part.fact("libvirt")) == (api, libvirt_uri):
+        if (part.fact("api"), part.fact("libvirt"), noted) == (api, libvirt_uri, wanted):
             tell(f"runs (pid {process.pid})")
             return
-        tell("what it stands on has moved, starting it again")
+        tell("what it stands on has changed, starting it again")
         part.stop(plain_kill, _STOP_TIMEOUT_S)
     name = node_name(socket.gethostname())
-    starting = part.start(_command(places, libvirt_uri, virt_type, name), api=api, libvirt=libvirt_uri, node=name)
+    command = [*_command(places, libvirt_uri, virt_type, name), *bridge_options(wanted)]
+    starting = part.start(command, api=api, libvirt=libvirt_uri, node=name, bridges=wanted)
     starting.await_ready(_START_TIMEOUT_S, tell)
     tell(f"ready, node {name}")
+
+
+def bridge_options(noted: str) -> list[str]:
+    """How the controller is told of bridges, which are noted with commas."""
+    return [word for name in noted.split(",") if name for word in ("--bridge", name)]
 
 
 def _command(places: Places, libvirt_uri: str, virt_type: str, name: str) -> list[str]:

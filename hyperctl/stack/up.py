@@ -35,6 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--libvirt-uri", default="", help="use this libvirtd, and start none (HYPERSDK_LIBVIRT_URI)")
     parser.add_argument("--virt-type", choices=("auto", "kvm", "qemu"), default="auto", help="default: %(default)s")
     parser.add_argument("--port", type=int, default=0, help="port of the API on 127.0.0.1; any free one by default")
+    parser.add_argument(
+        "--bridge", action="append", default=[], metavar="NAME", help="a bridge VMs may be put on; repeatable, kept"
+    )
     parser.add_argument("--example", action="store_true", help="make the example's VMs again if they were deleted")
     parser.add_argument(
         "--wait", type=float, default=_GUESTS_TIMEOUT_S, metavar="S", help="with HEADLESS=1: for guests"
@@ -57,7 +60,7 @@ def _bring_up(here: Places, options: argparse.Namespace, environ: Mapping[str, s
         with talk.step("api") as tell:
             url = local_api.ensure(here, options.port, tell)
         with talk.step("controller") as tell:
-            local_controller.ensure(here, url, uri, options.virt_type, tell)
+            local_controller.ensure(here, url, uri, options.virt_type, options.bridge, tell)
         _apply_example(here, options.example, talk)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from hyperctl.stack.local_api import choose_port
-from hyperctl.stack.local_controller import node_name
+from hyperctl.stack.local_controller import bridge_options, node_name
 from hypersdk.errors import HyperSDKError
 
 
@@ -50,3 +50,8 @@ def test_port_of_the_last_time_is_given_up_when_taken(taken: int) -> None:
 )
 def test_node_is_named_as_an_object_may_be(hostname: str, name: str) -> None:
     assert node_name(hostname) == name
+
+
+def test_bridges_are_told_one_by_one() -> None:
+    assert bridge_options("") == []
+    assert bridge_options("br0,br-lab") == ["--bridge", "br0", "--bridge", "br-lab"]
