@@ -37,10 +37,12 @@ class Choice:
 def host_facts(connection: libvirt.virConnect, choice: Choice) -> HostFacts:
     """The facts, with the virtualization type that was decided on. Blocks."""
     architecture, memory_mib, cpus, *_ = connection.getInfo()
+    # The sum over NUMA cells misses what was plugged in since the host's boot.
+    memory: dict[str, int] = connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
     return HostFacts(
         hostname=connection.getHostname(),
         cpus=cpus,
-        memory_bytes=memory_mib * _MIB,
+        memory_bytes=max(memory_mib * _MIB, memory.get("total", 0) * _KIB),
         architecture=architecture,
         libvirt_version=dotted(connection.getLibVersion()),
         qemu_version=dotted(connection.getVersion()),
@@ -50,7 +52,7 @@ def host_facts(connection: libvirt.virConnect, choice: Choice) -> HostFacts:
         kvm_works=choice.kvm.works if choice.kvm else None,
         kvm_reason=choice.kvm.reason if choice.kvm else "",
         machine_types=choice.machine_types,
-        memory_available_bytes=_memory_available(connection),
+        memory_available_bytes=sum(memory.get(part, 0) for part in _AVAILABLE) * _KIB,
     )
 
 
@@ -65,11 +67,6 @@ def capabilities(connection: libvirt.virConnect) -> Capabilities:
 
 def _machine(machine: Element) -> str:
     return f"{machine.text} ({machine.get('canonical')})"
-
-
-def _memory_available(connection: libvirt.virConnect) -> int:
-    told: dict[str, int] = connection.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
-    return sum(told.get(part, 0) for part in _AVAILABLE) * _KIB
 
 
 def dotted(version: int) -> str:

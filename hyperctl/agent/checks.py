@@ -27,13 +27,18 @@ class Checks:
     client: Client
     host: LibvirtHost
 
-    def all(self) -> Sequence[tuple[str, Check]]:
-        """In the order in which each needs the ones before it."""
+    def needed(self) -> Sequence[tuple[str, Check]]:
+        """Those without which no VM can be tried, in the order in which each needs the ones before it."""
         return (
             ("API", self.api),
             ("libvirt and QEMU", self.libvirt),
-            ("KVM", self.kvm),
             ("node", self.vmnode),
+        )
+
+    def further(self) -> Sequence[tuple[str, Check]]:
+        """The others."""
+        return (
+            ("KVM", self.kvm),
             ("storage pools", self.pools),
             ("networks", self.networks),
             ("foreign domains", self.foreign),

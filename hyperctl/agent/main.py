@@ -5,6 +5,7 @@ import asyncio
 import os
 import random
 import secrets
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -19,6 +20,7 @@ from hypersdk.errors import HyperSDKError
 if TYPE_CHECKING:
     from hyperctl.agent.revival import Victim
 
+_TERMINATED = 128 + signal.SIGTERM
 _EPILOG = """exit codes: 0 all is well, 1 a check failed, 2 the command line makes no sense, 4 the API refuses,
 5 nothing answers at the API's address. Ctrl-C ends it with 130; the throw-away VM is removed then as well."""
 
@@ -28,9 +30,19 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     node = node_of(options, os.environ)
     try:
-        return asyncio.run(_selftest(node, options))
+        return asyncio.run(_until_told(node, options))
+    except asyncio.CancelledError:
+        return _TERMINATED
     except BaseExceptionGroup as group:
         raise leaf(group) from None
+
+
+async def _until_told(node: Node, options: argparse.Namespace) -> int:
+    """As Ctrl-C does, SIGTERM ends it in order: nothing is left behind."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await _selftest(node, options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,11 +91,13 @@ async def _selftest(node: Node, options: argparse.Namespace) -> int:
         stack.push_async_callback(client.close)
         host = await open_host(node.libvirt_uri, virt_type="qemu")
         stack.push_async_callback(host.close)
-        for name, check in Checks(node, client, host).all():
+        checks = Checks(node, client, host)
+        can_be_tried = all([await report.run(name, check) for name, check in checks.needed()])
+        for name, check in checks.further():
             await report.run(name, check)
         if not options.kill:
             report.say("throw-away VM", 0.0, without_kills())
-        elif not report.failures:
+        elif can_be_tried:
             seed = secrets.randbelow(10**6) if options.seed is None else options.seed
             print(f"     seed {seed}", flush=True)
             victim = _victim(node, options)

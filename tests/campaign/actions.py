@@ -11,6 +11,8 @@ from tests.campaign.machine import Expected, Machine
 from tests.campaign.scene import Scene
 
 OVMF = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+ROOT: list[JsonValue] = [{"name": "root", "size": "1Gi"}]
+MOST_DISKS = 3
 ABSENT, RUNNING, STOPPED, PAUSED = Expected.ABSENT, Expected.RUNNING, Expected.STOPPED, Expected.PAUSED
 AT_ONCE = ""
 """The moment when the request was taken."""
@@ -19,6 +21,7 @@ STARTING = ("step=Start", "step=AttachConsole", "step=Resume", "step=SetPower(on
 ASKING = ("step=SetPower(off)", "step=AskShutdown", "event=Stopping")
 CUTTING = ("step=SetPower(off)", "step=Destroy", "event=PowerCut")
 OPERATION = ("phase=Running", "phase=Succeeded")
+CHANGING = ("step=ChangeLive", "event=ChangedLive", "step=Define")
 REMOVING = ("step=Undefine", "event=Deleted")
 
 
@@ -43,23 +46,24 @@ class Action:
 
 async def _create(scene: Scene, machine: Machine) -> None:
     machine.mute = False
-    await scene.create(machine, scene.known_file())
+    await scene.create(machine, scene.known_file(), disks=ROOT)
 
 
 async def _import_file(scene: Scene, machine: Machine) -> None:
     machine.mute = False
-    disks: list[JsonValue] = [{"name": name, "size": "1Gi"} for name in ("root", "data")]
-    await scene.create(machine, scene.fresh_file(), disks=disks)
+    await scene.create(machine, scene.fresh_file(), disks=[*ROOT, {"name": "data", "size": "1Gi"}])
 
 
 async def _import_url(scene: Scene, machine: Machine) -> None:
     machine.mute = False
-    await scene.create(machine, scene.fresh_url())
+    await scene.create(machine, scene.fresh_url(), disks=ROOT)
 
 
 async def _create_off(scene: Scene, machine: Machine) -> None:
     machine.mute = False
-    await scene.create(machine, scene.known_file(), running=False, cloudInit={"userData": "#cloud-config\n"})
+    await scene.create(
+        machine, scene.known_file(), disks=ROOT, running=False, cloudInit={"userData": "#cloud-config\n"}
+    )
 
 
 async def _create_uefi(scene: Scene, machine: Machine) -> None:
@@ -112,6 +116,17 @@ async def _resize(scene: Scene, machine: Machine) -> None:
     await scene.change(machine, {"memory": "48Mi" if vm.spec.memory != "48Mi" else "40Mi"})
 
 
+async def _plug(scene: Scene, machine: Machine) -> None:
+    """One disk more, or the last one out again."""
+    disks = [disk.wire() for disk in scene.bench.vm(machine.name).spec.disks or []]
+    more: list[JsonValue] = [*disks, {"name": f"plugged-{len(disks)}", "size": "64Mi"}]
+    await scene.change(machine, {"disks": more if len(disks) < MOST_DISKS else [*disks[:-1]]})
+
+
+async def _delete_by_operation(scene: Scene, machine: Machine) -> None:
+    await scene.operate(machine, "delete")
+
+
 async def _guest_off(scene: Scene, machine: Machine) -> None:
     if machine.mute:
         await scene.operate(machine, "stop", force=True)
@@ -157,6 +172,11 @@ ACTIONS = (
         _resize,
         (AT_ONCE, "step=Define", "event=Updated"),
         same_run=True,
+    ),
+    Action("plug a disk in or out", "change", RUNNING, RUNNING, 0, _plug, (AT_ONCE, *CHANGING), same_run=True),
+    Action(
+        *("delete by an operation", "delete", RUNNING, ABSENT, 0, _delete_by_operation),
+        (AT_ONCE, "phase=Running", "step=Destroy", *REMOVING),
     ),
     Action("power off from within", "guest off", RUNNING, STOPPED, 0, _guest_off, (AT_ONCE, "event=GuestShutdown")),
     Action("delete while running", "delete", RUNNING, ABSENT, 0, _delete, (AT_ONCE, "step=Destroy", *REMOVING)),

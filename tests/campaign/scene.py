@@ -106,8 +106,9 @@ class Scene:
         if machine.state is not Expected.ABSENT:
             await self.bench.until_of(self.bench.operations, lambda: not self._unfinished(), SETTLED_WITHIN_S)
             await self.reached(machine)
-        if machine.state is Expected.RUNNING and not machine.mute:
-            await self._greeted(machine)
+        if machine.state is Expected.RUNNING:
+            await self._until_host(machine, lambda: self._has_its_disks(machine))
+            await self._until_host(machine, lambda: machine.mute or self._has_greeted(machine))
 
     def check(self, machine: Machine) -> None:
         """What the host really has is what was asked for, and was done once."""
@@ -117,7 +118,9 @@ class Scene:
         if machine.state in {Expected.RUNNING, Expected.PAUSED}:
             assert pid, f"{domain} has no QEMU"
             assert machine.pid in {0, pid}, f"{domain} has QEMU {pid}, it was {machine.pid}"
-            assert self.bench.vm(machine.name).status.qemu_pid == pid
+            vm = self.bench.vm(machine.name)
+            assert vm.status.qemu_pid == pid
+            assert self._has_its_disks(machine), f"{domain} has other disks than its spec"
             machine.pid = pid
         else:
             assert not pid, f"{domain} still has a QEMU"
@@ -151,8 +154,17 @@ class Scene:
         except AssertionError as error:
             raise AssertionError(f"{machine.name} is not {machine.state}: {error}") from error
 
-    async def _greeted(self, machine: Machine) -> None:
+    async def _until_host(self, machine: Machine, holds: Callable[[], bool]) -> None:
+        """Wait for something to be true of the host."""
         async with asyncio.timeout(SETTLED_WITHIN_S):
-            while self.truth.serial(machine.uid).count(GREETING) < machine.boots:
+            while not await asyncio.to_thread(holds):
                 # Asking libvirt in between is pause enough.
                 await self.host.observe(machine.uid)
+
+    def _has_greeted(self, machine: Machine) -> bool:
+        """Whether the guest came to its word in each of its lives: from then on it hears its power button."""
+        return self.truth.serial(machine.uid).count(GREETING) >= machine.boots
+
+    def _has_its_disks(self, machine: Machine) -> bool:
+        wanted = len(self.bench.vm(machine.name).spec.disks or [])
+        return self.truth.disks(self.domain(machine)) == max(1, wanted)

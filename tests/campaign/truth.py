@@ -43,6 +43,11 @@ class Truth:
         """Its definition, as it is for the next start."""
         return virsh(self.libvirtd.uri, "dumpxml", "--inactive", "--security-info", domain)
 
+    def disks(self, domain: str) -> int:
+        """How many disks the running guest has; drives of CDs are none."""
+        told = virsh(self.libvirtd.uri, "domblklist", "--details", domain)
+        return sum(line.split()[1:2] == ["disk"] for line in told.splitlines())
+
     def serial(self, uid: str) -> bytes:
         """What virtlogd wrote of its serial port."""
         log = self.state / "consoles" / uid / "serial.log"
