@@ -41,9 +41,11 @@ class FakeStorage:
     kept: list[str] = field(default_factory=list)
     retried: list[str] = field(default_factory=list)
     wakes: list[Callable[[], None]] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
 
     async def prepare(self, vm: VirtualMachine, wake: Callable[[], None]) -> ImageProgress | None:
         self.wakes.append(wake)
+        self.sources.append((vm.spec.image.source if vm.spec.image else None) or "")
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
