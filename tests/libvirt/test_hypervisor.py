@@ -83,7 +83,7 @@ async def test_definition_that_libvirt_refuses_is_terminal(host: LibvirtHost, gu
     assert refused.value.reason == "Unsupported"
 
 
-@pytest.mark.parametrize("name", ["small", "full", "pc", "no-agent"])
+@pytest.mark.parametrize("name", ["small", "full", "pc", "no-agent", "head-room", "uefi", "secure-boot"])
 async def test_golden_file_is_valid_by_libvirts_schema(libvirtd: Libvirtd, name: str, tmp_path: Path) -> None:
     xml = tmp_path / "domain.xml"
     xml.write_text(domain_xml(CASES[name]))
