@@ -59,19 +59,23 @@ class Outages:
         """One after the other."""
         other = Machine("other")
         async with self._console() as screen:
-            await self._outage("libvirtd killed", self._libvirtd_killed, screen)
+            await self._outage("libvirtd killed", self._libvirtd_killed, screen, cuts=True)
             await self._create(other)
             await self._outage("virtlogd killed", self._virtlogd_killed, screen)
             await self._restart(other)
             await self._outage("API gone", lambda: self._api_gone(other), screen)
-            await self._outage("API gone and libvirtd killed", lambda: self._both(other), screen)
+            await self._outage("API gone and libvirtd killed", lambda: self._both(other), screen, cuts=True)
         await self._remove(other)
         return self.outcomes
 
-    async def _outage(self, name: str, happen: Callable[[], Awaitable[float]], screen: Screen) -> None:
+    async def _outage(
+        self, name: str, happen: Callable[[], Awaitable[float]], screen: Screen, *, cuts: bool = False
+    ) -> None:
+        """`cuts` tells whether the console's own connection breaks in it."""
         began, beat = time.monotonic(), await self._heartbeat()
+        states = len(screen.states) if cuts else None
         lasted = await happen()
-        await self._goes_on(beat, screen)
+        await self._goes_on(beat, screen, states)
         outcome = Outcome(name, lasted, time.monotonic() - began - lasted)
         self.outcomes.append(outcome)
         self.tell(f"{name}: {lasted:.1f} s, all well {outcome.back_s:.1f} s after")
@@ -133,18 +137,23 @@ class Outages:
         assert self.scene.truth.pid(self.scene.domain(self.steady)) == self.steady.pid
         self.foreigners.assert_processes_untouched()
 
-    async def _goes_on(self, beat: datetime, screen: Screen) -> None:
+    async def _goes_on(self, beat: datetime, screen: Screen, cut_since: int | None) -> None:
         """The node's heart beats, the status is the old one, the console echoes, nobody was touched."""
         self._untouched()
         vm = self.scene.bench.vm(self.steady.name)
         assert (vm.phase, vm.status.qemu_pid) == (Phase.RUNNING, self.steady.pid), vm.status.wire()
         if self.length_s >= LONG_S:
             await self._until_beat(beat)
-        word = f"after {len(self.outcomes)};".encode()
+        await self._echoes(screen, f"after {len(self.outcomes)};".encode(), cut_since=cut_since)
+        await asyncio.to_thread(self.foreigners.assert_untouched)
+
+    async def _echoes(self, screen: Screen, word: bytes, *, cut_since: int | None) -> None:
+        """What is typed into a connection that is just breaking is lost, as on a real line: the break is seen first."""
+        if cut_since is not None:
+            await screen.until(lambda screen: _was_cut(screen, cut_since), BACK_WITHIN_S)
         await screen.until(lambda screen: screen.state.connected, BACK_WITHIN_S)
         await self._stream.send(word)
         await screen.shows(word, BACK_WITHIN_S)
-        await asyncio.to_thread(self.foreigners.assert_untouched)
 
     async def _heartbeat(self) -> datetime:
         node = await self.scene.bench.client.get(VM_NODES, "", NODE)
@@ -197,6 +206,10 @@ class Outages:
                 yield await Screen(stream).until(lambda screen: screen.state.connected, BACK_WITHIN_S)
         finally:
             await client.close()
+
+
+def _was_cut(screen: Screen, since: int) -> bool:
+    return any(not state.connected for state in screen.states[since:])
 
 
 class Administrator(FrontProxy):
