@@ -180,7 +180,16 @@ class Console:
     def _facts(self) -> Facts:
         line = self.line
         silent_s = self._clock() - self._silent_since
-        return Facts(line.domain, line.is_open, line.trouble, line.has_spoken, silent_s, self._phase(), self._device)
+        return Facts(
+            line.domain,
+            line.is_open,
+            line.trouble,
+            line.has_spoken,
+            silent_s,
+            self._phase(),
+            self._device,
+            line.has_looked,
+        )
 
     def _heard(self) -> None:
         domain = self.line.domain

@@ -41,6 +41,7 @@ class SerialLine:
         self.keyboard = Keyboard()
         self.domain: ObservedDomain | None = None
         """The domain as it was seen last; None when it was not, or does not exist."""
+        self.has_looked = False
         self.trouble = ""
         """Why the port could not be opened, or the domain not be seen; empty when all is well."""
         self.has_spoken = False
@@ -119,7 +120,7 @@ class SerialLine:
         self._changed()
 
     def _saw(self, domain: ObservedDomain | None) -> None:
-        before, self.domain = self.domain, domain
+        before, self.domain, self.has_looked = self.domain, domain, True
         if domain is None or not domain.is_active:
             return
         if before is None or not before.is_active:

@@ -41,11 +41,15 @@ class Facts:
     phase: str = ""
     """The VM's phase in the API, where there is one."""
     device: ConsoleDevice = "serial0"
+    is_known: bool = True
+    """Whether the domain was looked at yet."""
 
 
 def reason(facts: Facts) -> str:
     """Why nothing comes; empty when all is well."""
     domain = facts.domain
+    if not facts.is_known:
+        return facts.trouble or f"the {_PORT[facts.device][0]} is being opened"
     if domain is None or not domain.is_active:
         return _off(facts)
     if domain.state is DomainState.PAUSED:

@@ -21,7 +21,16 @@ from hypersdk.data import data_folder
 from hypersdk.errors import ApiError, Forbidden, NotFound
 from hypersdk.kube.client import Client
 from hypersdk.kube.endpoint import Endpoint, connect
-from hypersdk.kube.streams import Mode, Stream, metrics, open_console, open_stream, stream_path
+from hypersdk.kube.streams import (
+    Mode,
+    Stream,
+    SubResource,
+    metrics,
+    open_console,
+    open_log,
+    open_stream,
+    stream_path,
+)
 from hypersdk.model.base import JsonObject
 from hypersdk.model.metrics import Sample
 from tests.controlplane.api import RealApi
@@ -58,11 +67,11 @@ class Cluster:
     plain: Client
     """Has no rights but those that a test grants."""
 
-    async def grant(self, *verbs: str) -> None:
-        """Let `plain` do that with consoles, and nothing else; without verbs, nothing at all."""
+    async def grant(self, *verbs: str, what: SubResource = "console") -> None:
+        """Let `plain` do that with this subresource, and nothing else; without verbs, nothing at all."""
         rule: JsonObject = {
             "apiGroups": ["subresources.hypersdk.io"],
-            "resources": ["virtualmachines/console"],
+            "resources": [f"virtualmachines/{what}"],
             "verbs": list(verbs) or ["none"],
         }
         rbac = "rbac.authorization.k8s.io"
@@ -193,6 +202,50 @@ async def test_user_who_may_read_may_not_write(cluster: Cluster, guest: Scripted
     assert guest.typed == b""
 
 
+READABLE: tuple[SubResource, ...] = ("console", "log", "metrics", "screenshot")
+
+
+@pytest.mark.parametrize("what", READABLE)
+async def test_each_subresource_is_a_right_of_its_own(
+    cluster: Cluster, guest: ScriptedGuest, what: SubResource
+) -> None:
+    await cluster.grant("get", what=what)
+    path = {name: stream_path("default", "vm", name) for name in READABLE}
+    await _until_granted(cluster, path[what])
+    for other in READABLE:
+        if other != what:
+            with pytest.raises(Forbidden, match="plain"):
+                await cluster.plain.raw("GET", path[other])
+
+
+async def test_take_over_is_asked_and_answered_through_the_api_server(cluster: Cluster, guest: ScriptedGuest) -> None:
+    await _boot(cluster)
+    await cluster.grant("get", "update")
+    async with (
+        await open_console(cluster.admin, "default", "vm") as first,
+        await _granted(cluster, "write") as second,
+    ):
+        admin = await Screen(first).until(lambda screen: screen.state.watchers == 2)
+        await second.control({"type": "take"})
+        await admin.until(lambda screen: screen.state.asked and screen.state.asker == "plain")
+        await first.control({"type": "keep"})
+        plain = await Screen(second).until(lambda screen: screen.state.refused)
+        await second.control({"type": "take"})
+        await admin.until(lambda screen: screen.state.asked)
+        await first.control({"type": "give"})
+        await plain.until(lambda screen: screen.state.writable)
+
+
+async def test_log_is_followed_through_the_api_server(cluster: Cluster, guest: ScriptedGuest, tmp_path: Path) -> None:
+    cluster.host.qemu_log = tmp_path / "qemu.log"
+    cluster.host.qemu_log.write_text("one\n")
+    async with await open_log(cluster.admin, "default", "vm") as stream:
+        messages = stream.messages()
+        assert await anext(messages) == "one\n"
+        cluster.host.qemu_log.write_text("one\ntwo\n")
+        assert await anext(messages) == "two\n"
+
+
 async def test_user_who_may_write_writes(cluster: Cluster, guest: ScriptedGuest) -> None:
     await _boot(cluster)
     await cluster.grant("get", "update")
@@ -226,6 +279,17 @@ async def test_kubectl_lists_and_reads_the_streams(cluster: Cluster, guest: Scri
     history = await asyncio.to_thread(kubectl, "get", "--raw", stream_path("default", "vm", "console"))
     assert history.endswith("login: ")
     assert await asyncio.to_thread(kubectl, "get", "virtualmachines") == ""  # discovery is whole
+
+
+async def _until_granted(cluster: Cluster, path: str) -> None:
+    """Wait until the API server knows of the right that was just granted."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await cluster.plain.raw("GET", path)
+            except Forbidden:
+                continue  # each attempt is a round trip: no busy loop
+            return
 
 
 async def _granted(cluster: Cluster, mode: Mode) -> Stream:
