@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import IO
@@ -39,6 +40,7 @@ from hypersdk.kube.leases import Election
 
 log = logging.getLogger(__name__)
 COMPONENT = "hypersdk-controller"
+THREADS = 32
 SYSTEM_NAMESPACE = "hypersdk-system"
 
 
@@ -64,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def run(settings: Settings, ready: Callable[[], None]) -> None:
     """Everything that this process does, until cancelled."""
+    # Names that are looked up and files that are synced hold a thread for long; asyncio's own few are every VM's.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="work"))
     async with AsyncExitStack() as stack:
         client = Client(await connect(settings.endpoint))
         stack.push_async_callback(client.close)

@@ -76,6 +76,7 @@ class FakeHypervisor:
     domains_by_uuid: dict[str, FakeDomain] = field(default_factory=dict)
     logs: dict[str, list[str]] = field(default_factory=dict)
     host_pools: list[HostPool] = field(default_factory=list)
+    refreshed_pools: list[str] = field(default_factory=list)
     _faults: dict[str, list[Exception]] = field(default_factory=dict)
     _listeners: list[asyncio.Queue[DomainEvent]] = field(default_factory=list)
     _next_pid: int = 1000
@@ -306,8 +307,9 @@ class FakeHypervisor:
         return HostPool(name, path or f"/pools/{name}", 2**50, 2**50)
 
     async def refresh_pool(self, name: str) -> None:
-        """Nothing to see."""
+        """Seen."""
         self._ask("refresh_pool")
+        self.refreshed_pools.append(name)
 
     async def log_tail(self, name: str, lines: int) -> list[str]:
         """What a test put there."""

@@ -20,6 +20,8 @@ class NodePools:
     hypervisor: Hypervisor
     places: NodePlaces
     _known: dict[str, HostPool] = field(default_factory=dict)
+    _changed: set[str] = field(default_factory=set)
+    _asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def find(self) -> None:
         """Have libvirt know every class; for those that are pools of the host this is tried until it has told them."""
@@ -35,23 +37,33 @@ class NodePools:
         if host_pool is not None:
             pool = await self.hypervisor.ensure_pool(host_pool)
             self.places.found[storage_class] = Path(pool.path)
-        else:
+        elif storage_class not in self._known:
+            # Once: a folder holds disks whatever becomes of its pool.
             pool = await self.hypervisor.ensure_pool(storage_class, str(self.places.root(storage_class)))
+        else:
+            return
         self._known[storage_class] = pool
 
-    async def refresh(self, storage_class: str) -> None:
-        """Let libvirt see what has come into the pool, or gone; that it does not is no harm to any VM."""
+    def changed(self, *storage_classes: str) -> None:
+        """Something has come into the pools of these classes, or gone; all when none is named."""
+        self._changed.update(storage_classes or self._known)
+        self._asked.set()
+
+    async def keep_fresh(self) -> None:
+        """Let libvirt see what has changed, soon: nobody waits for it."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            while self._changed:
+                await self._refresh(self._changed.pop())
+
+    async def _refresh(self, storage_class: str) -> None:
         if (pool := self._known.get(storage_class)) is None:
             return
         try:
             await self.hypervisor.refresh_pool(pool.name)
         except (Transient, Terminal) as error:
             log.warning("pool %s is not refreshed: %s", pool.name, error)
-
-    async def refresh_all(self) -> None:
-        """The same for every pool in use."""
-        for storage_class in list(self._known):
-            await self.refresh(storage_class)
 
     async def _found(self, storage_class: str) -> bool:
         try:

@@ -15,10 +15,10 @@ RESERVED_PART = 50
 
 
 def check_room(folder: Path, count: int, what: str) -> None:
-    """NotYet when so many bytes more would use the reserve up."""
+    """NotYet when so many bytes more would use the reserve up, or when it is used already."""
     usage = shutil.disk_usage(folder)
     kept = reserve(usage.total)
-    if count > max(0, usage.free - kept):
+    if count > usage.free - kept:
         room = f"{human_bytes(usage.free)} are free, of which {human_bytes(kept)} stay so"
         raise NotYet(NO_ROOM, f"{what} needs {human_bytes(count)} in {folder}: {room}; make room there", RETRY_S)
 

@@ -20,6 +20,7 @@ from controller.node.keeping import keep_disks
 from controller.node.layout import Origin, PlannedDisk, planned_disks
 from controller.node.places import NodePlaces, make_folder
 from controller.node.pools import NodePools
+from controller.node.room import NO_ROOM
 from controller.node.seed import seed_files, write_seed
 from controller.settings import Settings
 from hypersdk.errors import ConfigError, NotFound, Terminal, Transient
@@ -64,25 +65,21 @@ class NodeStorage:
     settings: Settings
 
     async def run(self) -> None:
-        """Find the pools, and remove images that nothing needs, now and then."""
-        await self.pools.find()
-        while True:
-            await self._collect()
-            await asyncio.sleep(self.settings.pace.collect)
+        """Find the pools and keep them fresh; remove images that nothing needs."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.pools.find())
+            group.create_task(self.pools.keep_fresh())
+            group.create_task(self._collect_now_and_then())
 
     async def prepare(self, vm: VirtualMachine, wake: Callable[[], None]) -> ImageProgress | None:
         """Images, then disks, then seed and the folder of the console's log; the VM is off."""
-        for disk in vm.spec.disks or []:
-            if disk.storage_class in self.places.pools and disk.storage_class not in self.places.found:
-                await self._ready(disk.storage_class)
-        planned = planned_disks(vm, self.places)
-        uid = vm.metadata.uid
-        images = await self._images(vm, missing(planned), wake)
-        if isinstance(images, ImageProgress):
-            return images
-        await self._make(vm, planned, images)
-        self.images.release(uid)
-        return None
+        try:
+            return await self._prepare(vm, wake)
+        except NotYet as error:
+            if error.reason != NO_ROOM or not await self._collect(0.0):
+                raise
+            self.images.retry(vm.metadata.uid)
+            return await self._prepare(vm, wake)
 
     def retry(self, uid: str) -> None:
         """Forget the failed import."""
@@ -96,14 +93,34 @@ class NodeStorage:
         """Remove everything that carries this uid, and give up an import that nobody else waits for."""
         await self.images.forget(uid)
         await asyncio.to_thread(self.places.remove, uid)
-        await self.pools.refresh_all()
+        self.pools.changed()
 
-    async def _collect(self) -> None:
+    async def _prepare(self, vm: VirtualMachine, wake: Callable[[], None]) -> ImageProgress | None:
+        for disk in vm.spec.disks or []:
+            if disk.storage_class in self.places.pools and disk.storage_class not in self.places.found:
+                await self._ready(disk.storage_class)
+        planned = planned_disks(vm, self.places)
+        uid = vm.metadata.uid
+        images = await self._images(vm, missing(planned), wake)
+        if isinstance(images, ImageProgress):
+            return images
+        await self._make(vm, planned, images)
+        self.images.release(uid)
+        return None
+
+    async def _collect_now_and_then(self) -> None:
+        while True:
+            await self._collect(self.settings.pace.image_grace)
+            await asyncio.sleep(self.settings.pace.collect)
+
+    async def _collect(self, grace_s: float) -> list[Path]:
+        """Remove images that nothing needs; what was removed."""
         try:
-            grace, definitions = self.settings.pace.image_grace, self.places.definitions
-            await self.images.collect(Collector(self.places.roots(), grace, definitions=definitions))
+            collector = Collector(self.places.roots(), grace_s, definitions=self.places.definitions)
+            return await self.images.collect(collector)
         except (OSError, Transient) as error:
             log.warning("unused images are kept, for not every disk can be seen: %s", error)
+            return []
 
     async def _images(
         self, vm: VirtualMachine, disks: list[PlannedDisk], wake: Callable[[], None]
@@ -159,8 +176,8 @@ class NodeStorage:
         except OSError as error:
             words = f"{error.filename or 'a disk'}: {error.strerror or error}"
             raise NotYet("DiskFailed", f"the disks of {vm.metadata.name} cannot be made: {words}") from error
-        for storage_class in {disk.storage_class for disk in made}:
-            await self.pools.refresh(storage_class)
+        if made:
+            self.pools.changed(*{disk.storage_class for disk in made})
 
     async def _ready(self, storage_class: str) -> None:
         try:

@@ -49,8 +49,7 @@ class Receiver:
     async def receive(self, image: Incoming) -> str:
         """Take all of it; its SHA-256. Terminal for a wrong digest or size, NotYet for an image that ends early."""
         self._check_size(image.total_bytes or 0)
-        room = (image.total_bytes or 0) - image.start
-        await asyncio.to_thread(check_room, self.partial.path.parent, room, f"image {self.source.words}")
+        await self._check_room(max(0, (image.total_bytes or 0) - image.start))
         asked = hashlib.new(self.source.digest.algorithm) if self.source.digest else None
         try:
             file = await asyncio.to_thread(self.partial.begin, image.start, image.total_bytes, image.validator)
@@ -89,9 +88,11 @@ class Receiver:
             if unsafe >= CHECKPOINT_BYTES or clock() - since >= CHECKPOINT_S:
                 unsafe, since = 0, clock()
                 await asyncio.to_thread(self.partial.checkpoint)
-                left = (image.total_bytes or 0) - progress.done
-                await asyncio.to_thread(check_room, self.partial.path.parent, left, f"image {self.source.words}")
+                await self._check_room(max(0, (image.total_bytes or 0) - progress.done))
             self.tell()
+
+    async def _check_room(self, count: int) -> None:
+        await asyncio.to_thread(check_room, self.partial.path.parent, count, f"image {self.source.words}")
 
     def _check_size(self, count: int) -> None:
         if count > self.largest:

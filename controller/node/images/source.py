@@ -65,6 +65,7 @@ def resolve(
     entry = Entry(word) if "://" in word else entry_of(word, catalogue)
     digest = _digest(checksum) or _digest(entry.checksum)
     url = entry.url
+    _check_shape(url)
     match url.partition("://")[0].lower():
         case "file":
             folder, path = _file(url, folders)
@@ -89,6 +90,13 @@ def check_host(url: str) -> None:
         raise Terminal("ImageSourceUnsupported", f"image {url!r} is not a URL with a host")
 
 
+def _check_shape(url: str) -> None:
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise Terminal("ImageSourceUnsupported", f"image {url!r} is no URL: {error}") from error
+
+
 def _digest(checksum: Checksum | None) -> Digest | None:
     if checksum is None or not checksum.value:
         return None
@@ -108,7 +116,10 @@ def _file(url: str, folders: tuple[Path, ...]) -> tuple[Path, Path]:
     path = unquote(parts.path)
     if ".." in Path(path).parts or "\0" in path or not path.startswith("/"):
         raise Terminal("ImageNotAllowed", f"image {url}: the path must be absolute and without '..'")
-    real = Path(path).resolve()
+    try:
+        real = Path(path).resolve()
+    except (OSError, RuntimeError) as error:  # links that lead in a circle
+        raise Terminal("ImageNotAllowed", f"image {url}: {error}") from error
     for folder in folders:
         if real.is_relative_to(folder) and real != folder:
             return folder, real

@@ -89,7 +89,8 @@ class Web:
         url = signed_url(source.url, source.keys) if source.keys is not None else source.url
         headers = {"Accept-Encoding": "identity"} | asked
         for _ in range(REDIRECTS + 1):
-            response = await stack.enter_async_context(session.get(url, allow_redirects=False, headers=headers))
+            async with asyncio.timeout(self.patience.silence):
+                response = await stack.enter_async_context(session.get(url, allow_redirects=False, headers=headers))
             if response.status not in _MOVED or "Location" not in response.headers:
                 await _check_status(response, source)
                 return response

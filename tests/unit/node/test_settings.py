@@ -69,6 +69,7 @@ def test_nonsense_is_refused(words: list[str], capsys: pytest.CaptureFixture[str
     assert "hypersdk-controller: error" in capsys.readouterr().err
 
 
+@pytest.mark.timeout(60)
 def test_second_controller_on_one_state_folder_ends_with_words(tmp_path: Path) -> None:
     holder = (
         "import sys; from pathlib import Path; from controller.main import _only_one;"

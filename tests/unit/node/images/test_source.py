@@ -29,6 +29,7 @@ def folder(tmp_path: Path) -> Path:
     os.symlink(tmp_path / "secret", images / "link")
     os.symlink(images / "demo.qcow2", images / "inner")
     os.symlink(tmp_path, images / "up")
+    os.symlink(images / "round", images / "round")
     return images
 
 
@@ -61,6 +62,7 @@ def test_files_inside_the_folders_are_taken_links_followed(folder: Path) -> None
         "file://{folder}/%2e%2e/secret",
         "file://{folder}/link",
         "file://{folder}/up/secret",
+        "file://{folder}/round",
         "file://{folder}x/demo.qcow2",
         "file://other-host{folder}/demo.qcow2",
         "file:demo://x",
@@ -80,6 +82,8 @@ def test_files_outside_of_them_are_not(folder: Path, url: str) -> None:
         ("nothing", "ImageNotFound"),
         ("", "ImageNotFound"),
         ("s3://bucket", "ImageSourceUnsupported"),
+        ("s3://[::1/key", "ImageSourceUnsupported"),
+        ("file://[::1/key", "ImageSourceUnsupported"),
         ("s3://Bucket_1/key", "ImageSourceUnsupported"),
         ("s3://ab/key", "ImageSourceUnsupported"),
         ("s3://10.0.0.1/key", "ImageSourceUnsupported"),
