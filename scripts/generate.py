@@ -7,6 +7,7 @@ import yaml
 
 from hypersdk.model.crd import crd
 from hypersdk.model.kinds import OURS
+from scripts.ghostty import declarations
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -14,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def generated() -> dict[Path, str]:
     """Every generated file with its content."""
     folder = ROOT / "deploy" / "crds"
-    return {folder / f"{k.group}_{k.plural}.yaml": yaml.safe_dump(crd(k), sort_keys=False, width=120) for k in OURS}
+    crds = {folder / f"{k.group}_{k.plural}.yaml": yaml.safe_dump(crd(k), sort_keys=False, width=120) for k in OURS}
+    return crds | {ROOT / "tui" / "terminal" / "_ghostty_abi.py": declarations()}
 
 
 def main(arguments: list[str]) -> int:

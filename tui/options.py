@@ -21,6 +21,8 @@ class Options:
     guarded: frozenset[str] = frozenset()
     """Contexts in which nothing may be changed."""
     mouse: bool = True
+    emulator: str = ""
+    """The console's emulator by name; the best one that there is when empty."""
     config: Path = Path("/nonexistent")
     """The user's folder of settings."""
 

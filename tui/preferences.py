@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,6 +32,7 @@ class Preferences(BaseModel):
     keymap: str = "default"
     theme: str = ""
     mouse: bool = True
+    emulator: Literal["", "ghostty", "pyte"] = ""
     read_only: bool = False
     contexts: dict[str, OfContext] = Field(default_factory=dict)
 
@@ -59,6 +60,7 @@ def with_preferences(options: Options) -> tuple[Options, str]:
             keymap=options.keymap or liked.keymap,
             theme=options.theme or liked.theme,
             mouse=options.mouse and liked.mouse,
+            emulator=liked.emulator,
             read_only=options.read_only or liked.read_only,
             guarded=guarded,
         ),

@@ -24,6 +24,7 @@ from tui.screens.console_tab import ConsoleTab
 from tui.screens.log_tab import LogTab
 from tui.screens.metrics_tab import MetricsTab
 from tui.screens.searching import SearchingScreen
+from tui.terminal.choice import new_emulator
 from tui.timeline import deleted, timeline
 from tui.tone import Line, Span, Tone, line
 from tui.widgets.bar import Bar
@@ -65,7 +66,7 @@ class DetailScreen(SearchingScreen):
                     for chart in CHARTS:
                         yield LineChart(chart.title, braille=self.workspace.glyphs.braille, id=chart.id)
             with Vertical(id="console"):
-                yield SerialPane(id="serial")
+                yield SerialPane(emulator=new_emulator(asked=self.workspace.options.emulator), id="serial")
                 yield Bar(id="console-words")
             yield Lines(id="events")
             yield Lines(id="yaml")

@@ -7,7 +7,7 @@ from typing import Final
 from pyte import charsets
 from pyte import modes as mo
 from pyte.screens import Char, Screen
-from wcwidth import wcwidth
+from rich.cells import cell_len
 
 from tui.terminal import sgr
 from tui.terminal.emulator import PLAIN, CellStyle, Run
@@ -89,9 +89,14 @@ class GuestScreen(Screen):  # type: ignore[misc]  # pyte has no type information
             self._draw_ascii(data)
             return
         for character in data:
-            width = 1 if character < "\x7f" else wcwidth(character)
+            if not character.isprintable():
+                if not character.isspace():
+                    # Invisible formatting: bidi overrides and the like are for nobody's good.
+                    continue
+                character = " "
+            width = 1 if character < "\x7f" else cell_len(character)
             if width < 1:
-                self._combine(character, width)
+                self._combine(character)
                 continue
             self._make_room(width, wraps, insert)
             self._put(character, width)
@@ -127,9 +132,9 @@ class GuestScreen(Screen):  # type: ignore[misc]  # pyte has no type information
             line[x + 1] = self.pen[""]
         self.cursor.x = x + width
 
-    def _combine(self, character: str, width: int) -> None:
-        """Put a zero-width character onto the one before it; drop what cannot be shown."""
-        if width < 0 or not self.cursor.x:
+    def _combine(self, character: str) -> None:
+        """Put a zero-width character onto the one before it; drop it where there is none."""
+        if not self.cursor.x:
             return
         line, x = self.buffer[self.cursor.y], self.cursor.x - 1
         if line[x].data == "" and x:
@@ -210,6 +215,11 @@ def _text(data: list[str]) -> str:
         if wide:
             wide = False
             continue
-        wide = bool(here) and wcwidth(here[0]) == 2 and following == ""
-        out.append(here if wide or (here and wcwidth(here[0]) == 1) else " ")
+        wide = bool(here) and following == "" and cell_len(here[0]) == 2
+        out.append(_exactly(here, 2 if wide else 1))
     return "".join(out)
+
+
+def _exactly(cell: str, width: int) -> str:
+    """The cell's text where it is as wide as its place for whoever paints it; else blanks."""
+    return cell if cell and cell_len(cell) == width else " " * width

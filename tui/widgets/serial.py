@@ -16,9 +16,9 @@ from textual.strip import Strip
 
 from tui.search import OLDER, Searchable, SearchAsked, find
 from tui.terminal import keys
+from tui.terminal.choice import new_emulator
 from tui.terminal.drawing import rich_style, with_cursor, with_matches
 from tui.terminal.emulator import Emulator
-from tui.terminal.pyte_emulator import PyteEmulator
 
 FRAME_S: Final = 1 / 30
 SLICE: Final = 8192
@@ -89,7 +89,7 @@ class SerialPane(Searchable, can_focus=True):
 
     def __init__(self, *, emulator: Emulator | None = None, name: str | None = None, id: str | None = None) -> None:
         super().__init__(name=name, id=id)
-        self.emulator: Emulator = emulator or PyteEmulator(80, 24)
+        self.emulator: Emulator = emulator or new_emulator()
         self._strips: dict[int, Strip] = {}
         self._painted_at = 0.0
         self._paint_due = False
