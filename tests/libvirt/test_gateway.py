@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import random
 import shutil
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -21,7 +24,7 @@ from controller.hypervisor.libvirt_host import LibvirtHost, open_host
 from hyperctl.guest.image import build
 from hyperctl.stack.supervisor import lock_holder
 from hypersdk.kube.client import Client
-from hypersdk.kube.streams import open_console, open_stream
+from hypersdk.kube.streams import Stream, Trail, log_text, open_console, open_stream, screenshot
 from hypersdk.model.metrics import Sample
 from hypersdk.settings import places
 from tests.libvirt.bootsector import GREETING
@@ -40,12 +43,14 @@ class Controller:
     """What of a controller serves streams."""
 
     consoles: Consoles
+    sampler: Sampler
     client: Client
 
 
 @asynccontextmanager
 async def _controller(host: LibvirtHost, guest: DesiredDomain, folder: Path) -> AsyncIterator[Controller]:
-    consoles, sampler = Consoles(host), Sampler(host, interval_s=0.5)
+    logs = {"serial0": guest.console_log, "console1": guest.virtio_log}
+    consoles, sampler = Consoles(host, log_of=lambda uuid, device: logs[device]), Sampler(host, interval_s=0.5)
     target = Target(guest.uid, NODE)
     streams = Streams(NODE, lambda *_: target, host, consoles, sampler, Rights())
     gateway = Gateway(streams, [UnixListener(folder / "gateway.sock")])
@@ -53,7 +58,7 @@ async def _controller(host: LibvirtHost, guest: DesiredDomain, folder: Path) -> 
         await gateway.ready.wait()
         client = Client(FrontProxy(folder / "gateway.sock", "alice"))
         try:
-            yield Controller(consoles, client)
+            yield Controller(consoles, sampler, client)
         finally:
             await client.close()
 
@@ -112,11 +117,41 @@ async def test_linux_is_read_from_its_first_byte_and_typed_into(
             screen = await Screen(stream).shows(b":~# ", 90)
             await stream.send(b"echo $((6 * 7))\n")
             await screen.shows(b"\n42\r\n", 20)
+            await _use_virtio_console(controller, linux, screen)
+            await _look_from_outside(controller, linux)
             await stream.send(b"poweroff\n")
             await screen.says("VM is stopped", 30)
             await screen.shows(b"Power down")
     assert b"Linux version" in screen.output
     assert screen.output == await _log(host, linux, len(screen.output))
+
+
+async def _use_virtio_console(controller: Controller, guest: DesiredDomain, serial: Screen) -> None:
+    """hvc0 has what was written before anybody looked, takes keys, and does not mix with ttyS0."""
+    trail = Trail("console1")
+    async with await open_console(controller.client, "test", guest.name, trail=trail) as stream:
+        virtio = await Screen(stream, trail).shows(b":~# ", 20)
+        await virtio.until(lambda screen: screen.state.connected and screen.state.writable, 20)
+        await stream.send(b"echo virtio $((6 * 7))\n")
+        await virtio.shows(b"\nvirtio 42\r\n", 20)
+    assert b"virtio 42" not in serial.output
+    async with await open_console(controller.client, "test", guest.name, trail=trail) as stream:
+        again = await Screen(stream, trail).until(lambda screen: screen.state.connected and screen.state.writable, 20)
+        await stream.send(b"echo again $((6 * 7))\n")
+        await again.shows(b"\nagain 42\r\n", 20)
+    seen = virtio.output + again.output
+    written = await asyncio.to_thread(Path(guest.virtio_log).read_bytes)  # which may lag a little
+    assert len(written) >= len(virtio.output)
+    assert seen[: len(written)] == written[: len(seen)]
+
+
+async def _look_from_outside(controller: Controller, guest: DesiredDomain) -> None:
+    """Both logs, and the screen as a picture."""
+    assert "-uuid" in await log_text(controller.client, "test", guest.name)
+    assert "Linux version" in await log_text(controller.client, "test", guest.name, "serial0", 5000)
+    picture = await screenshot(controller.client, "test", guest.name)
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert picture.endswith(b"IEND\xaeB`\x82")
 
 
 async def test_session_sees_every_boot(host: LibvirtHost, guest: DesiredDomain, guest_folder: Path) -> None:
@@ -172,12 +207,54 @@ async def test_killed_libvirtd_costs_no_output(
     assert screen.output == await _log(host, guest, len(screen.output))
 
 
+async def _read_and_cut(stream: Stream, trail: Trail, wanted: int) -> bytes:
+    """Read so many bytes, or some more; then break the link as a network does, with no goodbye."""
+    screen = await Screen(stream, trail).until(lambda screen: len(screen.output) >= wanted, 30)
+    stream.socket.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+    return screen.output
+
+
+async def test_cut_links_and_restarted_controllers_lose_and_repeat_nothing(
+    host: LibvirtHost, guest: DesiredDomain, guest_folder: Path
+) -> None:
+    chance, trail, seen = random.Random(2026), Trail(), b""
+    lines = iter(LINES)
+    for life in range(3):
+        async with _controller(host, guest, guest_folder) as controller:
+            if life == 0:
+                await _power_on(host, controller.consoles, guest)
+            else:
+                await controller.consoles.attach(guest.uid, guest.console_log)
+            async with await open_console(controller.client, "test", guest.name, history=False) as keyboard:
+                await Screen(keyboard).until(lambda screen: screen.state.writable and screen.state.connected, 30)
+                for _ in range(5):
+                    stream = await open_console(controller.client, "test", guest.name, "watch", trail=trail)
+                    await keyboard.send(b"".join(islice(lines, 5)))
+                    seen += await _read_and_cut(stream, trail, chance.randrange(1, 50))
+    async with _controller(host, guest, guest_folder) as controller:
+        await controller.consoles.attach(guest.uid, guest.console_log)
+        async with await open_console(controller.client, "test", guest.name, trail=trail) as stream:
+            screen = await Screen(stream, trail).until(lambda screen: screen.state.connected, 30)
+            await stream.send(b"THE END")
+            seen += (await screen.shows(b"THE END", 60)).output
+    assert seen.startswith(GREETING + LINES[0])
+    assert seen == await _log(host, guest, len(seen))
+
+
 async def test_samples_of_a_real_guest(host: LibvirtHost, guest: DesiredDomain, guest_folder: Path) -> None:
     async with _controller(host, guest, guest_folder) as controller:
         await _power_on(host, controller.consoles, guest)
+        controller.sampler.moved()
         async with await open_stream(controller.client, "test", guest.name, "metrics") as stream:
             messages = stream.messages()
             samples = [Sample.model_validate_json(await anext(messages)) for _ in range(3)]
+        # Nobody looks any more: now it is the kernel alone that tells.
+        count = len(controller.sampler.history(guest.uid))
+        async with asyncio.timeout(30):
+            while len(controller.sampler.history(guest.uid)) < count + 3:
+                await host.observe(guest.uid)
+        samples += controller.sampler.history(guest.uid)[-2:]
     assert all(sample.memory_used_bytes > 1 << 20 for sample in samples)
     assert all(0 <= sample.cpu_percent <= 100 for sample in samples)
-    assert samples[0].time < samples[1].time < samples[2].time
+    assert samples[-1].cpu_percent > 0
+    assert samples[0].time < samples[1].time < samples[2].time < samples[3].time

@@ -11,6 +11,7 @@ from controller.node.images.incoming import IMPORT_FAILED, PIECE, Incoming
 from controller.node.images.partial import Partial
 from controller.node.images.source import Source
 from controller.node.room import check_room
+from controller.telemetry.figures import IMAGE_BYTES
 from hypersdk.errors import Terminal
 from hypersdk.model.quantity import human_bytes
 
@@ -82,6 +83,7 @@ class Receiver:
         progress.total = image.total_bytes
         async for piece in image.pieces:
             progress.done += len(piece)
+            IMAGE_BYTES.inc(len(piece))
             self._check_size(progress.done)
             await asyncio.to_thread(_write, file, piece, self._own, asked)
             unsafe += len(piece)
