@@ -159,7 +159,8 @@ class NodeStorage:
         uid, overcommit = vm.metadata.uid, self.settings.limits.disk_overcommit
         cloud = vm.spec.cloud_init
         name = cloud.secret_ref.name if cloud and cloud.secret_ref else None
-        files = seed_files(vm, await self._secret(vm, name, "cloudInit.secretRef") if name else None)
+        secret = await self._secret(vm, name, "cloudInit.secretRef") if name else None
+        files = await asyncio.to_thread(seed_files, vm, secret)
         try:
             for storage_class in {disk.storage_class for disk in missing(planned)}:
                 await self._ready(storage_class)

@@ -74,6 +74,8 @@ def _unpack_system(home: Path, root: Path, tell: Tell) -> None:
 
 def _furnish(root: Path, kernel: Path) -> None:
     shutil.copytree(recipe.FILES, root, dirs_exist_ok=True)
+    for folder in recipe.REMOVED:
+        shutil.rmtree(root / folder)
     release = initramfs.kernel_release(kernel)
     where = modules.index(kernel / "lib/modules" / release)
     target = root / "lib/modules" / release
@@ -85,6 +87,9 @@ def _furnish(root: Path, kernel: Path) -> None:
     run(["chroot", str(root), "depmod", release])
     run(["systemctl", "--root", str(root), "enable", *recipe.ENABLED])
     run(["systemctl", "--root", str(root), "mask", *recipe.MASKED])
+    (root / recipe.GENERATORS).mkdir(exist_ok=True)
+    for name in recipe.NOT_GENERATED:
+        (root / recipe.GENERATORS / name).symlink_to("/dev/null")
     # Each guest makes its own; an empty machine-id is no first boot in systemd's sense, which would take its time.
     (root / "etc/machine-id").write_text("")
     for key in (root / "etc/ssh").glob("ssh_host_*"):
