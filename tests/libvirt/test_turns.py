@@ -6,7 +6,6 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from hypersdk.model.kinds import VIRTUAL_MACHINES
 from hypersdk.model.virtualmachine import Phase, VirtualMachine
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from tests.controlplane.api import Api
+from tests.libvirt.benches import lone_bench
 from tests.libvirt.conftest import Libvirtd, served
 from tests.libvirt.controllers import Bench, ControllerProcess, bench, is_alive
 from tests.libvirt.keysector import READY, WRITTEN, press, until_said, write_key_disk
@@ -91,38 +91,43 @@ class Story:
         return sum(event.count or 1 for event in await self.bench.events() if event.reason == reason)
 
 
-@asynccontextmanager
-async def told(
-    client: Client, namespace: str, api: Api, libvirtd: Libvirtd, folder: Path, *options: str
+def log_option(libvirtd: Libvirtd) -> tuple[str, str]:
+    """Where the controller finds QEMU's logs."""
+    return "--log-folder", str(libvirtd.root / "log/qemu")
+
+
+@pytest.fixture
+async def either(
+    client: Client, namespace: str, any_api: Api, libvirtd: Libvirtd, guest_folder: Path, private_network: None
 ) -> AsyncIterator[Story]:
-    """A story on that libvirtd."""
-    more = ("--log-folder", str(libvirtd.root / "log/qemu"), *options)
-    process = ControllerProcess(api, libvirtd.uri, folder, namespace, options=more)
+    """On each of the two API servers."""
+    process = ControllerProcess(any_api, libvirtd.uri, guest_folder, namespace, options=log_option(libvirtd))
     async with bench(client, namespace, process) as made:
         yield Story(made, libvirtd.uri)
 
 
 @pytest.fixture
 async def story(
-    client: Client, namespace: str, any_api: Api, libvirtd: Libvirtd, guest_folder: Path, private_network: None
+    embedded_api: Api, libvirtd: Libvirtd, guest_folder: Path, private_network: None
 ) -> AsyncIterator[Story]:
     """A controller on the tests' own libvirtd."""
-    async with told(client, namespace, any_api, libvirtd, guest_folder) as story:
-        yield story
+    async with lone_bench(embedded_api, libvirtd, guest_folder, *log_option(libvirtd)) as made:
+        yield Story(made, libvirtd.uri)
 
 
 @pytest.fixture
 async def narrow(
-    client: Client, namespace: str, any_api: Api, guest_folder: Path, small_pool: Path, private_network: None
+    embedded_api: Api, guest_folder: Path, small_pool: Path, private_network: None
 ) -> AsyncIterator[Story]:
     """The same with a storageClass that is soon full; a libvirtd sees what was mounted before it started."""
     with served() as libvirtd:
-        option = f"small={small_pool}"
-        async with told(client, namespace, any_api, libvirtd, guest_folder, "--storage-class", option) as story:
-            yield story
+        more = ("--storage-class", f"small={small_pool}")
+        async with lone_bench(embedded_api, libvirtd, guest_folder, *log_option(libvirtd), *more) as made:
+            yield Story(made, libvirtd.uri)
 
 
-async def test_paused_guest_stays_paused_whoever_restarts_and_is_let_run_again(story: Story) -> None:
+async def test_paused_guest_stays_paused_whoever_restarts_and_is_let_run_again(either: Story) -> None:
+    story = either
     await story.begin()
     pid = story.vm.status.qemu_pid
     await story.does("pause")
@@ -186,10 +191,9 @@ async def test_resets_crashes_and_power_offs_are_told_apart(story: Story) -> Non
     assert await story.told("GuestShutdown") == 1
 
 
-async def test_full_disk_pauses_the_guest_and_space_lets_it_go_on(
-    narrow: Story, small_pool: Path, client: Client, namespace: str
-) -> None:
+async def test_full_disk_pauses_the_guest_and_space_lets_it_go_on(narrow: Story, small_pool: Path) -> None:
     story = narrow
+    namespace = story.bench.namespace
     await story.begin(disks=[{"name": "root", "size": "18Mi", "storageClass": "small"}])
     pid = story.vm.status.qemu_pid
     await story.key("d")
@@ -211,7 +215,7 @@ async def test_full_disk_pauses_the_guest_and_space_lets_it_go_on(
 
     uid = story.vm.metadata.uid
     keep = {"metadata": {"annotations": {"hypersdk.io/keep-disks": "true"}}}
-    await client.patch(VIRTUAL_MACHINES, namespace, NAME, keep)  # type: ignore[arg-type]
+    await story.bench.client.patch(VIRTUAL_MACHINES, namespace, NAME, keep)  # type: ignore[arg-type]
     await story.does("delete")
     kept = small_pool / "kept" / f"{namespace}.{NAME}.{uid}" / "root.qcow2"
     assert kept.stat().st_size > 1 << 20
