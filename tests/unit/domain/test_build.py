@@ -4,7 +4,7 @@ from dataclasses import replace
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.domain.build import domain_xml, spec_hash
@@ -49,6 +49,7 @@ def test_hostile_names_stay_text() -> None:
     assert domain.find("devices/disk/serial") is None
 
 
+@settings(deadline=None, max_examples=60)
 @given(namespace=st.text(), name=st.text(), path=st.text(), network=st.text(min_size=1))
 def test_any_text_gives_xml_with_the_same_devices(namespace: str, name: str, path: str, network: str) -> None:
     desired = replace(
@@ -63,6 +64,7 @@ def test_any_text_gives_xml_with_the_same_devices(namespace: str, name: str, pat
     assert _tags(desired) == _tags(plain)
 
 
+@settings(deadline=None, max_examples=60)
 @given(namespace=PRINTABLE, name=PRINTABLE, path=PRINTABLE, network=PRINTABLE)
 def test_printable_text_is_read_back_as_it_was(namespace: str, name: str, path: str, network: str) -> None:
     desired = replace(
