@@ -78,7 +78,10 @@ def _count(word: str) -> int:
 
 
 async def _selftest(node: Node, options: argparse.Namespace) -> int:
-    from controller.hypervisor.libvirt_host import open_host
+    try:
+        from controller.hypervisor.libvirt_host import open_host
+    except ModuleNotFoundError as error:
+        raise HyperSDKError(f"{error}: a node needs the application with its 'controller' extra") from error
     from hyperctl.agent.checks import Checks
     from hyperctl.agent.report import Report
     from hyperctl.agent.trial import Trial, without_kills

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -35,10 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     figures = Figures(options.command, f"{datetime.now(UTC):%Y-%m-%d}")
     shares: dict[Name, int] = {"embedded": options.kills - options.kills // 5, "kube": options.kills // 5}
-    for name, kills in shares.items():
-        asyncio.run(_on(name, kills, options, figures))
+    asyncio.run(_on_both(shares, options, figures))
     asyncio.run(_on_small_disk(figures))
-    _say(figures.text())
+    sys.stdout.write(f"\n{figures.text()}\n")
     if options.write:
         figures.write(PAGE)
     return 0
@@ -54,13 +54,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+async def _on_both(shares: dict[Name, int], options: argparse.Namespace, figures: Figures) -> None:
+    """At the same time: most of an outage is waiting."""
+    async with asyncio.TaskGroup() as group:
+        for name, kills in shares.items():
+            group.create_task(_on(name, kills, options, figures))
+
+
 async def _on(name: Name, kills: int, options: argparse.Namespace, figures: Figures) -> None:
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
-    _say(f"{name}: {kills} kills, seed {seed}")
+    tell = partial(_say, name)
+    tell(f"{kills} kills, seed {seed}")
     with _server(name) as server, served() as libvirtd, _folder() as folder:
         async with staged(server.api, libvirtd, folder) as stage:
-            figures.tallies[name] = await stage.campaign(kills, seed, _say)
-            figures.outages[name] = await stage.outages(options.outage, _say)
+            figures.tallies[name] = await stage.campaign(kills, seed, tell)
+            figures.outages[name] = await stage.outages(options.outage, tell)
 
 
 async def _on_small_disk(figures: Figures) -> None:
@@ -68,12 +76,12 @@ async def _on_small_disk(figures: Figures) -> None:
     with _server("embedded") as server, _folder() as folder, small_disk(folder / "state"), served() as libvirtd:
         async with staged(server.api, libvirtd, folder) as stage:
             outcome = await full_disk(stage)
-    _say(f"{outcome.name}: {outcome.seconds:.1f} s, all well {outcome.back_s:.1f} s after")
+    _say("embedded", f"{outcome.name}: {outcome.seconds:.1f} s, all well {outcome.back_s:.1f} s after")
     figures.outages["embedded"] = [*figures.outages["embedded"], outcome]
 
 
-def _say(words: str) -> None:
-    sys.stdout.write(f"{words}\n")
+def _say(name: Name, words: str) -> None:
+    sys.stdout.write(f"{name}: {words}\n")
     sys.stdout.flush()
 
 

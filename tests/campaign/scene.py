@@ -103,9 +103,8 @@ class Scene:
     async def settled(self, machine: Machine) -> None:
         """Wait until the API says what is expected, every operation is over, and the guest hears its power button."""
         await self.reached(machine)
-        if machine.state is not Expected.ABSENT:
-            await self.bench.until_of(self.bench.operations, lambda: not self._unfinished(), SETTLED_WITHIN_S)
-            await self.reached(machine)
+        await self.bench.until_of(self.bench.operations, lambda: not self._unfinished(), SETTLED_WITHIN_S)
+        await self.reached(machine)
         if machine.state is Expected.RUNNING:
             await self._until_host(machine, lambda: self._has_its_disks(machine))
             await self._until_host(machine, lambda: machine.mute or self._has_greeted(machine))
