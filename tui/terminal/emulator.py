@@ -43,6 +43,11 @@ class Emulator(Protocol):
         """For the help screen."""
         ...
 
+    @property
+    def budget(self) -> int:
+        """Bytes that may be given at once without keeping the keyboard waiting."""
+        ...
+
     def feed(self, data: bytes) -> None:
         """Take in guest output; sequences and characters may be cut anywhere."""
         ...

@@ -26,12 +26,12 @@ class GhosttyEmulator:
         self._replies = bytearray()
         self._rows: dict[int, list[Run]] = {}
         self._dirty: set[int] = set()
+        self._is_stale = True
         self._terminal = self._new("GhosttyTerminal", self._lib.ghostty_terminal_new, *self._size)
         self._state = self._new("GhosttyRenderState", self._lib.ghostty_render_state_new)
         self._iterator = self._new("GhosttyRenderStateRowIterator", self._lib.ghostty_render_state_row_iterator_new)
         self._cells = self._new("GhosttyRenderStateRowCells", self._lib.ghostty_render_state_row_cells_new)
         self._set_up()
-        self._look()
 
     def __del__(self) -> None:
         """Give the memory back."""
@@ -48,6 +48,11 @@ class GhosttyEmulator:
         return "libghostty-vt"
 
     @property
+    def budget(self) -> int:
+        """It takes a megabyte in some 10 ms."""
+        return 65536
+
+    @property
     def columns(self) -> int:
         """Cells in a row."""
         return self._size[0]
@@ -59,20 +64,18 @@ class GhosttyEmulator:
 
     def feed(self, data: bytes) -> None:
         """Take in guest output."""
-        above = self.scrolled
-        before = self.history
         self._lib.ghostty_terminal_vt_write(self._terminal[0], data, len(data))
-        if above:
-            self._scroll_to(self.history - min(self.history, above + max(0, self.history - before)))
-        self._look()
+        self._is_stale = True
 
     def take_dirty(self) -> set[int]:
         """The rows that changed."""
+        self._look()
         dirty, self._dirty = self._dirty, set()
         return dirty
 
     def row(self, y: int) -> list[Run]:
         """One row of the view."""
+        self._look()
         return self._rows.get(y) or [(" " * self.columns, PLAIN)]
 
     @property
@@ -95,13 +98,12 @@ class GhosttyEmulator:
         self._size = _fit(columns), _fit(rows)
         self._lib.ghostty_terminal_resize(self._terminal[0], *self._size, 8, 16)
         self._rows.clear()
-        self._look()
+        self._is_stale = True
         self._dirty |= set(range(self.rows))
 
     def scroll(self, lines: int) -> None:
         """Move the view."""
         self._scroll_to(max(0, min(self.history, self.history - self.scrolled + lines)))
-        self._look()
         self._dirty |= set(range(self.rows))
 
     @property
@@ -122,10 +124,8 @@ class GhosttyEmulator:
         for top in range(0, history + self.rows, self.rows):
             at = min(top, history)
             self._scroll_to(at)
-            self._look()
             lines += [_text(self.row(y)) for y in range(top - at, self.rows)]
         self._scroll_to(place)
-        self._look()
         while lines and not lines[-1]:
             lines.pop()
         return lines
@@ -134,7 +134,7 @@ class GhosttyEmulator:
         """As RIS; the history stays where the library keeps it."""
         self._lib.ghostty_terminal_vt_write(self._terminal[0], b"\x1b[!p\x1b[?1049l\x1b[0m\x1b[2J\x1b[H\x1b(B\x0f", 29)
         self._rows.clear()
-        self._look()
+        self._is_stale = True
         self._dirty |= set(range(self.rows))
 
     @property
@@ -182,13 +182,17 @@ class GhosttyEmulator:
 
     def _scroll_to(self, row: int) -> None:
         """Put the view's top there, counted from the oldest line; a union by value goes as a struct of its size."""
+        self._is_stale = True
         to = self._ffi.new("GhosttyScrollViewportTwin *")
         to.tag, to.row = self._lib.GHOSTTY_SCROLL_VIEWPORT_ROW, row
         function = self._ffi.addressof(self._lib, "ghostty_terminal_scroll_viewport")
         self._ffi.cast("void (*)(GhosttyTerminal, GhosttyScrollViewportTwin)", function)(self._terminal[0], to[0])
 
     def _look(self) -> None:
-        """Read the rows that changed since the last look."""
+        """Read the rows that changed since the last look; between two of them any amount may have come."""
+        if not self._is_stale:
+            return
+        self._is_stale = False
         lib, state = self._lib, self._state[0]
         lib.ghostty_render_state_update(state, self._terminal[0])
         dirty = self._ffi.new("GhosttyRenderStateDirty *")

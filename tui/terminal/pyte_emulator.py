@@ -31,6 +31,11 @@ class PyteEmulator:
         return "pyte"
 
     @property
+    def budget(self) -> int:
+        """Some 10 ms of work."""
+        return 8192
+
+    @property
     def columns(self) -> int:
         """Cells in a row."""
         return int(self.screen.columns)

@@ -21,8 +21,6 @@ from tui.terminal.drawing import rich_style, with_cursor, with_matches
 from tui.terminal.emulator import Emulator
 
 FRAME_S: Final = 1 / 30
-SLICE: Final = 8192
-"""Bytes given to the emulator between two looks at the keyboard."""
 ASKABLE: Final = ("take", "give", "keep", "size", "raw", "device")
 """What only the screen can do: about the keyboard, the guest's idea of the size, the whole terminal, the other port."""
 LEAVE: Final = "ctrl+right_square_bracket"
@@ -99,13 +97,14 @@ class SerialPane(Searchable, can_focus=True):
 
     async def feed(self, data: bytes, *, live: bool = True) -> None:
         """Show guest output; queries in it are answered only when it is `live` and not replayed history."""
-        for start in range(0, len(data), SLICE):
-            self.emulator.feed(data[start : start + SLICE])
+        size = self.emulator.budget
+        for start in range(0, len(data), size):
+            self.emulator.feed(data[start : start + size])
             replies = self.emulator.take_replies()
             if live and replies:
                 self.post_message(self.Typed(self, replies))
             self._changed()
-            if start + SLICE < len(data):
+            if start + size < len(data):
                 await asyncio.sleep(0)
 
     def reset(self) -> None:
