@@ -193,4 +193,6 @@ def _words(step: Step) -> str:
             return f"AskShutdown({step.mode})"
         case Destroy():
             return f"Destroy({step.why})"
+        case ChangeLive():
+            return type(step.change).__name__
     return type(step).__name__
