@@ -117,12 +117,13 @@ def _unavailable(why: str) -> Refusal:
 
 def _headers(request: web.Request, user: User) -> CIMultiDict[str]:
     """The client's headers without what is between it and us, and with who it is, which only we may say."""
-    dropped = ("x-remote-", "sec-websocket-")
+    dropped = ("x-remote-", "x-forwarded-", "sec-websocket-")
     kept = CIMultiDict(
         (name, value)
         for name, value in request.headers.items()
         if name.lower() not in _HOP_BY_HOP and not name.lower().startswith(dropped)
     )
+    kept["X-Forwarded-For"] = request.remote or ""
     kept["X-Remote-User"] = user.name
     for group in user.groups:
         kept.add("X-Remote-Group", group)

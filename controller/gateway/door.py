@@ -9,9 +9,11 @@ from controller.gateway import audit
 from controller.gateway.access import Access, Caller, Verb, Wish, caller_of
 from controller.gateway.audit import Visit
 from controller.gateway.targets import Lookup, Target, target_of_name
+from controller.telemetry.context import about_vm
 from hypersdk.errors import Forbidden
 from hypersdk.kube.streams import SubResource
 from hypersdk.model.kinds import SUBRESOURCES
+from hypersdk.plaintext import plain
 
 GROUP = SUBRESOURCES.partition("/")[0]
 UNKNOWN_PEER = "unix"
@@ -29,6 +31,7 @@ class Door:
         """Who calls and which VM is meant, once any of the verbs is allowed: nobody else learns whether it exists."""
         caller = caller_of(request, self.allowed_names)
         namespace, name = request.match_info["namespace"], request.match_info["name"]
+        about_vm(plain(namespace), plain(name))
         for verb in verbs:
             wish = Wish(verb, namespace, name, subresource)
             if await self.access.allows(caller, wish):

@@ -145,10 +145,17 @@ class Hop:
         try:
             async with sockets.opened(request, subresource) as near:
                 await either(send_all(near, _frames(far)), _copy(near, far))
-                await near.close(code=far.close_code or aiohttp.WSCloseCode.GOING_AWAY)
+                await near.close(code=_close_code(far.close_code))
         finally:
             await far.close()
         return near
+
+
+def _close_code(code: int | None) -> int:
+    """The far side's word for the end; where it ended without one, one that makes a client come back."""
+    if code is None or code in {1005, aiohttp.WSCloseCode.ABNORMAL_CLOSURE}:
+        return aiohttp.WSCloseCode.INTERNAL_ERROR
+    return code
 
 
 async def _frames(far: aiohttp.ClientWebSocketResponse) -> AsyncGenerator[bytes | str, None]:

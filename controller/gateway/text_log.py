@@ -28,16 +28,15 @@ def last_lines(path: str, lines: int) -> tuple[str, Place | None]:
     try:
         with Path(path).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            first = max(size - TAIL_BYTES, 0)
-            file.seek(first)
-            data = file.read(size - first)
+            file.seek(max(size - TAIL_BYTES, 0))
+            data = file.read(TAIL_BYTES)
             place = Place(os.fstat(file.fileno()).st_ino, size)
     except OSError:
         return "", None
     whole = data.decode(errors="replace").split("\n")
     unended = whole.pop()
-    newest = whole[-lines:] if not unended else whole[len(whole) - lines + 1 :] if lines <= len(whole) else whole
-    text = "".join(readable(line) + "\n" for line in newest)
+    first = max(len(whole) - lines + bool(unended), 0)
+    text = "".join(readable(line) + "\n" for line in whole[first:])
     return text + readable(unended), place
 
 

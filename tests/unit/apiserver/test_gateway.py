@@ -30,7 +30,12 @@ RESOURCES: JsonObject = {
         }
     ],
 }
-SPOOFED = {"X-Remote-User": "root", "x-remote-group": "system:masters", "X-Remote-Extra-A": "b"}
+SPOOFED = {
+    "X-Remote-User": "root",
+    "x-remote-group": "system:masters",
+    "X-Remote-Extra-A": "b",
+    "X-Forwarded-For": "192.0.2.1",
+}
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:
@@ -43,6 +48,7 @@ async def _answer(request: web.Request) -> web.StreamResponse:
         "groups": request.headers.getall("X-Remote-Group", []),
         "extra": request.headers.get("X-Remote-Extra-A", ""),
         "authorization": request.headers.get("Authorization", ""),
+        "peer": request.headers.getall("X-Forwarded-For", []),
     }
     if request.path.endswith("/forbidden/console"):
         return web.json_response({"kind": "Status", "code": 403, "message": "no, you"}, status=403)
@@ -98,6 +104,7 @@ async def test_a_plain_get_carries_the_caller_and_no_secret(api: Running) -> Non
             "groups": ["system:masters", "system:authenticated"],
             "extra": "",
             "authorization": "",
+            "peer": ["127.0.0.1"],
         }
 
 

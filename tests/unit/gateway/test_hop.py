@@ -17,7 +17,7 @@ from controller.gateway.streams import Streams
 from controller.gateway.targets import Target
 from controller.hypervisor.port import DomainStats
 from controller.settings import Tls
-from hypersdk.errors import ApiError, Forbidden, NotFound
+from hypersdk.errors import ApiError, Forbidden, NotFound, Unreachable
 from hypersdk.kube.client import Client
 from hypersdk.kube.streams import metrics, open_console, stream_path
 from hypersdk.model.kinds import Kind
@@ -212,3 +212,14 @@ def test_names_that_may_speak_for_callers(tmp_path: Path) -> None:
     assert trusted_names(None) == frozenset()
     assert trusted_names(Tls("h", 1, tmp_path, tmp_path, tmp_path, (), peer_ca=tmp_path)) == frozenset()
     assert trusted_names(Tls("h", 1, tmp_path, tmp_path, tmp_path, ("front-proxy",))) == {"front-proxy"}
+
+
+async def test_end_of_the_other_gateway_makes_a_client_come_back(pair: Pair) -> None:
+    pair.far.guest.power_on()
+    await pair.far.consoles.attach(UUID, str(pair.far.guest.log))
+    async with await open_console(pair.client, "default", "far") as stream:
+        screen = await Screen(stream).until(lambda screen: screen.state.writable)
+        assert pair.near.streams.hop is not None
+        await pair.near.streams.hop.close()  # as when the link between them is cut
+        with pytest.raises(Unreachable, match="broke off"):
+            await screen.end()
