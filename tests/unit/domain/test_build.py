@@ -15,6 +15,7 @@ from controller.domain.ports import SPARE_PORTS
 from controller.hypervisor.port import Owner, Power
 from tests.unit.domain.cases import FULL, HOSTILE, SMALL, UID
 
+# The first of them makes Hypothesis' table of all characters, which takes a busy machine some seconds.
 PRINTABLE = st.text(st.characters(exclude_categories=["C"], include_characters="\t\u00ad\U000e0001"), min_size=1)
 
 
@@ -49,6 +50,7 @@ def test_hostile_names_stay_text() -> None:
     assert domain.find("devices/disk/serial") is None
 
 
+@pytest.mark.timeout(60)
 @settings(deadline=None, max_examples=60)
 @given(namespace=st.text(), name=st.text(), path=st.text(), network=st.text(min_size=1))
 def test_any_text_gives_xml_with_the_same_devices(namespace: str, name: str, path: str, network: str) -> None:
@@ -64,6 +66,7 @@ def test_any_text_gives_xml_with_the_same_devices(namespace: str, name: str, pat
     assert _tags(desired) == _tags(plain)
 
 
+@pytest.mark.timeout(60)
 @settings(deadline=None, max_examples=60)
 @given(namespace=PRINTABLE, name=PRINTABLE, path=PRINTABLE, network=PRINTABLE)
 def test_printable_text_is_read_back_as_it_was(namespace: str, name: str, path: str, network: str) -> None:
