@@ -9,7 +9,7 @@ DISK_FULL = "DiskFull"
 DISK_ERROR = "DiskError"
 _ELSE: dict[str, tuple[str, str]] = {
     "pmsuspended": ("GuestSuspended", "the guest put itself to sleep; resume wakes it"),
-    "crashed": ("GuestCrashed", "the guest crashed, and is kept as it was then; restart it by force"),
+    "crashed": ("CrashKept", "the guest crashed, and is kept as it was then; restart it by force"),
     "watchdog": ("WatchdogPaused", "the guest's watchdog ran out; resume or restart it"),
     "migration": ("Migrating", "held for the last moment of its migration"),
     "postcopy": ("Migrating", "it runs on another node already, which fetches its memory from here"),

@@ -43,6 +43,24 @@ def test_operations_on_one_machine_go_one_after_the_other(tmp_path: Path) -> Non
     play(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("operation", ["start", "stop", "restart"])
+def test_stop_by_force_waits_for_no_other(tmp_path: Path, operation: str) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            slow = await stuck(world, operation)
+            began = world.elapsed()
+            force = await world.done(await world.operate("stop", force=True), within=10)
+            assert force.phase is OperationPhase.SUCCEEDED
+            assert world.elapsed() - began < 5
+            assert world.op(slow).phase is OperationPhase.CANCELLED
+            assert world.op(slow).status.message == f"overtaken by a stop by force ({force.metadata.name})"
+            world.storage.outcome = None
+            await world.pass_time(300)
+            assert (world.vm().spec.running, world.vm().phase) == (False, Phase.STOPPED)
+
+    play(tmp_path, scenario)
+
+
 def test_start_of_a_running_machine_and_stop_of_a_stopped_one_succeed_at_once(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         async with world.controller():

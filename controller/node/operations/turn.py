@@ -33,8 +33,10 @@ def turn(operations: Iterable[VMOperation], vm: VirtualMachine, now: datetime) -
     """Choose the current one; refuse, cancel or make wait the others."""
     settled: list[Settled] = []
     current: VMOperation | None = None
-    for op in of_machine(operations, vm):
-        if (end := _end(op, vm, now)) is not None:
+    mine = of_machine(operations, vm)
+    force = next((op for op in mine if _overtakes(op)), None)
+    for op in mine:
+        if (end := _end(op, vm, now) or _overtaken(op, force)) is not None:
             settled.append((op, end))
         elif current is None:
             current = op
@@ -71,6 +73,18 @@ def _end(op: VMOperation, vm: VirtualMachine, now: datetime) -> VMOperationStatu
     if vm.metadata.deletion_timestamp is not None:
         return cancelled(op, f"{vm.metadata.name} is being deleted")
     return None
+
+
+def _overtakes(op: VMOperation) -> bool:
+    """Whether it is the one operation that waits for no other: a person who cuts the power wants it cut now."""
+    is_fit = refusal(op) is None and not asks_for_cancel(op)
+    return is_fit and op.spec.operation == "stop" and op.spec.force
+
+
+def _overtaken(op: VMOperation, force: VMOperation | None) -> VMOperationStatus | None:
+    if force is None or op is force or op.phase is not OperationPhase.RUNNING or _overtakes(op) or deletes(op):
+        return None
+    return cancelled(op, f"overtaken by a stop by force ({force.metadata.name})")
 
 
 def _order(op: VMOperation) -> tuple[bool, float, str]:

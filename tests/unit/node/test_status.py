@@ -60,7 +60,7 @@ STOPPING = replace(OFF, stopping_since=NOW)
             id="one full, one broken",
         ),
         pytest.param(view(domain(PAUSED, "pmsuspended")), Phase.PAUSED, "False", "GuestSuspended", id="asleep"),
-        pytest.param(view(domain(PAUSED, "crashed")), Phase.PAUSED, "False", "GuestCrashed", id="crashed and kept"),
+        pytest.param(view(domain(PAUSED, "crashed")), Phase.PAUSED, "False", "CrashKept", id="crashed and kept"),
         pytest.param(view(domain(PAUSED, "migration")), Phase.PAUSED, "False", "Migrating", id="migrating"),
         pytest.param(
             view(domain(PAUSED, "user", Power.OFF), STOPPING),
