@@ -108,7 +108,7 @@ class Trial:
 
     async def _left(self) -> Found:
         domain = await self.host.observe(self._machine_made().metadata.uid)
-        return fail(f"the domain {domain.name} is left") if domain else ok("no VM, no domain, no namespace of ours")
+        return fail(f"the domain {domain.name} is left") if domain else ok("no VM and no domain of ours")
 
     async def _pid(self) -> int:
         domain = await self.host.observe(self._machine_made().metadata.uid)

@@ -13,7 +13,7 @@ from tests.libvirt.conftest import Libvirtd
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(600), pytest.mark.usefixtures("private_network")]
 KILLS = 4
 KILLS_ON_KUBERNETES = 2
-API_GONE_S = 3.0
+API_GONE_S = 2.0
 
 
 @pytest.fixture
