@@ -168,6 +168,25 @@ async def test_name_that_is_none_never_gets_in(here: Bench, image: str, name: st
     here.made.discard(name)
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"cpus": 129},
+        {"cpus": 0},
+        {"memory": "-1Gi"},
+        {"memory": EVIL},
+        network(macAddress="52:54:00:12:34"),
+        network(type=EVIL),
+        {"cloudInit": {"userData": ["a"]}},
+    ],
+    ids=["many-cpus", "no-cpus", "negative-memory", "no-memory", "short-mac", "no-type", "list-of-user-data"],
+)
+async def test_spec_that_is_none_never_gets_in(here: Bench, image: str, spec: JsonObject) -> None:
+    with pytest.raises(Invalid):
+        await here.create("refused", image, **spec)
+    here.made.discard("refused")
+
+
 async def test_longest_name_lives_and_leaves_nothing(here: Bench, image: str, libvirtd: Libvirtd) -> None:
     await here.create(LONGEST_NAME, image, memory="32Mi")
     await here.until_phase(LONGEST_NAME, Phase.RUNNING, "Running")
