@@ -133,7 +133,7 @@ async def test_bad_spec_is_said_once_and_harmlessly(here: Bench, told: Cache[Eve
     def warnings() -> list[Event]:
         return [event for event in told if event.involved_object.name == name and event.type == "Warning"]
 
-    await until(told, lambda: bool(warnings()))
+    await until(told, lambda: bool(warnings()), 90)
     assert {event.reason for event in warnings()} == {row.event or row.reason}
     assert all(harmless(event.message or "") for event in warnings())
 
@@ -152,8 +152,8 @@ async def test_operation_on_what_is_not_ours_fails_at_once(here: Bench, name: st
     before = here.vm("healthy").status.qemu_pid
     spec: JsonObject = {"vmRef": reference, "operation": "stop", "force": True}
     made = await here.client.create(VM_OPERATIONS, here.namespace, {"metadata": {"name": name}, "spec": spec})
-    await here.until_of(here.operations, lambda: here.operations.get(*made.key) is not None, 30)
-    await here.until_of(here.operations, lambda: here.operations.objects[made.key].phase.is_over, 60)
+    await here.until_of(here.operations, lambda: here.operations.get(*made.key) is not None, 90)
+    await here.until_of(here.operations, lambda: here.operations.objects[made.key].phase.is_over, 90)
     status = here.operations.objects[made.key].status
     assert status.phase is OperationPhase.FAILED
     assert [one.reason for one in status.conditions or []] == [reason]

@@ -24,8 +24,9 @@ from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench
 from tests.libvirt.test_bad_input import harmless
 
-pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(420), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(960), pytest.mark.asyncio(loop_scope="module")]
 
+WITHIN_S = 240.0
 SCRIPT = Path(__file__).parent / "hostile_agent.sh"
 GROWTH = 96 << 20
 """What a flood may cost the controller in memory; without a limit it would be the flood."""
@@ -40,12 +41,12 @@ async def here(embedded_api: Api, libvirtd: Libvirtd, private_network: None) -> 
             image = await asyncio.to_thread(build, places(os.environ).cache, print)
             copy = await asyncio.to_thread(shutil.copy, image, made.controller.images / "demo.qcow2")
             await made.create("hostile", f"file://{copy}", cloudInit={"userData": SCRIPT.read_text()})
-            await made.until_phase("hostile", Phase.RUNNING, "Running")
+            await made.until_phase("hostile", Phase.RUNNING, "Running", WITHIN_S)
             yield made
 
 
 async def test_guest_in_user_mode_says_why_and_has_its_address_from_the_agent(here: Bench) -> None:
-    await here.until(lambda: hostname(here) == "ready")
+    await here.until(lambda: hostname(here) == "ready", WITHIN_S)
     found = condition(here.vm("hostile").status.conditions, "NetworkReady")
     assert found is not None
     assert (found.status, found.reason) == ("True", "UserMode")
@@ -56,7 +57,7 @@ async def test_guest_in_user_mode_says_why_and_has_its_address_from_the_agent(he
 
 async def test_lies_are_bounded_and_cleaned(here: Bench, libvirtd: Libvirtd) -> None:
     await next_trick(here, libvirtd)
-    await here.until(lambda: (here.vm("hostile").status.ip_addresses or [""])[0].startswith("10.9."))
+    await here.until(lambda: (here.vm("hostile").status.ip_addresses or [""])[0].startswith("10.9."), WITHIN_S)
     status = here.vm("hostile").status
     assert status.addresses is not None
     assert len(status.addresses) == 32
@@ -73,10 +74,10 @@ async def test_agent_that_makes_no_sense_holds_nobody_up_and_is_heard_again(
     before = memory(here)
     pid = here.vm("hostile").status.qemu_pid
     await next_trick(here, libvirtd)
-    await here.until(lambda: here.reason("hostile", "LivenessProbe") == "AgentSilent")
+    await here.until(lambda: here.reason("hostile", "LivenessProbe") == "AgentSilent", WITHIN_S)
 
     await here.create("neighbour", f"file://{here.controller.images / 'echo.raw'}", memory="32Mi")
-    await here.until_phase("neighbour", Phase.RUNNING, "Running")
+    await here.until_phase("neighbour", Phase.RUNNING, "Running", WITHIN_S)
     stop = await here.operate("neighbour", "stop", force=True)
     assert stop.phase is OperationPhase.SUCCEEDED, stop.status.message
     await here.delete("neighbour")
@@ -85,8 +86,8 @@ async def test_agent_that_makes_no_sense_holds_nobody_up_and_is_heard_again(
     assert memory(here) - before < GROWTH
 
     await next_trick(here, libvirtd)
-    await here.until(lambda: here.reason("hostile", "LivenessProbe") == "AgentAnswers")
-    await here.until(lambda: here.vm("hostile").status.ip_addresses == ["10.0.2.15"])
+    await here.until(lambda: here.reason("hostile", "LivenessProbe") == "AgentAnswers", WITHIN_S)
+    await here.until(lambda: here.vm("hostile").status.ip_addresses == ["10.0.2.15"], WITHIN_S)
     assert all(harmless(line) for line in here.controller.log.read_text().splitlines())
 
 

@@ -23,7 +23,7 @@ from tests.libvirt.benches import Bridge, host_bridge, lone_bench, open_folder
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench
 
-pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(420), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 
 BRIDGE = Bridge("br-lab", "10.78.0.1", "fd00:78::1")
 NETWORKS = [{"name": "default"}, {"name": "lab", "type": "bridge", "multusNetworkName": BRIDGE.name}]
@@ -32,7 +32,7 @@ ip addr add {ip}/24 dev eth1
 ip -6 addr add {ip6}/64 dev eth1
 ping -c 3 {host} >/dev/null
 """
-BOOT_WITHIN_S = 180.0
+BOOT_WITHIN_S = 300.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -80,7 +80,7 @@ async def test_guest_without_an_agent_is_known_by_its_lease_and_its_answers_to_a
 
 
 async def test_macs_and_networks_are_the_same_after_a_restart(here: Bench, libvirtd: Libvirtd) -> None:
-    await here.until_phase("mute", Phase.RUNNING, "Running")
+    await here.until_phase("mute", Phase.RUNNING, "Running", BOOT_WITHIN_S)
     uid = here.vm("mute").metadata.uid
     before = virsh(libvirtd.uri, "domiflist", uid)
     assert [line.split()[1:3] for line in before.splitlines()] == [["network", "default"], ["bridge", BRIDGE.name]]
