@@ -22,6 +22,7 @@ from controller.node.prepare import Preparation
 from controller.node.reconcile import VmReconciler
 from controller.node.removal import Removal
 from controller.node.storage import Storage
+from controller.node.usage import moved
 from controller.node.vmnode import NodeKeeper
 from controller.runtime.backoff import Backoff
 from controller.runtime.queue import KeyQueue
@@ -95,6 +96,7 @@ class NodeController:
                 group.create_task(self.keeper.run())
                 group.create_task(on_event(events, self.queue, self._of_event))
                 group.create_task(on_clock(pace.resync, self.queue, self._mine))
+                group.create_task(on_clock(pace.resources, self.queue, self._changed_in_use))
                 group.create_task(
                     Worker(self.queue, passes, Backoff(longest_s=LONGEST_BACKOFF_S, chance=near.chance)).run()
                 )
@@ -135,6 +137,14 @@ class NodeController:
 
     def _mine(self) -> list[Key]:
         return [vm.key for vm in self.vm_cache if self._is_mine(vm)]
+
+    def _changed_in_use(self) -> list[Key]:
+        """The VMs whose figures in the status are not right any more."""
+        return [vm.key for vm in self.vm_cache if self._is_mine(vm) and self._has_moved(vm.metadata.uid)]
+
+    def _has_moved(self, uid: str) -> bool:
+        told, sample = self.reconciler.memories.of(uid).usage, self.with_.usage.latest(uid)
+        return told is not None and sample is not None and moved(told, sample)
 
     def _is_mine(self, vm: VirtualMachine) -> bool:
         return vm.status.node_name == self.settings.node

@@ -6,6 +6,8 @@ What has been changed of the guest while it runs is not written here: it is seen
 import logging
 import os
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from controller.domain.build import spec_hash
 from controller.domain.desired import DesiredDomain
@@ -15,6 +17,8 @@ from controller.node.live import Gap, gap
 from controller.node.places import NodePlaces
 
 log = logging.getLogger(__name__)
+REMEMBERED = 1024
+"""A running guest is looked at again and again, and what it was started with stays what it is."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,18 @@ class Definitions:
         if observed is None or not observed.is_active:
             return None
         try:
-            kept = from_json(self.places.definition(observed.uuid).read_text())
-        except OSError:
+            return _kept(self.places.definition(observed.uuid), observed.running_spec_hash)
+        except (OSError, LookupError):
             return None
-        return kept if kept is not None and spec_hash(kept) == observed.running_spec_hash else None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _kept(path: Path, digest: str) -> DesiredDomain:
+    """The definition with that digest; LookupError when another one is kept."""
+    kept = from_json(path.read_text())
+    if kept is None or spec_hash(kept) != digest:
+        raise LookupError(digest)
+    return kept
 
 
 def drift(observed: ObservedDomain | None, started: DesiredDomain | None, wanted: DesiredDomain) -> Gap:

@@ -18,7 +18,8 @@ YOUNG_S = 180.0
 SOON_S = 2.0
 HURRY = 0.1
 """A young guest is looked at after this share of its age: many that boot at once must not keep the node busy."""
-STEADY_S = 15.0
+STEADY_S = 30.0
+"""Events and what it uses wake it earlier."""
 LEAST_S = 0.25
 
 

@@ -39,6 +39,8 @@ class Election:
     _seen: str = ""
     """The lease's version when it last changed, and when that was by this process' own clock."""
     _seen_at: float = 0.0
+    _mine: Lease | None = None
+    """The lease as this holder wrote it last."""
 
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Run `lead` whenever the lease is held, and cancel it when it is lost; for ever."""
@@ -78,18 +80,27 @@ class Election:
             return False
 
     async def _take(self) -> bool:
+        known, self._mine = self._mine, None
+        if known is not None:
+            # Renewed without a look at it first: somebody else's change is a conflict, and then it is looked at.
+            with contextlib.suppress(Conflict, NotFound):
+                return await self._hold(known)
         try:
             lease = await self.client.get(LEASES, self.namespace, self.name)
         except NotFound:
             return await self._create()
         if lease.spec.holder_identity not in {self.identity, None, ""} and not self._is_over(lease):
             return False
+        return await self._hold(lease)
+
+    async def _hold(self, lease: Lease) -> bool:
+        """Write this holder and the time into the lease as it was read; Conflict when it is not so any more."""
         moment = rfc3339_micro(self.now())
         spec: JsonObject = {"holderIdentity": self.identity, "renewTime": moment, **self._term()}
         if lease.spec.holder_identity != self.identity:
             spec |= {"acquireTime": moment, "leaseTransitions": (lease.spec.lease_transitions or 0) + 1}
         patch: JsonObject = {"metadata": {"resourceVersion": lease.metadata.resource_version}, "spec": spec}
-        await self.client.patch(LEASES, self.namespace, self.name, patch)
+        self._mine = await self.client.patch(LEASES, self.namespace, self.name, patch)
         return True
 
     async def _create(self) -> bool:
