@@ -6,7 +6,7 @@ from controller.domain.desired import DesiredDomain
 from controller.domain.elements import element
 
 SPARE_PORTS = 8
-"""What a VM can be given while it runs; each costs the guest's boot some milliseconds."""
+"""What a VM can be given while it runs; what they cost is in docs/decisions/head-room.md."""
 
 _TAKES_A_PORT = {"interface", "rng", "memballoon", "watchdog"}
 
