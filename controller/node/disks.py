@@ -22,7 +22,7 @@ _PRIVATE = 0o600
 
 def missing(planned: Sequence[PlannedDisk]) -> list[PlannedDisk]:
     """The disks that are still to be made."""
-    return [disk for disk in planned if not disk.path.exists()]
+    return [disk for disk in planned if not disk.is_empty_drive and not disk.path.exists()]
 
 
 def sweep(root: Path, uid: str) -> None:
@@ -52,6 +52,13 @@ async def make_disks(
         finally:
             fresh.unlink(missing_ok=True)
     return made
+
+
+def sweep_discs(folder: Path, uid: str, planned: Sequence[PlannedDisk]) -> None:
+    """Remove the names of discs that are in none of the VM's drives any more."""
+    for path in files_of(folder, uid):
+        if path not in {disk.path for disk in planned}:
+            path.unlink(missing_ok=True)
 
 
 async def grow_disks(planned: Sequence[PlannedDisk], overcommit: int) -> list[PlannedDisk]:

@@ -1,5 +1,6 @@
 """Which disks a VM has, where each of them lies, and what is on it at first: pure, from the spec alone."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,13 @@ class PlannedDisk:
     storage_class: str = STANDARD
 
     @property
+    def is_empty_drive(self) -> bool:
+        """A CD-ROM drive with nothing in it."""
+        return not self.file.path
+
+    @property
     def path(self) -> Path:
-        """The disk's file."""
+        """The disk's file; of a CD-ROM drive the image as it is, under a name of the VM's own."""
         return Path(self.file.path)
 
 
@@ -82,13 +88,17 @@ def _root(vm: VirtualMachine, places: NodePlaces, disk: Disk | None) -> PlannedD
 def _planned(disk: Disk, uid: str, places: NodePlaces) -> PlannedDisk:
     origin = _origin(disk)
     if disk.type == "cdrom":
-        # An image as it is, under a name of the VM's own: nothing is written to it.
-        path = places.linked(uid, f"disk-{disk.name}.iso")
-        file = DiskFile(disk.name, str(path), "raw", "cdrom", boot_order=disk.boot_order, read_only=True)
+        disc = str(places.linked(uid, f"disk-{disk.name}-{_tag(origin)}.iso")) if origin else ""
+        file = DiskFile(disk.name, disc, "raw", "cdrom", boot_order=disk.boot_order, read_only=True)
         return PlannedDisk(file, 0, origin, disk.storage_class)
     path = places.disk(uid, disk.storage_class, f"disk-{disk.name}.qcow2")
     file = DiskFile(disk.name, str(path), "qcow2", boot_order=disk.boot_order)
     return PlannedDisk(file, to_bytes(disk.size), origin, disk.storage_class)
+
+
+def _tag(origin: Origin) -> str:
+    """Another one for another disc: in a drive, unlike on a disk, it can be changed."""
+    return hashlib.sha256(repr(origin).encode()).hexdigest()[:8]
 
 
 def _origin(disk: Disk) -> Origin | None:
@@ -120,7 +130,5 @@ def _check(disks: list[Disk]) -> None:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Terminal("DuplicateDiskName", f"two disks are named {', '.join(twice)}: give each its own name")
     for disk in disks:
-        if disk.type == "cdrom" and _origin(disk) is None:
-            raise Terminal("InvalidDiskSource", f"disk {disk.name}: a cdrom needs source.http or source.s3")
         if disk.type == "disk" and to_bytes(disk.size) == 0:
             raise Terminal("InvalidDiskSize", f"disk {disk.name}: a size of {disk.size} holds nothing")

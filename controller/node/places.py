@@ -81,7 +81,12 @@ class NodePlaces:
 
     def linked(self, uid: str, name: str) -> Path:
         """A name of the VM's own for an image; on the images' file system, whatever the class."""
-        return self.images / LINKS / f"{checked_uid(uid)}-{name}"
+        return self.links / f"{checked_uid(uid)}-{name}"
+
+    @property
+    def links(self) -> Path:
+        """VMs' own names for images."""
+        return self.images / LINKS
 
     def seed(self, uid: str) -> Path:
         """The NoCloud seed."""
@@ -109,7 +114,7 @@ class NodePlaces:
 
     def files(self, uid: str) -> list[Path]:
         """Every file that belongs to this VM alone, half-made ones too; NotYet as long as a pool is not known."""
-        of_disks = [path for root in (*self.roots(), self.images / LINKS) for path in files_of(root, uid)]
+        of_disks = [path for root in (*self.roots(), self.links) for path in files_of(root, uid)]
         return [*of_disks, self.definition(uid), self.definition(uid).with_suffix(".tmp")]
 
     def make(self) -> None:

@@ -10,7 +10,7 @@ from controller.domain.desired import DesiredDomain, Interface
 from controller.hypervisor.port import Hardware
 from controller.node.finding import Finding, NotYet
 from controller.node.layout import PlannedDisk, planned_disks
-from controller.node.live import AttachDisk, Gap, GrowDisk, LiveChange, gap
+from controller.node.live import AttachDisk, ChangeMedia, Gap, GrowDisk, LiveChange, gap
 from controller.node.networks import mac_of, wanted_networks
 from controller.node.places import NodePlaces
 from controller.node.qemu_img import virtual_size
@@ -74,7 +74,7 @@ class RunningVms:
         try:
             ready = await self._ready(vm, difference.changes, sizes, wake)
         except (NotYet, Terminal) as error:
-            others = _without(difference.changes, AttachDisk, GrowDisk)
+            others = _without(difference.changes, AttachDisk, GrowDisk, ChangeMedia)
             retry_in_s = error.retry_in_s if isinstance(error, NotYet) else None
             return Offer(difference, others, Finding("False", error.reason, str(error)), retry_in_s)
         return Offer(difference, ready, shrunk(planned, sizes))
@@ -94,7 +94,7 @@ class RunningVms:
             return changes
         if growing:
             # First these: storage would make the files of running disks larger behind QEMU's back.
-            return _without(changes, AttachDisk)
+            return _without(changes, AttachDisk, ChangeMedia)
         if await self.storage.prepare(vm, wake) is not None:
             raise NotYet("Importing", "the image of a new disk is being imported", IMPORT_LOOK_S)
         return changes
@@ -132,7 +132,9 @@ def _is_file(disk: PlannedDisk) -> bool:
 
 
 def _are_missing(changes: Iterable[LiveChange]) -> bool:
-    return any(isinstance(one, AttachDisk) and not Path(one.disk.path).exists() for one in changes)
+    disks = [one.disk.path for one in changes if isinstance(one, AttachDisk)]
+    discs = [one.disc.path for one in changes if isinstance(one, ChangeMedia) and one.disc.path]
+    return not all(Path(path).exists() for path in (*disks, *discs))
 
 
 def _without(changes: Iterable[LiveChange], *kinds: type) -> tuple[LiveChange, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from controller.node.disks import grow_disks, make_disks, missing
+from controller.node.disks import grow_disks, make_disks, missing, sweep_discs
 from controller.node.finding import NotYet
 from controller.node.images.catalogue import Entry, read_catalogue
 from controller.node.images.collect import Collector
@@ -67,7 +67,6 @@ class NodeStorage:
     async def run(self) -> None:
         """Find the pools and keep them fresh; remove images that nothing needs."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.pools.find())
             group.create_task(self.pools.keep_fresh())
             group.create_task(self._collect_now_and_then())
 
@@ -109,6 +108,8 @@ class NodeStorage:
         return None
 
     async def _collect_now_and_then(self) -> None:
+        # Before every pool is known, nobody knows what the disks in it stand on.
+        await self.pools.find()
         while True:
             await self._collect(self.settings.pace.image_grace)
             await asyncio.sleep(self.settings.pace.collect)
@@ -165,6 +166,7 @@ class NodeStorage:
             for storage_class in {disk.storage_class for disk in missing(planned)}:
                 await self._ready(storage_class)
             made = await make_disks(uid, planned, images, overcommit)
+            await asyncio.to_thread(sweep_discs, self.places.links, uid, planned)
             for disk in await grow_disks(planned, overcommit):
                 size = human_bytes(disk.size_bytes)
                 log.info("vm=%s/%s disk %s is %s large now", *vm.key, disk.file.name, size)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import struct
 import subprocess
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -91,9 +92,9 @@ def controller(embedded_api: Api, libvirtd: Libvirtd, guest_folder: Path) -> Ite
     for name in ("fast", "lab"):
         (guest_folder / name).mkdir()
     before = set(virsh(libvirtd.uri, "pool-list", "--all", "--name").split())
-    virsh(libvirtd.uri, "pool-define-as", "lab-pool", "dir", "--target", str(guest_folder / "lab"))
-    namespace = f"images-{guest_folder.name.lower().replace('_', '-')}"
+    namespace = f"t-{uuid.uuid4().hex[:10]}"
     embedded_api.make_namespace(namespace)
+    virsh(libvirtd.uri, "pool-define-as", "lab-pool", "dir", "--target", str(guest_folder / "lab"))
     made = ControllerProcess(embedded_api, libvirtd.uri, guest_folder, namespace)
     made.options = (
         *("--storage-class", f"fast={guest_folder / 'fast'}", "--storage-class", "lab=pool:lab-pool"),
@@ -157,6 +158,13 @@ def capacity(libvirtd: Libvirtd, domain: str, device: str) -> int:
     return int(words.split("Capacity:")[1].split()[0])
 
 
+def disc_size(libvirtd: Libvirtd, domain: str) -> int:
+    """How large the disc in the drive is; 0 for none."""
+    rows = [line.split() for line in virsh(libvirtd.uri, "domblklist", domain).splitlines()]
+    (source,) = (row[1] for row in rows if row and row[0] == "sda")
+    return Path(source).stat().st_size if source != "-" else 0
+
+
 def qcow2(path: Path, *options: str, size: str = "8M") -> bytes:
     """A qcow2 image."""
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *options, path, size], check=True)
@@ -168,7 +176,11 @@ async def test_disks_of_every_source_and_class_make_one_guest(
 ) -> None:
     body = (here.controller.images / "echo.raw").read_bytes()
     site.hold.set()
-    site.bodies = {"tools.iso": bytes(4 * MIB), "data.qcow2": qcow2(guest_folder / "data", size="24M")}
+    site.bodies = {
+        "tools.iso": bytes(4 * MIB),
+        "other.iso": bytes(2 * MIB),
+        "data.qcow2": qcow2(guest_folder / "data", size="24M"),
+    }
     await account(here, s3)
     image: JsonObject = {
         "source": s3.put("echo.raw", body),
@@ -192,10 +204,16 @@ async def test_disks_of_every_source_and_class_make_one_guest(
     told = {event.reason for event in await here.events()}
     assert {"Importing", "Imported", "Started"} <= told
 
+    discs: list[tuple[JsonObject, int]] = [({"http": f"{site.origin}/other.iso"}, 2), ({}, 0)]
+    for source, size in discs:
+        drive: JsonObject = {**disks[3], "source": source}
+        await _edit_disks(here, [*disks[:3], drive])
+        await _until(lambda size=size: disc_size(libvirtd, domain) == size * MIB)  # type: ignore[misc]
+
     stop = await here.operate("many", "stop", force=True)
     assert stop.phase is OperationPhase.SUCCEEDED, stop.status.message
     disks[1]["size"] = "32Mi"
-    await here.client.patch(VIRTUAL_MACHINES, here.namespace, "many", {"spec": {"disks": disks}})  # type: ignore[dict-item]
+    await _edit_disks(here, disks)
     start = await here.operate("many", "start")
     assert start.phase is OperationPhase.SUCCEEDED, start.status.message
     assert capacity(libvirtd, domain, "vdb") == 32 * MIB
@@ -207,8 +225,7 @@ async def test_disks_of_every_source_and_class_make_one_guest(
     unused = stored / f"{'0' * 64}.img"
     unused.touch()
     await here.controller.start()
-    await _until(lambda: not unused.exists())
-    assert len(list(stored.glob("*.img"))) == 3
+    await _until(lambda: not unused.exists() and len(list(stored.glob("*.img"))) == 3)
     assert here.vm("many").phase is Phase.RUNNING
 
     await here.delete("many")
@@ -217,6 +234,10 @@ async def test_disks_of_every_source_and_class_make_one_guest(
     await here.controller.kill()
     await here.controller.start()
     await _until(lambda: not list(stored.glob("*.img")))
+
+
+async def _edit_disks(here: Bench, disks: list[JsonObject]) -> None:
+    await here.client.patch(VIRTUAL_MACHINES, here.namespace, "many", {"spec": {"disks": disks}})  # type: ignore[dict-item]
 
 
 async def _until(holds: Callable[[], bool]) -> None:
@@ -255,7 +276,7 @@ async def test_every_bad_image_or_disk_has_its_reason_and_leaves_nothing(
     await account(here, s3, "wrong", secretAccessKey="nonsense")
     await secret(here, "half", accessKeyId="a")
     s3.put("there.img", bytes(MIB))
-    site.bodies["good.img"] = bytes(MIB)
+    site.bodies |= {"good.img": bytes(MIB), "data": qcow2(guest_folder / "data")}
     site.moved = {"away": "http://169.254.169.254/latest", "denied": "http://10.9.9.9/x", "file": "file:///etc/shadow"}
     wanted: dict[str, tuple[JsonObject, str]] = {
         "unknown-name": ({"source": "ecko"}, "ImageNotFound"),
@@ -285,7 +306,8 @@ async def test_every_bad_image_or_disk_has_its_reason_and_leaves_nothing(
     disks: dict[str, tuple[JsonObject, str]] = {
         "class": ({"name": "a", "size": "1Mi", "storageClass": "gold"}, "StorageClassNotFound"),
         "pvc": ({"name": "a", "size": "1Mi", "source": {"pvc": "p"}}, "DiskSourceUnsupported"),
-        "empty-drive": ({"name": "a", "size": "1Mi", "type": "cdrom"}, "InvalidDiskSource"),
+        "two-sources": (_disk_of({"s3": "http://host/x"}), "InvalidDiskSource"),
+        "disc": (_disk_of({"http": f"{site.origin}/data"}) | {"type": "cdrom"}, "ImageFormatUnsupported"),
         "huge": ({"name": "a", "size": "900Ti"}, "InsufficientStorage"),
     }
     for name, (image, _) in wanted.items():
@@ -302,6 +324,10 @@ async def test_every_bad_image_or_disk_has_its_reason_and_leaves_nothing(
         await here.delete(name)
     assert here.controller.files() == set()
     assert list((here.controller.state / "images" / ".partial").iterdir()) == []
+
+
+def _disk_of(source: JsonObject) -> JsonObject:
+    return {"name": "a", "size": "1Mi", "source": source}
 
 
 def _summed(url: str, kind: str, value: str) -> JsonObject:

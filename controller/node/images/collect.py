@@ -95,7 +95,8 @@ def check_seen(definitions: Path) -> None:
     for kept in sorted(definitions.glob("*.json")):
         desired = from_json(kept.read_text())
         for disk in desired.disks if desired is not None else ():
-            Path(disk.path).lstat()
+            if disk.device == "disk":  # a disc may have been changed since
+                Path(disk.path).lstat()
 
 
 def is_short(folder: Path) -> bool:

@@ -247,7 +247,8 @@ class Images:
 
     def _tell_sometimes(self, job: _Job) -> None:
         now = asyncio.get_running_loop().time()
-        if now - job.told >= max(TELL_EVERY_S, len(job.waiters)):
+        waiting = sum(len(each.waiters) for each in self._jobs.values())
+        if now - job.told >= max(TELL_EVERY_S, waiting):
             job.told = now
             _tell(job)
 

@@ -82,7 +82,7 @@ def test_mac_stays_and_differs_by_machine_and_network() -> None:
         ({"disks": [disk("a\nb")]}, "InvalidDiskName"),
         ({"disks": [disk(size="0Gi")]}, "InvalidDiskSize"),
         ({"disks": [disk(storageClass="gold")]}, "StorageClassNotFound"),
-        ({"disks": [disk(type="cdrom")]}, "InvalidDiskSource"),
+        ({"disks": [disk(type="cdrom", source={"s3": "http://h/x"})]}, "InvalidDiskSource"),
         ({"disks": [disk(source={"pvc": "p"})]}, "DiskSourceUnsupported"),
         ({"networks": [{"name": "a"}, {"name": "a"}]}, "DuplicateNetworkName"),
         ({"networks": [{"name": "lab", "type": "multus"}]}, "NetworkNotFound"),

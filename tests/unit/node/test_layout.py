@@ -51,7 +51,11 @@ def test_sources_of_disks_carry_digest_and_secret() -> None:
 def test_cdrom_is_a_read_only_name_of_its_image() -> None:
     (made,) = planned(disk("iso", type="cdrom", source={"http": "tools"}, bootOrder=1), image=None)
     assert (made.file.device, made.file.format, made.file.read_only, made.file.boot_order) == ("cdrom", "raw", True, 1)
-    assert made.path == Path(f"/state/images/links/{UID}-disk-iso.iso")
+    assert made.path.match(f"/state/images/links/{UID}-disk-iso-*.iso")
+    (other,) = planned(disk("iso", type="cdrom", source={"http": "others"}), image=None)
+    assert other.path != made.path
+    (empty,) = planned(disk("iso", type="cdrom"), image=None)
+    assert empty.is_empty_drive
 
 
 def test_secret_of_the_image_is_the_root_disks() -> None:
