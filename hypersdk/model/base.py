@@ -32,6 +32,8 @@ class Model(BaseModel):
         extra="allow",
         frozen=True,
         use_attribute_docstrings=True,
+        # A program uses a few of the kinds: the others' validators would be a quarter of what the import costs.
+        defer_build=True,
     )
 
     def wire(self) -> JsonObject:
