@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -10,18 +11,20 @@ import pytest
 
 from controller.gateway.access import Caller
 from controller.gateway.consoles import Consoles
-from controller.gateway.hop import HOPPED, Addresses, Hop, PeerTls, trusted_names
+from controller.gateway.hop import HOPPED, Addresses, Hop, PeerTls, hop_of, trusted_names
 from controller.gateway.sampler import Sampler
 from controller.gateway.server import Gateway, TlsListener, UnixListener
 from controller.gateway.streams import Streams
 from controller.gateway.targets import Target
+from controller.hypervisor.fake import HOST
 from controller.hypervisor.port import DomainStats
-from controller.settings import Tls
+from controller.node.vmnode import Survey, node_status
+from controller.settings import Settings, Tls, parser, settings_of
 from hypersdk.errors import ApiError, Forbidden, NotFound, Unreachable
 from hypersdk.kube.client import Client
 from hypersdk.kube.streams import metrics, open_console, stream_path
 from hypersdk.model.kinds import Kind
-from hypersdk.model.vmnode import VMNode
+from hypersdk.model.vmnode import VMNode, VMNodeStatus
 from tests.controlplane.certificates import Authority
 from tests.unit.gateway.loopback import FrontProxy, Rights, Screen, background
 from tests.unit.gateway.scripted import UUID, ScriptedGuest, ScriptedHost
@@ -223,3 +226,23 @@ async def test_end_of_the_other_gateway_makes_a_client_come_back(pair: Pair) -> 
         await pair.near.streams.hop.close()  # as when the link between them is cut
         with pytest.raises(Unreachable, match="broke off"):
             await screen.end()
+
+
+TLS_WORDS = ["--gateway-tls", ":8443", "--tls-cert", "c", "--tls-key", "k", "--client-ca", "a"]
+
+
+def _settings(*words: str) -> Settings:
+    return settings_of(parser().parse_args(["--node-name", "n", "--state", "/s", *TLS_WORDS, *words]))
+
+
+def test_command_line_makes_the_way_and_the_node_tells_it() -> None:
+    settings = _settings("--peer-ca", "p", "--gateway-advertise", "n1.example:8443")
+    hop = hop_of(settings, Nodes())
+    assert hop is not None
+    assert hop.tls == PeerTls(Path("c"), Path("k"), Path("p"), "hypersdk-gateway.hypersdk-system.svc")
+    status = node_status(VMNodeStatus(), Survey(HOST), [], settings, datetime.now(UTC))
+    assert status.gateway_address == "n1.example:8443"
+
+
+def test_without_an_authority_of_gateways_there_is_no_way() -> None:
+    assert hop_of(_settings(), Nodes()) is None
