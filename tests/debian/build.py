@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 from hyperctl.guest import bootloader, cpio, initramfs, modules, packages
 from hyperctl.guest.host import run
 from hyperctl.guest.partition import EFI_SYSTEM, LINUX, SECTOR, Partition, master_boot_record
+from hyperctl.stack.privilege import as_root
 from hypersdk.errors import HyperSDKError
 from hypersdk.settings import places
 from tests.debian import recipe
@@ -31,13 +33,20 @@ _ROOT = Partition(start=_BOOT.end, sectors=600 * _MIB // SECTOR, kind=LINUX)
 
 def image(cache: Path, tell: Tell) -> Path:
     """The image, built when this recipe has not been built yet."""
+    built = image_path(cache)
+    if built.exists():
+        return built
     home = cache / "debian"
     with _alone(home):
-        built = home / _key() / "debian.qcow2"
         if not built.exists():
             with tempfile.TemporaryDirectory(dir=home, prefix="build-") as scratch:
                 _assemble(cache, built, Path(scratch), tell)
         return built
+
+
+def image_path(cache: Path) -> Path:
+    """Where this recipe's image is."""
+    return cache / "debian" / _key() / "debian.qcow2"
 
 
 def _assemble(cache: Path, built: Path, scratch: Path, tell: Tell) -> None:
@@ -151,6 +160,13 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
+def _as_root(cache: Path) -> int:
+    """The same again: only root can lay out files that belong to others."""
+    environ = (f"HYPERSDK_CACHE={cache}", "PYTHONDONTWRITEBYTECODE=1")
+    again = (sys.executable, "-m", "tests.debian.build")
+    return subprocess.run([*as_root("building the Debian guest"), "env", *environ, *again], check=False).returncode
+
+
 def main() -> int:
     """Build, print each step with its time, and put the path on stdout."""
     started = time.monotonic()
@@ -158,8 +174,11 @@ def main() -> int:
     def tell(step: str) -> None:
         sys.stderr.write(f"{time.monotonic() - started:6.1f} s  {step}\n")
 
+    cache = places(os.environ).cache
     try:
-        built = image(places(os.environ).cache, tell)
+        if os.getuid() != 0 and not image_path(cache).exists():
+            return _as_root(cache)
+        built = image(cache, tell)
     except (HyperSDKError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
