@@ -13,10 +13,10 @@ from controller.runtime.worker import Done, Later, Outcome
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
 
-YOUNG_S = 180.0
+YOUNG_S = 150.0
 """A guest this young may get its address at any moment."""
 SOON_S = 2.0
-HURRY = 0.1
+HURRY = 0.2
 """A young guest is looked at after this share of its age: many that boot at once must not keep the node busy."""
 STEADY_S = 30.0
 """Events and what it uses wake it earlier."""
