@@ -73,7 +73,7 @@ class Console:
             yield session
         finally:
             del self._sessions[session.number]
-            await self._leave(session)
+            self._leave(session)
 
     async def take(self, session: Session) -> None:
         """Ask the writer for the keyboard; one's own, and one that nobody has, is handed over at once.
@@ -107,7 +107,7 @@ class Console:
             session.guest.turned(how, before)
             self.tell()
 
-    async def _leave(self, session: Session) -> None:
+    def _leave(self, session: Session) -> None:
         was_writer = session.number == self._seats.writer
         self._seats.leave(session.number)
         if was_writer and (heir := self._sessions.get(self._seats.writer or 0)) is not None:

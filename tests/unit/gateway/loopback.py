@@ -150,7 +150,7 @@ class Screen:
         """The newest state."""
         return self.states[-1]
 
-    async def until(self, condition: Callable[["Screen"], bool], seconds: float = 5) -> "Screen":
+    async def until(self, condition: Callable[["Screen"], bool], seconds: float = 20) -> "Screen":
         """Read until the condition holds."""
         try:
             async with asyncio.timeout(seconds):
@@ -160,15 +160,15 @@ class Screen:
             raise AssertionError(f"{self.states[-1:]} {self.output[-400:]!r}") from error
         return self
 
-    async def shows(self, text: bytes, seconds: float = 5) -> "Screen":
+    async def shows(self, text: bytes, seconds: float = 20) -> "Screen":
         """Read until the output has that."""
         return await self.until(lambda screen: text in screen.output, seconds)
 
-    async def says(self, reason: str, seconds: float = 5) -> "Screen":
+    async def says(self, reason: str, seconds: float = 20) -> "Screen":
         """Read until the state gives that reason."""
         return await self.until(lambda screen: reason in screen.state.reason, seconds)
 
-    async def end(self, seconds: float = 5) -> "Screen":
+    async def end(self, seconds: float = 20) -> "Screen":
         """Read until the stream ends."""
         async with asyncio.timeout(seconds):
             async for message in self._messages:

@@ -60,7 +60,7 @@ def _add(log: Path, data: bytes) -> None:
 
 async def _until(texts: AsyncGenerator[str, None], wanted: str) -> str:
     seen = ""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while wanted not in seen:
             seen += await anext(texts)
     return seen
@@ -86,7 +86,7 @@ async def test_what_is_added_is_told_over_rotation_and_emptying(
 
 async def _next(stream: Stream, wanted: str) -> str:
     seen = ""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         async for message in stream.messages():
             seen += str(message)
             if wanted in seen:

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from controller.gateway.seam import EVIDENCE, PROOF, WINDOW, Repeats, meeting, resumption
 
-pytestmark = pytest.mark.timeout(60)  # hundreds of examples each
 TEXT = st.binary(max_size=400)
 WRITTEN = b"".join(b"%04x" % number for number in range(4000))
 """Output in which no few bytes come twice."""
