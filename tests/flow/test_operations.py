@@ -238,6 +238,20 @@ def test_operation_that_waits_its_turn_is_cancelled_at_once(tmp_path: Path, how:
     play(tmp_path, scenario)
 
 
+def test_operation_that_cannot_begin_says_why(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await running(world)
+            world.hypervisor.down = True
+            stop = await world.operate("stop")
+            await world.until(lambda: world.op(stop).status.message == "libvirtd does not answer")
+            assert world.op(stop).phase is OperationPhase.PENDING
+            world.hypervisor.come_back()
+            assert (await world.done(stop)).phase is OperationPhase.SUCCEEDED
+
+    play(tmp_path, scenario)
+
+
 def test_operation_is_out_of_time_though_libvirt_cannot_be_asked(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         async with world.controller():

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from hyperctl.guest.image import build
 from hypersdk.kube.client import Client
 from hypersdk.model.base import JsonObject, condition
 from hypersdk.model.kinds import VM_NODES
-from hypersdk.model.virtualmachine import Phase
+from hypersdk.model.quantity import to_bytes
+from hypersdk.model.virtualmachine import Phase, VirtualMachine, VirtualMachineStatus
 from hypersdk.model.vmoperation import OperationPhase
 from hypersdk.settings import places
 from tests.controlplane.api import Api
@@ -39,6 +41,52 @@ async def here(
         yield made
 
 
+def process_is_told(vm: VirtualMachine) -> None:
+    """Where it runs, as which process, since when, and that it has a screen without a TCP port."""
+    status, made = vm.status, vm.metadata.creation_timestamp
+    assert (status.node_name, status.observed_generation) == (NODE, vm.metadata.generation)
+    assert f"guest={vm.metadata.namespace}.web" in command_line(status.qemu_pid)
+    assert made is not None
+    assert status.creation_timestamp == made
+    assert status.start_time is not None
+    assert made <= status.start_time <= datetime.now(UTC)
+    assert status.vnc is not None
+    assert (status.vnc.enabled, status.vnc.port, status.vnc.node_port) == (True, None, None)
+
+
+def guest_is_told(status: VirtualMachineStatus) -> None:
+    """What its agent says, and its addresses with their source and age."""
+    assert status.guest_agent is not None
+    assert (status.guest_agent.connected, status.guest_agent.hostname) == (True, "web")
+    assert (status.guest_agent.version or "").startswith("7.2")
+    assert status.addresses is not None
+    assert [one.ip for one in status.addresses] == status.ip_addresses
+    assert status.addresses[0].source == "agent"
+    assert status.addresses[0].mac_address is not None
+    assert status.addresses[0].last_seen is not None
+
+
+def resources_are_told(status: VirtualMachineStatus) -> None:
+    """What was asked for, and what is used of it."""
+    assert status.resources is not None
+    assert status.resources.cpu is not None
+    assert status.resources.cpu.requests == 1
+    assert (status.resources.cpu.usage or "").endswith("%")
+    assert status.resources.memory is not None
+    assert status.resources.memory.requests == "192Mi"
+
+
+def command_line(pid: int | None) -> str:
+    """Of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def measured_memory(vm: VirtualMachine) -> int:
+    """Bytes that its status says it uses; 0 before that was measured."""
+    memory = vm.status.resources.memory if vm.status.resources else None
+    return to_bytes(memory.usage) if memory and memory.usage else 0
+
+
 def sha256_of(image: Path) -> str:
     """Its digest."""
     return hashlib.sha256(image.read_bytes()).hexdigest()
@@ -54,12 +102,12 @@ async def test_guest_lives_through_its_whole_life(here: Bench, local: str, libvi
     await here.create("web", local, cloudInit={"userData": "#cloud-config\nhostname: web\n"})
     await here.until_phase("web", Phase.RUNNING, "Running")
     await here.until(lambda: here.reason("web", "LivenessProbe") == "AgentAnswers")
-    await here.until(lambda: bool(here.vm("web").status.ip_addresses))
+    await here.until(lambda: {one.source for one in here.vm("web").status.addresses or []} == {"agent"})
+    await here.until(lambda: measured_memory(here.vm("web")) > 0)
     status = here.vm("web").status
-    assert status.node_name == NODE
-    assert is_alive(status.qemu_pid)
-    assert status.guest_agent is not None
-    assert status.guest_agent.hostname == "web"
+    process_is_told(here.vm("web"))
+    guest_is_told(status)
+    resources_are_told(status)
     assert {c.type: c.status for c in status.conditions or []} == {
         "Ready": "True",
         "AgentConnected": "True",
@@ -67,8 +115,6 @@ async def test_guest_lives_through_its_whole_life(here: Bench, local: str, libvi
         "DiskReady": "True",
         "NetworkReady": "True",
     }
-    assert status.addresses is not None
-    assert status.addresses[0].last_seen is not None
 
     stop = await here.operate("web", "stop")
     assert stop.phase is OperationPhase.SUCCEEDED, stop.status.message

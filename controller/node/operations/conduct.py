@@ -11,7 +11,7 @@ from controller.node.objects import Objects
 from controller.node.operations.deletion import begun
 from controller.node.operations.holding import LET_RUN_AT
 from controller.node.operations.obstacle import Obstacle
-from controller.node.operations.outcome import stamped
+from controller.node.operations.outcome import pending, stamped
 from controller.node.operations.power import (
     OLD_RUN_ENDED,
     ends_now,
@@ -94,6 +94,8 @@ class Conductor:
         """Write that the pass came to nothing, and why."""
         if op.phase is OperationPhase.RUNNING:
             await self._judged(op, vm, hindered(op, obstacle, self.now()))
+        else:
+            await self._write(op, pending(op, obstacle.message))
 
     async def delete(self, op: VMOperation, vm: VirtualMachine) -> None:
         """Delete the VM for it; the operation goes on until the VM is gone."""
