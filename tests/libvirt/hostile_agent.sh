@@ -49,6 +49,8 @@ exec sleep 100000
 END
 cat >/run/tricks/honest <<'END'
 #!/bin/sh
+# Whoever hears this name hears it from this agent, so that the one before is gone for certain.
+hostname ready
 exec qemu-ga -m virtio-serial -p /dev/virtio-ports/org.qemu.guest_agent.0 -t /run
 END
 echo "lie flood honest hang honest" >/run/tricks/left
@@ -59,5 +61,4 @@ echo "$left" >/run/tricks/left
 exec sh /run/tricks/play "$trick"
 END
 # The agent comes back with another name, which says that all of this is done.
-hostname ready
 sh /run/tricks/play honest

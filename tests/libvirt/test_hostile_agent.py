@@ -71,6 +71,7 @@ async def test_lies_are_bounded_and_cleaned(here: Bench, libvirtd: Libvirtd) -> 
 async def test_agent_that_makes_no_sense_holds_nobody_up_and_is_heard_again(
     here: Bench, libvirtd: Libvirtd, trick: str
 ) -> None:
+    await here.until(lambda: here.reason("hostile", "LivenessProbe") == "AgentAnswers", WITHIN_S)
     before = memory(here)
     pid = here.vm("hostile").status.qemu_pid
     await next_trick(here, libvirtd)
