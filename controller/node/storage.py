@@ -166,7 +166,9 @@ class NodeStorage:
             for storage_class in {disk.storage_class for disk in missing(planned)}:
                 await self._ready(storage_class)
             made = await make_disks(uid, planned, images, overcommit)
-            await asyncio.to_thread(sweep_discs, self.places.links, uid, planned)
+            if not made:
+                # Not before the guest has let go of the old disc: with one missing it may be running, and wait for it.
+                await asyncio.to_thread(sweep_discs, self.places.links, uid, planned)
             for disk in await grow_disks(planned, overcommit):
                 size = human_bytes(disk.size_bytes)
                 log.info("vm=%s/%s disk %s is %s large now", *vm.key, disk.file.name, size)
