@@ -16,7 +16,8 @@ CROWD = 30
 FLEET = 50
 PARALLEL = 4
 """How many starts the controller has under way at a time, and so the peer."""
-SETTLE_S = 60.0
+SETTLE_S = 140.0
+"""Guests without an address are looked at more often in their first two and a half minutes."""
 QUIET_S = 60.0
 WATCHED_S = 30.0
 MB = 10**6
