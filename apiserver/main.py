@@ -23,14 +23,18 @@ from apiserver.kubeconfig import kubeconfig
 from apiserver.lifecycle.bootstrap import bootstrap, shipped
 from apiserver.lifecycle.internal import Own
 from apiserver.lifecycle.keeper import Keeper
+from apiserver.patience import Patience
 from apiserver.registry.builtin import builtin_resources
 from apiserver.registry.catalogue import Catalogue
 from apiserver.server import Server
 from apiserver.storage.database import Database, StorageError
+from apiserver.storage.recovery import recover
 from apiserver.storage.store import Store
 from hypersdk.data import data_folder
 
+DATABASE = "objects.db"
 _SHUTDOWN_S = 2.0
+_HANDSHAKE_S = 10.0
 _REQUESTS = logging.getLogger("requests")
 
 
@@ -44,6 +48,7 @@ class Options:
     gateway: Path | None
     listen: str
     verbose: bool = False
+    recover: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.umask(0o077)
     try:
         with home.owned(options.state):
-            asyncio.run(serve(options))
+            if options.recover:
+                _recover(options)
+            else:
+                asyncio.run(serve(options))
     except (home.StartError, StorageError) as error:
         print(f"hypersdk-apiserver: {error}", file=sys.stderr)  # noqa: T201 -- talk for the person who starts it
         return 2
@@ -69,8 +77,13 @@ def _options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--gateway", type=Path, help="the controller's unix socket, for streams of virtual machines")
     parser.add_argument("--listen", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--verbose", action="store_true", help="log each request, with its answer's status and seconds")
-    given = parser.parse_args(arguments)
-    return Options(given.state, given.port, given.kubeconfig, given.gateway, given.listen, given.verbose)
+    parser.add_argument("--recover", action="store_true", help="save what is readable in a damaged database, and end")
+    return Options(**vars(parser.parse_args(arguments)))
+
+
+def _recover(options: Options) -> None:
+    came = recover(options.state / DATABASE, now())
+    print(f"{came.objects} objects recovered; the damaged file is {came.damaged}")  # noqa: T201 -- the answer
 
 
 async def serve(options: Options) -> None:
@@ -82,18 +95,20 @@ async def serve(options: Options) -> None:
     home.keep_port(options.state, port)
     certificates = Certificates(options.state)
     certificates.ensure(options.listen, now())
-    store = Store(Database(options.state / "objects.db"), asyncio.get_running_loop())
+    store = Store(Database(options.state / DATABASE), asyncio.get_running_loop())
     try:
         gateway = Gateway(options.gateway)
         own = Own(store, Catalogue(builtin_resources()), now)
         keeper = Keeper(own)
         keeper.begin()
         await bootstrap(own, shipped(data_folder("deploy") / "crds"))
-        runner = await _serve_http(Server(Api(store, own.catalogue, now), gateway, token), listener, certificates)
+        server = Server(Api(store, own.catalogue, now), gateway, token)
+        runner, accepting = await _serve_http(server, listener, certificates)
         address = f"https://{_reachable(options.listen)}:{port}"
         home.write_private(options.kubeconfig, kubeconfig(address, certificates.authority.read_bytes(), token))
         print(f"ready {address}", flush=True)  # noqa: T201 -- the one line that whoever starts it waits for
         await _keep_until(stopped, keeper)
+        accepting.close()
         store.cut_watches()
         await runner.cleanup()
         await gateway.close()
@@ -139,14 +154,24 @@ def _reachable(listen: str) -> str:
     return f"[{listen}]" if ":" in listen else listen
 
 
-async def _serve_http(server: Server, listener: socket.socket, certificates: Certificates) -> web.AppRunner:
+async def _serve_http(
+    server: Server, listener: socket.socket, certificates: Certificates
+) -> tuple[web.AppRunner, asyncio.Server]:
     words = '"%r" %s %Tf'
     runner = web.AppRunner(
         server.application(), access_log=_REQUESTS, access_log_format=words, shutdown_timeout=_SHUTDOWN_S
     )
     await runner.setup()
-    await web.SockSite(runner, listener, ssl_context=certificates.context()).start()
-    return runner
+    answering = runner.server
+    assert answering is not None
+    accepting = await asyncio.get_running_loop().create_server(
+        lambda: Patience(answering()),
+        sock=listener,
+        ssl=certificates.context(),
+        ssl_handshake_timeout=_HANDSHAKE_S,
+        backlog=128,
+    )
+    return runner, accepting
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -103,9 +103,15 @@ def forbidden(about: Named, why: str, causes: Sequence[JsonValue] = ()) -> Refus
     return Refusal(403, "Forbidden", f"{subject} is forbidden: {why}", details)
 
 
-def exists_already(about: Named) -> Refusal:
-    """409 on create."""
-    return Refusal(409, "AlreadyExists", f'{about.qualified} "{about.name}" already exists', about.details())
+def exists_already(about: Named, *, was_generated: bool = False, is_going: bool = False) -> Refusal:
+    """409 on create; with a generateName there is the hope for another name."""
+    message, details = f'{about.qualified} "{about.name}" already exists', about.details()
+    if is_going:
+        message = f"object is being deleted: {message}"
+    if was_generated:
+        message += ", the server was not able to generate a unique name for the object"
+        details["retryAfterSeconds"] = 1
+    return Refusal(409, "AlreadyExists", message, details)
 
 
 def conflict(about: Named, why: str = "") -> Refusal:

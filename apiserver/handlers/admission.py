@@ -1,5 +1,6 @@
 """What has to be true of an object before it is stored, and how is it completed? Shared by every write."""
 
+import asyncio
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -21,6 +22,7 @@ from hypersdk.model.base import JsonObject
 _GO_TYPES = {"string": "string", "boolean": "bool", "object": "map[string]string", "array": "[]string"}
 _GO_KINDS = {"integer": "number", "boolean": "bool"}
 _SUMMARY = 30
+_BODY_S = 60.0
 _BODY_TYPES = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 
 
@@ -33,8 +35,12 @@ class Sent:
 
 
 async def read_body(call: Call) -> bytes:
-    """The body; too much of it is 413 (raised by the web server)."""
-    return await call.request.read()
+    """The body; too much of it is 413 (raised by the web server), too slow a one 408."""
+    try:
+        async with asyncio.timeout(_BODY_S):
+            return await call.request.read()
+    except TimeoutError as error:
+        raise Refusal(408, "Timeout", f"the body of the request did not come within {_BODY_S:.0f} s") from error
 
 
 async def read_object(call: Call) -> Sent:
@@ -108,14 +114,16 @@ def _wrong_kind(resource: ResourceType, obj: JsonObject) -> Refusal:
     return invalid(about, [invalid_value("kind", kind, f"must be {resource.kind}")])
 
 
-def settle_fields(call: Call, obj: JsonObject, duplicates: list[str], mode: FieldValidation) -> str:
+def settle_fields(
+    call: Call, obj: JsonObject, duplicates: list[str], mode: FieldValidation, *, keeps_nulls: bool = False
+) -> str:
     """Check types that cannot be repaired, prune, fill in defaults; what strict validation would say against it."""
     resource = call.resource
     _check_types(resource, obj)
     meta = obj.get("metadata")
     unknown = [f"metadata.{path}" for path in prune_metadata(meta)] if isinstance(meta, dict) else []
     unknown += prune(obj, resource.schema)
-    apply_defaults(obj, resource.schema)
+    apply_defaults(obj, resource.schema, keeps_nulls=keeps_nulls)
     problems = [f'duplicate field "{path}"' for path in duplicates]
     problems += [f'unknown field "{path}"' for path in unknown]
     if mode == "Warn":
@@ -180,7 +188,7 @@ def _go_words(error: FieldError, schema: JsonObject, struct: str) -> str:
     top = error.field.split(".")[0].split("[")[0]
     wanted = error.message.partition(" in body must be of type ")[2].partition(":")[0]
     form = text(child(schema, "properties", top), "format") if error.field == top else ""
-    go_type = form or _GO_TYPES.get(wanted, wanted)
+    go_type = "types.UID" if top == "uid" else form or _GO_TYPES.get(wanted, wanted)
     return f"json: cannot unmarshal {_GO_KINDS.get(found, found)} into Go struct field {struct}.{top} of type {go_type}"
 
 

@@ -84,32 +84,44 @@ class WriteOptions:
 
 def write_options(call: Call, kind: str) -> WriteOptions:
     """Read CreateOptions, UpdateOptions or PatchOptions from the query; 422 when they make no sense."""
-    about = Named("meta.k8s.io", kind)
-    validation = call.option("fieldValidation")
-    if validation not in {"", "Ignore", "Strict", "Warn"}:
-        allowed = ", ".join(f'"{one}"' for one in ("", "Ignore", "Strict", "Warn"))
-        message = f"Unsupported value: {fields.shown(validation)}: supported values: {allowed}"
-        raise invalid(about, [FieldError("FieldValueNotSupported", "fieldValidation", message)])
-    manager = call.option("fieldManager")
-    if len(manager) > _MANAGER_LIMIT:
-        raise invalid(about, [fields.too_long("fieldManager", _MANAGER_LIMIT)])
-    for position, char in enumerate(manager):
-        if not char.isprintable():
-            detail = f"invalid character U+{ord(char):04X} (at position {position})"
-            raise invalid(about, [fields.invalid_value("fieldManager", manager, detail)])
+    validation, manager = call.option("fieldValidation"), call.option("fieldManager")
+    dry_run = call.request.query.getall("dryRun", [])
+    if problems := [*_dry_run_problems(dry_run), *_manager_problems(manager), *_validation_problems(validation)]:
+        raise invalid(Named("meta.k8s.io", kind), problems)
     return WriteOptions(
-        is_dry_run(call.request.query.getall("dryRun", []), kind),
+        bool(dry_run),
         "Strict" if validation == "Strict" else "Ignore" if validation == "Ignore" else "Warn",
         manager or _manager(call.request.headers.get("User-Agent", "")),
         call.flag("force"),
     )
 
 
+def _validation_problems(validation: str) -> list[FieldError]:
+    if validation in {"", "Ignore", "Strict", "Warn"}:
+        return []
+    allowed = ", ".join(f'"{one}"' for one in ("", "Ignore", "Strict", "Warn"))
+    message = f"Unsupported value: {fields.shown(validation)}: supported values: {allowed}"
+    return [FieldError("FieldValueNotSupported", "fieldValidation", message)]
+
+
+def _manager_problems(manager: str) -> list[FieldError]:
+    if len(manager) > _MANAGER_LIMIT:
+        return [fields.too_long("fieldManager", _MANAGER_LIMIT)]
+    return [
+        fields.invalid_value("fieldManager", manager, f"invalid character U+{ord(char):04X} (at position {position})")
+        for position, char in enumerate(manager)
+        if not char.isprintable()
+    ][:1]
+
+
+def _dry_run_problems(values: list[str]) -> list[FieldError]:
+    return [] if values in ([], ["All"]) else [fields.not_supported("dryRun", list(values), ["All"])]
+
+
 def is_dry_run(values: list[str], kind: str) -> bool:
     """Whether nothing is to be stored; `All` is the only value there is."""
-    if values and values != ["All"]:
-        error = fields.not_supported("dryRun", list(values), ["All"])
-        raise invalid(Named("meta.k8s.io", kind), [error])
+    if problems := _dry_run_problems(values):
+        raise invalid(Named("meta.k8s.io", kind), problems)
     return bool(values)
 
 

@@ -21,7 +21,7 @@ _FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
 
 async def _options(call: Call) -> JsonObject:
     """DeleteOptions from the body, or from the query when there is none."""
-    body = await call.request.read()
+    body = await admission.read_body(call)
     if body:
         is_binary = call.request.content_type == "application/vnd.kubernetes.protobuf"
         try:

@@ -1,6 +1,7 @@
 """PATCH on objects: JSON patch, merge patch, strategic merge patch, server-side apply."""
 
 import re
+from collections.abc import Iterator
 from copy import deepcopy
 
 from aiohttp import web
@@ -10,7 +11,14 @@ from apiserver.document import Decoded, Unreadable, child, decode, decode_yaml, 
 from apiserver.handlers import admission
 from apiserver.handlers.answers import object_answer
 from apiserver.handlers.call import Call, WriteOptions, write_options
-from apiserver.handlers.writing import check_name, check_place, create_object, ownership_schema, update_object
+from apiserver.handlers.writing import (
+    check_name,
+    check_place,
+    check_versioned,
+    create_object,
+    ownership_schema,
+    update_object,
+)
 from apiserver.ownership.applying import applied
 from apiserver.ownership.managers import Writer
 from apiserver.patches.merge import merge_patch
@@ -18,13 +26,15 @@ from apiserver.patches.operations import json_patch
 from apiserver.patches.strategic import strategic_merge
 from apiserver.refusal import FieldError, Named, Refusal, bad_request, invalid, not_found, unsupported_media
 from apiserver.schema.fields import invalid_value, required
-from apiserver.schema.validation import go_kind
+from apiserver.schema.validation import go_kind, validate
 from hypersdk.model.base import JsonObject
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+_TYPES = re.compile(r'must be of type (string|boolean|integer|number|object|array): "(\w+)"')
+_MERGED_TYPES = {"object": "map", "array": "list", "integer": "numeric", "number": "numeric"}
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -98,6 +108,7 @@ def _settle(call: Call, new: JsonObject, duplicates: list[str], options: WriteOp
         raise _refused_patch(result, problem)
     check_name(call, new)
     check_place(call, new)
+    check_versioned(call, new)
 
 
 def _refused_patch(result: bytes, problem: str) -> Refusal:
@@ -121,7 +132,7 @@ async def _apply(call: Call, body: bytes, options: WriteOptions) -> web.Response
     new = applied(live, config.obj, ownership_schema(call.resource), writer, options.force, call.api.now())
     if writer.name == "kubectl" and not writer.subresource:
         _keep_last_applied(new, config.obj)
-    admission.settle_fields(call, new, [], "Ignore")
+    admission.settle_fields(call, new, [], "Ignore", keeps_nulls=True)
     if old is None:
         return await object_answer(call, await create_object(call, new, options, managed=True), 201)
     return await object_answer(call, await update_object(call, old, new, options, managed=True))
@@ -135,18 +146,27 @@ def _keep_last_applied(new: JsonObject, config: JsonObject) -> None:
 
 
 def _check_declared(call: Call, config: admission.Sent) -> None:
-    """A configuration may only state fields that the schema knows (Kubernetes answers this with 500, and no reason)."""
+    """A configuration may only state fields that the schema knows (Kubernetes says the same with code 500)."""
     settled = deepcopy(config.obj)
     problem = admission.settle_fields(call, settled, config.duplicates, "Strict")
     unknown = re.findall(r'unknown field "([^"]*)"', problem)
-    if not unknown:
+    errors = [f".{path}: field not declared in schema" for path in unknown]
+    errors += [] if call.resource.rules.is_typed else list(_of_other_types(config.obj, call.resource.schema))
+    if not errors:
         return
     resource, meta = call.resource, child(config.obj, "metadata")
     kind = f"{resource.group}/{resource.version}, Kind={resource.kind}"
-    errors = [f".{path}: field not declared in schema" for path in unknown]
     listed = errors[0] if len(errors) == 1 else "errors:\n" + "\n".join(f"  {error}" for error in errors)
     where = f"{text(meta, 'namespace')}/{text(meta, 'name')}"
-    raise Refusal(500, "", f"failed to create typed patch object ({where}; {kind}): {listed}")
+    raise Refusal(422, "Invalid", f"failed to create typed patch object ({where}; {kind}): {listed}")
+
+
+def _of_other_types(config: JsonObject, schema: JsonObject) -> Iterator[str]:
+    """What is no value of the type that the schema says, told as the merge of configurations tells it."""
+    for error in validate(config, schema):
+        found = _TYPES.search(error.message)
+        if found is not None and found[2] != "null" and (found[1], found[2]) != ("int32", "float64"):
+            yield f".{error.field}: expected {_MERGED_TYPES.get(found[1], found[1])}, got {found[2]}"
 
 
 def _configuration(call: Call, body: bytes) -> admission.Sent:

@@ -14,9 +14,9 @@ from apiserver.document import encode
 from apiserver.handlers.answers import as_version, document_answer, include_of, object_answer, raw_answer
 from apiserver.handlers.call import Call
 from apiserver.handlers.negotiation import Wanted, negotiate
-from apiserver.refusal import Named, Refusal, bad_request, expired, invalid, not_found
+from apiserver.refusal import FieldError, Named, Refusal, bad_request, expired, invalid, not_found
 from apiserver.schema import fields
-from apiserver.selectors.fields import FieldSelector, parse_fields
+from apiserver.selectors.fields import FieldSelector, check_supported, parse_fields
 from apiserver.selectors.labels import LabelSelector, parse_labels
 from apiserver.storage.collection import TooOld
 from apiserver.storage.stored import Stored
@@ -47,7 +47,13 @@ class Selection:
 
 
 def selection(call: Call) -> Selection:
-    """The selectors of a request."""
+    """The selectors of a request; 400 when they are none, or ask for what cannot be selected by."""
+    chosen = _read_selectors(call)
+    check_supported(chosen.fields)
+    return chosen
+
+
+def _read_selectors(call: Call) -> Selection:
     return Selection(
         parse_labels(call.option("labelSelector")),
         parse_fields(call.option("fieldSelector"), call.resource),
@@ -66,37 +72,44 @@ class ListOptions:
     match: str
 
 
-def list_options(call: Call) -> ListOptions:
-    """Read the options; 400 or 422 when they make no sense."""
+def list_options(call: Call, chosen: Selection) -> ListOptions:
+    """Read the options; 400 or 422 when they (or the selectors) make no sense."""
+    limit = call.number("limit")
     version, match = call.option("resourceVersion"), call.option("resourceVersionMatch")
-    problem = None
+    problems: list[FieldError] = []
     if match and not version:
-        problem = fields.forbidden_field(
-            "resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"
-        )
-    elif match not in {"", "Exact", "NotOlderThan"}:
-        problem = fields.not_supported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""])
-    elif match == "Exact" and version == "0":
-        problem = fields.forbidden_field(
-            "resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-        )
-    elif call.option("sendInitialEvents"):
-        problem = fields.forbidden_field("sendInitialEvents", "sendInitialEvents is forbidden for list")
-    if problem is not None:
-        raise invalid(Named("meta.k8s.io", "ListOptions"), [problem])
-    return ListOptions(call.number("limit"), call.option("continue"), parse_version(version), match)
+        detail = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        problems.append(fields.forbidden_field("resourceVersionMatch", detail))
+    if match not in {"", "Exact", "NotOlderThan"}:
+        problems.append(fields.not_supported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""]))
+    if match == "Exact" and version == "0":
+        detail = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        problems.append(fields.forbidden_field("resourceVersionMatch", detail))
+    if call.option("sendInitialEvents"):
+        problems.append(fields.forbidden_field("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    if problems:
+        raise invalid(Named("meta.k8s.io", "ListOptions"), problems)
+    check_supported(chosen.fields)
+    any_will_do = version == "0" and match != "Exact"  # then all of the newest is told
+    return ListOptions(
+        0 if any_will_do else limit,
+        call.option("continue"),
+        parse_version(version, "invalid resource version: "),
+        match,
+    )
 
 
-def parse_version(text: str) -> int:
+def parse_version(text: str, complaint: str = "") -> int:
     """A resourceVersion; 0 when there is none."""
     if text and not (text.isascii() and text.isdecimal() and len(text) < 20):
         message = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise bad_request(message)
+        raise bad_request(complaint + message)
     return int(text or "0")
 
 
 async def get(call: Call) -> web.Response:
     """One object."""
+    negotiate(call.request.headers.get("Accept", ""))
     await wait_for_version(call, parse_version(call.option("resourceVersion")))
     found = call.api.store.get(call.key)
     if found is None:
@@ -137,10 +150,12 @@ async def list_(call: Call) -> web.Response:
         kind = f"*v1.{call.resource.list_kind}" if call.resource.rules.is_typed else "*unstructured.UnstructuredList"
         words = f"you requested PartialObjectMetadata, but the requested object is a list ({kind})"
         raise Refusal(406, "NotAcceptable", words)
-    options = list_options(call)
+    call.number("limit")
+    chosen = _read_selectors(call)
+    options = list_options(call, chosen)
     if not (options.match == "Exact" or options.continue_):
         await wait_for_version(call, options.version)
-    page = _page(call, options, selection(call))
+    page = _page(call, options, chosen)
     if wanted.form == "object" and not wanted.yaml:
         return await raw_answer(call, _list_json(call, page), wanted)
     if len(page.items) > _IN_THREAD_FROM:
@@ -229,5 +244,5 @@ def _converted(call: Call, page: _Page, wanted: Wanted) -> JsonObject:
         "kind": "PartialObjectMetadataList",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": page.meta,
-        "items": [partial(document) for document in documents],
+        "items": [partial(document) for document in documents] or None,
     }

@@ -62,7 +62,12 @@ async def create_object(call: Call, obj: JsonObject, options: WriteOptions, mana
             return encode(obj) if options.dry_run else (await call.api.store.put(key, obj)).raw
         if stem:
             child(obj, "metadata")["name"] = generated_name(stem)
-    raise exists_already(call.resource.named(key.name))
+    there = call.api.store.get(key)
+    raise exists_already(
+        call.resource.named(key.name),
+        was_generated=bool(text(child(obj, "metadata"), "generateName")),
+        is_going=there is not None and "deletionTimestamp" in child(there.document(), "metadata"),
+    )
 
 
 def check_place(call: Call, obj: JsonObject) -> None:
@@ -80,6 +85,22 @@ def check_name(call: Call, obj: JsonObject) -> None:
         raise bad_request(f"the name of the object ({known}) was undeterminable: name must be provided")
     if name != call.route.name:
         raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({call.route.name})")
+
+
+def check_versioned(call: Call, obj: JsonObject) -> None:
+    """An update of a kind that needs it says which version it changes."""
+    if call.resource.rules.needs_version and not text(child(obj, "metadata"), "resourceVersion"):
+        detail = "Invalid value: 0: must be specified for an update"
+        error = FieldError("FieldValueInvalid", "metadata.resourceVersion", detail)
+        raise invalid(call.resource.named(call.route.name), [error])
+
+
+def _check_uid(call: Call, obj: JsonObject, current: JsonObject) -> None:
+    """409 when a replacement is meant for another object of that name."""
+    uid, there = text(child(obj, "metadata"), "uid"), text(child(current, "metadata"), "uid")
+    if uid and uid != there:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {there}"
+        raise conflict(call.resource.named(call.route.name), why)
 
 
 def ownership_schema(resource: ResourceType) -> JsonObject:
@@ -105,11 +126,8 @@ async def replace(call: Call) -> web.Response:
         return await object_answer(call, await create_object(call, sent.obj, options), 201)
     if old is None:
         raise not_found(call.resource.named(call.route.name))
-    if call.resource.rules.needs_version and not text(child(sent.obj, "metadata"), "resourceVersion"):
-        error = FieldError(
-            "FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update"
-        )
-        raise invalid(call.resource.named(call.route.name), [error])
+    _check_uid(call, sent.obj, old.document())
+    check_versioned(call, sent.obj)
     return await object_answer(call, await update_object(call, old, sent.obj, options))
 
 
@@ -128,7 +146,7 @@ async def update_object(
     if options.dry_run:
         return encode(new)
     if ends:
-        await call.api.store.remove(call.key, dict(new))
+        await call.api.store.remove(call.key, old.document())
         child(new, "metadata")["resourceVersion"] = str(old.version)
         return encode(new)
     return (await call.api.store.put(call.key, new)).raw
@@ -138,13 +156,10 @@ def _updated(call: Call, before: JsonObject, obj: JsonObject, now: datetime) -> 
     """The checked new state."""
     about = call.resource.named(call.route.name)
     sent, current = child(obj, "metadata"), child(before, "metadata")
-    uid, version = text(sent, "uid"), text(sent, "resourceVersion")
+    version = text(sent, "resourceVersion")
     if version and version != text(current, "resourceVersion"):
         raise conflict(about)
     new = prepare_update(call.resource, obj, before, call.route.subresource, now)
-    if call.request.method == "PUT" and uid and uid != text(current, "uid"):
-        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {text(current, 'uid')}"
-        raise conflict(about, why)
     child(new, "metadata")["resourceVersion"] = text(current, "resourceVersion")
     admission.check_update(call, new, before)
     return new

@@ -21,7 +21,7 @@ from apiserver.ownership.managers import (
     without_metadata_itself,
     write_managers,
 )
-from apiserver.ownership.structure import Comparison, every_field, member_schema, owned_fields, parts
+from apiserver.ownership.structure import Comparison, every_field, is_declared, member_schema, owned_fields, parts
 from apiserver.refusal import Refusal
 from hypersdk.model.base import JsonObject, rfc3339
 
@@ -99,6 +99,8 @@ def _as_object(value: JsonValue) -> JsonObject:
 
 def _merge(live: JsonValue, config: JsonValue, schema: JsonObject) -> JsonValue:
     """The configuration laid over the live value."""
+    if config is None and isinstance(live, dict):
+        return live
     before, after = parts(live, schema), parts(config, schema)
     if before is None or after is None:
         return config
@@ -131,6 +133,8 @@ def _without(value: JsonValue, gone: Tree, kept: Tree, schema: JsonObject) -> Js
         cut, stays = gone.get(element), kept.get(element)
         if cut is None:
             left[element] = member
+        elif not stays and element != "f:metadata" and is_declared(schema, element):
+            continue  # nobody owns anything in it any more: defaults alone do not keep it
         elif SELF not in cut or stays:
             rest = _without(member, cut, stays or {}, below)
             if rest or not member:

@@ -12,7 +12,7 @@ from apiserver.document import child, items, objects, text
 from apiserver.refusal import FieldError
 from apiserver.schema import fields
 from apiserver.schema.expressions import BadExpression, Failed, expression
-from apiserver.schema.lists import before
+from apiserver.schema.lists import before, is_same
 from hypersdk.model.base import JsonObject
 
 KEYWORD = "x-kubernetes-validations"
@@ -58,11 +58,11 @@ def _broken(value: JsonValue, schema: JsonObject, path: str, old: Sequence[JsonV
     """The rules of a node, then those below it; `old` has what stood there before, if that can be told."""
     if value is None:
         return
-    is_same = bool(old) and old[0] == value
+    unchanged = bool(old) and is_same(old[0], value)
     for rule in objects(items(schema, KEYWORD)):
         is_transition = _OLD.search(text(rule, "rule")) is not None
         optional = rule.get("optionalOldSelf") is True
-        if (is_transition and not old and not optional) or (is_same and not is_transition):
+        if (is_transition and not old and not optional) or (unchanged and not is_transition):
             continue
         yield from _check(rule, value, schema, path, old)
     match value:

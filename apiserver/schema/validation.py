@@ -8,7 +8,7 @@ from apiserver.document import child, items, objects, text
 from apiserver.refusal import FieldError
 from apiserver.schema import fields
 from apiserver.schema.formats import go_pattern, matches_format
-from apiserver.schema.lists import before, repeated_members
+from apiserver.schema.lists import before, is_same, repeated_members
 from hypersdk.model.base import JsonObject
 
 _RANGES = {"int32": range(-(2**31), 2**31), "int64": range(-(2**63), 2**63)}
@@ -24,7 +24,7 @@ def validate(value: JsonValue, schema: JsonObject, path: str = "", old: _Old = (
 
 
 def _check(value: JsonValue, schema: JsonObject, path: str, old: _Old) -> Iterator[FieldError]:
-    if (value is None and schema.get("nullable") is True) or (old and old[0] == value):
+    if (value is None and schema.get("nullable") is True) or (old and is_same(old[0], value)):
         return
     mismatch = _type_error(value, schema, path)
     if mismatch:
@@ -112,14 +112,15 @@ def _number(value: float, schema: JsonObject, path: str) -> Iterator[FieldError]
 
 
 def _string(value: str, schema: JsonObject, path: str) -> Iterator[FieldError]:
+    """The first of what is wrong with length and pattern, and then the format."""
     longest, shortest = _limit(schema, "maxLength"), _limit(schema, "minLength")
-    if longest is not None and len(value) > longest:
-        yield fields.too_long(path, int(longest))
-    if shortest is not None and len(value) < shortest:
-        yield fields.invalid_value(path, value, f"{path} in body should be at least {int(shortest)} chars long")
     pattern = text(schema, "pattern")
     compiled = go_pattern(pattern) if pattern else None
-    if compiled is not None and not compiled.search(value):
+    if longest is not None and len(value) > longest:
+        yield fields.too_long(path, int(longest))
+    elif shortest is not None and len(value) < shortest:
+        yield fields.invalid_value(path, value, f"{path} in body should be at least {int(shortest)} chars long")
+    elif compiled is not None and not compiled.search(value):
         yield fields.invalid_value(path, value, f"{path} in body should match '{pattern}'")
     form = text(schema, "format")
     if form and not matches_format(form, value):

@@ -62,7 +62,7 @@ def _text_at(document: JsonObject, path: str) -> str:
 
 
 def parse_fields(text: str, resource: ResourceType) -> FieldSelector:
-    """Read a selector; 400 when it is none, or names a field that cannot be selected by."""
+    """Read a selector; 400 when it is none."""
     terms: list[Term] = []
     for part in re.split(r"(?<!\\),", text):
         if not part:
@@ -71,11 +71,16 @@ def parse_fields(text: str, resource: ResourceType) -> FieldSelector:
         if match is None:
             raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
         path = match["path"]
-        if path not in _ALWAYS and path not in resource.selectable:
-            raise bad_request(_unknown(path, resource))
         value = re.sub(r"\\(.)", r"\1", match["value"])
         terms.append(Term(path, value, match["operator"] != "!="))
     return FieldSelector(resource, tuple(terms))
+
+
+def check_supported(selector: FieldSelector) -> None:
+    """400 when it names a field that cannot be selected by."""
+    for term in selector.terms:
+        if term.path not in _ALWAYS and term.path not in selector.resource.selectable:
+            raise bad_request(_unknown(term.path, selector.resource))
 
 
 def _unknown(path: str, resource: ResourceType) -> str:

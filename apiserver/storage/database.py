@@ -10,6 +10,7 @@ from pathlib import Path
 from apiserver.storage.stored import Key
 
 FORMAT = 1
+WAY_BACK = "Start once with --recover: it makes a new database of everything that is still readable"
 _GROUP = 512
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -47,7 +48,8 @@ class Database:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._prepare()
         except sqlite3.Error as error:
-            raise StorageError(f"cannot open the database {path}: {error}") from error
+            way_back = f". {WAY_BACK}" if type(error) is sqlite3.DatabaseError else ""
+            raise StorageError(f"cannot open the database {path}: {error}{way_back}") from error
 
     def _prepare(self) -> None:
         self._connection.execute("PRAGMA journal_mode=WAL")
@@ -64,11 +66,14 @@ class Database:
             for resource, namespace, name, version, body in rows:
                 yield Key(resource, namespace, name), version, body
         except sqlite3.Error as error:
-            raise StorageError(f"cannot read the database {self._path}: {error}") from error
+            raise StorageError(f"cannot read the database {self._path}: {error}. {WAY_BACK}") from error
 
     def versions(self) -> dict[str, int]:
         """The version of the newest write to each resource."""
-        return dict(self._connection.execute("SELECT resource, version FROM resources").fetchall())
+        try:
+            return dict(self._connection.execute("SELECT resource, version FROM resources").fetchall())
+        except sqlite3.Error as error:
+            raise StorageError(f"cannot read the database {self._path}: {error}. {WAY_BACK}") from error
 
     def start(self) -> None:
         """Begin to write."""

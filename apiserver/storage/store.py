@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from apiserver.document import encode, made_child
 from apiserver.refusal import Refusal
 from apiserver.storage.collection import Collection, Window
-from apiserver.storage.database import Database, Row
+from apiserver.storage.database import WAY_BACK, Database, Row, StorageError
 from apiserver.storage.stored import Change, Key, Stored, stored
 from apiserver.storage.subscription import Subscription
 from hypersdk.model.base import JsonObject
@@ -34,7 +34,12 @@ class Store:
     def _load(self) -> None:
         found: defaultdict[str, list[Stored]] = defaultdict(list)
         for key, version, raw in self._database.objects():
-            found[key.resource].append(stored(key, version, raw))
+            try:
+                found[key.resource].append(stored(key, version, raw))
+            except (ValueError, AttributeError) as error:
+                raise StorageError(
+                    f"{key.resource} {key.namespace}/{key.name} is damaged: {error}. {WAY_BACK}"
+                ) from error
         versions = self._database.versions()
         self.version = max(versions.values(), default=1)
         for resource in found.keys() | versions.keys():

@@ -1,10 +1,11 @@
 """What one stored object is, and what one change of it was."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
-from apiserver.document import child, decode, texts
+from apiserver.document import child, texts
 from hypersdk.model.base import JsonObject
 
 
@@ -29,12 +30,17 @@ class Stored:
 
     def document(self) -> JsonObject:
         """The object, freshly read: the caller may change it."""
-        return cast("JsonObject", decode(self.raw).value)
+        return _read(self.raw)
+
+
+def _read(raw: bytes) -> JsonObject:
+    """What this server wrote itself needs none of the care that costs ten times more with a client's JSON."""
+    return cast("JsonObject", json.loads(raw))
 
 
 def stored(key: Key, version: int, raw: bytes, document: JsonObject | None = None) -> Stored:
     """A stored version of an object from its JSON."""
-    obj = document if document is not None else cast("JsonObject", decode(raw).value)
+    obj = document if document is not None else _read(raw)
     return Stored(key, version, raw, texts(child(obj, "metadata"), "labels"))
 
 

@@ -37,7 +37,7 @@ class Context:
 
 
 def default_kubeconfig(environ: Mapping[str, str], embedded: Path) -> str:
-    """$KUBECONFIG, else the embedded API's, else ~/.kube/config; empty in a pod, which has a service account instead."""
+    """$KUBECONFIG, else the embedded API's, else ~/.kube/config; empty in a pod, which has a service account."""
     if environ.get("KUBECONFIG"):
         return environ["KUBECONFIG"]
     if os.access(embedded, os.R_OK):

@@ -38,6 +38,12 @@ class EmbeddedServer:
             binaries=self._binaries,
         )
 
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        assert self._process is not None
+        return self._process.running.pid
+
     def start(self) -> None:
         """Start it; after the first time under the same port."""
         log = self._folder / f"apiserver-{len(list(self._folder.glob('*.log')))}.log"

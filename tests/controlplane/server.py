@@ -69,6 +69,11 @@ class ControlPlane:
             front_proxy_name=FRONT_PROXY,
         )
 
+    @property
+    def pids(self) -> list[int]:
+        """The processes of both."""
+        return [process.running.pid for process in (self._etcd, self._server) if process is not None]
+
     def start(self) -> None:
         """Start both, write the kubeconfig, install our kinds."""
         self._etcd_port, self._etcd = _on_free_port(self._start_etcd)

@@ -61,6 +61,12 @@ async def test_a_body_that_is_too_large_is_refused(api: Running) -> None:
         assert (response.status, (await response.json())["reason"]) == (413, "RequestEntityTooLarge")
 
 
+async def test_headers_that_are_too_large_are_refused(api: Running) -> None:
+    async with api.session.get("/version", headers={"X-Long": "x" * 100_000}) as response:
+        assert response.status == 400
+    assert (await api.call("GET", "/version")).code == 200
+
+
 async def test_a_body_that_is_nested_too_deeply_is_refused(api: Running) -> None:
     async with api.session.post(THINGS, data=b'{"a":' * 50_000, headers=JSON) as response:
         assert response.status == 400

@@ -5,7 +5,7 @@ import pytest
 from apiserver.document import encode
 from apiserver.refusal import Refusal
 from apiserver.registry.builtin import builtin_resources
-from apiserver.selectors.fields import parse_fields
+from apiserver.selectors.fields import check_supported, parse_fields
 from apiserver.selectors.labels import parse_labels
 from apiserver.storage.stored import Key, stored
 from hypersdk.model.base import JsonObject
@@ -72,4 +72,4 @@ def test_fields(selector: str, matches: bool) -> None:
 
 def test_a_field_that_is_not_selectable_is_named() -> None:
     with pytest.raises(Refusal, match="field label not supported: message"):
-        parse_fields("message=x", EVENTS)
+        check_supported(parse_fields("message=x", EVENTS))

@@ -1,0 +1,81 @@
+"""Both servers are sent the same random requests, and have to say the same; docs/api-differences.md has the exceptions.
+
+`make soak` sends many more than `make test`, other ones each time. HYPERSDK_SEED repeats a run.
+"""
+
+import asyncio
+import os
+import random
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from pydantic import JsonValue
+
+from hypersdk.model.base import JsonObject
+from hypersdk.model.kinds import VIRTUAL_MACHINES
+from tests.api.builders import at, virtual_machine
+from tests.api.comparing import Side, differences, event
+from tests.api.http import Http, Stream, http
+from tests.api.steps import Step, Steps
+from tests.controlplane.api import Api, RealApi
+
+STEPS = int(os.environ.get("HYPERSDK_STEPS", "1500"))
+SEED = int(os.environ.get("HYPERSDK_SEED", "0")) or (random.randrange(1, 10**6) if STEPS > 1500 else 7)
+END = "the-end"
+WATCHES: tuple[Mapping[str, str], ...] = (
+    {},
+    {"labelSelector": "app in (web,the-end)"},
+    {"fieldSelector": "status.phase!=Running"},
+)
+
+
+async def _until_the_end(stream: Stream) -> list[JsonValue]:
+    """Every event up to the last object's."""
+    seen: list[JsonValue] = []
+    while True:
+        line = await stream.event(seconds=600)
+        if at(line, "object", "metadata", "name") == END:
+            return seen
+        seen.append(event(line))
+
+
+@asynccontextmanager
+async def _watched(request: Http, namespace: str) -> AsyncIterator[list[asyncio.Task[list[JsonValue]]]]:
+    """What each of the watches hears while the block runs."""
+    path = VIRTUAL_MACHINES.path(namespace)
+    listed = await request("GET", path)
+    version = str(listed.at("metadata", "resourceVersion"))
+    async with asyncio.TaskGroup() as group, AsyncExitStack() as streams:
+        opened = [await streams.enter_async_context(request.watch(path, resourceVersion=version, **q)) for q in WATCHES]
+        yield [group.create_task(_until_the_end(stream)) for stream in opened]
+
+
+async def _compare(ours: Side, kubes: Side, step: Step, number: int) -> None:
+    answers = await asyncio.gather(ours.take(step), kubes.take(step))
+    apart = differences(*answers)
+    if apart:
+        pytest.fail(f"HYPERSDK_SEED={SEED}, step {number}: {step}\n" + "\n".join(apart))
+
+
+@pytest.mark.timeout(60 + STEPS)
+async def test_the_same_requests_have_the_same_answers(embedded_api: Api, real_api: RealApi) -> None:
+    namespace = f"d-{uuid.uuid4().hex[:8]}"
+    for api in (embedded_api, real_api):
+        api.make_namespace(namespace)
+    steps = Steps(SEED, namespace)
+    async with (
+        http(embedded_api) as to_ours,
+        http(real_api) as to_kubes,
+        _watched(to_ours, namespace) as ours_heard,
+        _watched(to_kubes, namespace) as kubes_heard,
+    ):
+        ours, kubes = Side(to_ours), Side(to_kubes)
+        for number in range(STEPS):
+            await _compare(ours, kubes, steps(), number)
+        last: JsonObject = virtual_machine(END, labels={"app": END})
+        for request in (to_ours, to_kubes):
+            assert (await request("POST", VIRTUAL_MACHINES.path(namespace), body=last)).code == 201
+        for one, other, query in zip(ours_heard, kubes_heard, WATCHES, strict=True):
+            assert await one == await other, f"HYPERSDK_SEED={SEED}: the watch {query}"
