@@ -37,7 +37,7 @@ class Figures:
     def _head(self) -> str:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _GIB
         machine = f"{os.cpu_count()} CPUs, {memory:.0f} GiB, Linux {platform.release()}, guests emulated"
-        return f"`{self.command}`, {self.day}, on {machine}."
+        return f"`{self.command}`, {self.day}, on {machine}; load average {os.getloadavg()[2]:.0f}."
 
     def _kills(self) -> list[str]:
         stages: Counter[str] = Counter()
