@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -63,4 +64,6 @@ def _told(figures: list[Figure]) -> list[Figure]:
 
 
 if __name__ == "__main__":
+    # Ended from outside, it takes its guests and libvirtd with it, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

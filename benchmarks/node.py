@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hyperctl.stack.virsh import destroy_everything
 from hypersdk.kube.cache import Cache
 from hypersdk.kube.client import Client
 from hypersdk.kube.endpoint import Endpoint, connect
@@ -115,21 +116,27 @@ def _processes() -> Iterator[tuple[Path, str, Process, Process]]:
         folder.chmod(0o755)
         image(folder).parent.mkdir()
         write_echo_disk(image(folder))
-        api = _started("apiserver.main", _api_options(folder), folder / "api.log")
         try:
-            controller = _started("controller.main", _controller_options(folder, libvirtd.uri), folder / "node.log")
-            try:
-                yield folder, libvirtd.uri, api, controller
-            finally:
-                controller.stop()
+            with _running("apiserver.main", _api_options(folder), folder / "api.log") as api:
+                options = _controller_options(folder, libvirtd.uri)
+                with _running("controller.main", options, folder / "node.log") as controller:
+                    yield folder, libvirtd.uri, api, controller
         finally:
-            api.stop()
+            destroy_everything(libvirtd.uri)
 
 
-def _started(module: str, options: list[str], log: Path) -> Process:
+@contextmanager
+def _running(module: str, options: list[str], log: Path) -> Iterator[Process]:
     process = Process.start([sys.executable, "-P", "-m", module, *options], log)
-    process.wait_until(lambda: any(line.startswith("ready") for line in log.read_text().splitlines()), READY_WITHIN_S)
-    return process
+    try:
+        process.wait_until(lambda: _is_ready(log), READY_WITHIN_S)
+        yield process
+    finally:
+        process.stop()
+
+
+def _is_ready(log: Path) -> bool:
+    return any(line.startswith("ready") for line in log.read_text().splitlines())
 
 
 def _api_options(folder: Path) -> list[str]:
