@@ -106,9 +106,13 @@ def _plain_member(name: str, member: JsonValue) -> JsonValue:
     if name == "resourceVersion":
         return "VERSION" if member else member
     if name == "managedFields" and isinstance(member, list):
-        return sorted((_plain(one) for one in member), key=lambda one: json.dumps(one, sort_keys=True))
-    if name == "f:metadata" and isinstance(member, dict):
-        return {part: _plain(owned) for part, owned in sorted(member.items()) if owned != {}}
+        owned = (_plain(one) for one in member)
+        return sorted((one for one in owned if at(one, "fieldsV1")), key=lambda one: json.dumps(one, sort_keys=True))
+    if name == "fieldsV1" and isinstance(member, dict):
+        metadata = member.get("f:metadata")
+        kept = {part: owns for part, owns in metadata.items() if owns != {}} if isinstance(metadata, dict) else {}
+        rest = {part: owns for part, owns in member.items() if part != "f:metadata"}
+        return _plain(rest | ({"f:metadata": kept} if kept else {}))
     return _plain(member)
 
 

@@ -152,7 +152,7 @@ class Steps:
         name = self._name()
         obj: JsonObject = {"apiVersion": API_VERSION, "kind": kind.kind, "metadata": {"name": name}}
         spec = self._spec(kind, whole=self._chance.random() < 0.7)
-        obj["spec"] = {name: value for name, value in spec.items() if value not in ({}, None)}
+        obj["spec"] = {name: value for name, value in spec.items() if value not in ({}, None) and name != "affinity"}
         if self._chance.random() < 0.3:
             obj["metadata"] = {"name": name, "labels": {"app": self._one_of("web", "db")}}
         query = {"fieldManager": self._chance.choice(("one", "two"))}
