@@ -35,7 +35,7 @@ awk -v mac="$(cat /sys/class/net/eth0/address)" 'BEGIN {
     printf "\"hardware-address\": \"%s\", \"ip-addresses\": [", mac >"/run/tricks/interfaces"
     split("127.0.0.1 fe80::1 224.0.0.1 ::1 0.0.0.0 1.2.3.4\\u001b[2J " long, useless)
     for (i = 1; i in useless; i++) printf "{\"ip-address\": \"%s\"}, ", useless[i] >"/run/tricks/interfaces"
-    for (i = 0; i < 3000; i++) printf "{\"ip-address\": \"10.9.%d.%d\"}, ", i / 250, i % 250 + 1 >"/run/tricks/interfaces"
+    for (i = 0; i < 500; i++) printf "{\"ip-address\": \"10.9.%d.%d\"}, ", i / 250, i % 250 + 1 >"/run/tricks/interfaces"
     print "{}]}]}" >"/run/tricks/interfaces"
 }'
 cat >/run/tricks/flood <<'END'
