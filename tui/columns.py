@@ -91,7 +91,8 @@ def trouble(vm: VirtualMachine) -> str:
     ready = condition(vm.status.conditions, "Ready")
     if vm.phase is Phase.STOPPED or ready is None or ready.status == "True":
         return ""
-    return plain(ready.reason or ready.message or "")
+    words = ready.reason or ready.message or ""
+    return "" if words == vm.phase else plain(words)
 
 
 def memory(vm: VirtualMachine) -> str:

@@ -127,3 +127,8 @@ def test_address_tells_where_it_was_read_and_how_old_it_is(ago: timedelta, words
 
 def test_chosen_columns_come_in_their_own_order() -> None:
     assert [one.id for one in columns(False, ["age", "name", "labels", "namespace"])] == ["name", "labels", "age"]
+
+
+def test_reason_that_only_repeats_the_phase_is_left_out() -> None:
+    paused: JsonObject = {"type": "Ready", "status": "False", "reason": "Paused", "message": "somebody paused it"}
+    assert status_cell(vm("a", "Paused", conditions=[paused]), None, UNICODE).text == "‖ Paused"
