@@ -7,12 +7,16 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from benchmarks import api, commands, console, emulator, fleet, running, serial
+from benchmarks import api, commands, console, emulator, fleet, running, serial, slow_line
 from benchmarks.figures import Figure
 from benchmarks.node import Node, local_node
 from benchmarks.stack import Stack, local_stack
 
-ON_NOTHING: Mapping[str, Callable[[], list[Figure]]] = {"emulator": emulator.run, "api": api.run}
+ON_NOTHING: Mapping[str, Callable[[], list[Figure]]] = {
+    "emulator": emulator.run,
+    "slow-line": slow_line.run,
+    "api": api.run,
+}
 ON_A_STACK: Mapping[str, Callable[[Stack], list[Figure]]] = {
     "up": lambda stack: [Figure("up: from the command until both guests answer", stack.seconds_up, "s", promise=60)],
     "console": console.run,

@@ -20,8 +20,8 @@ from hypersdk.errors import ConfigError, Terminal
 from hypersdk.model.core import Secret
 from hypersdk.model.virtualmachine import Checksum
 from tests.s3.server import BUCKET, S3Server
+from tests.unit.node.images.builders import imported, raw
 from tests.unit.node.images.server import local_web
-from tests.unit.node.images.test_store import imported, raw
 
 pytestmark = pytest.mark.s3
 MIB = 2**20

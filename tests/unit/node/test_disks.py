@@ -20,7 +20,7 @@ from controller.node.room import check_room, committed, reserve
 from controller.settings import Limits
 from hypersdk.errors import Terminal, Transient
 from tests.unit.node.builders import UID, machine
-from tests.unit.node.images.test_store import imported, qcow2
+from tests.unit.node.images.builders import imported, qcow2
 
 MIB = 2**20
 MANY = 10**6

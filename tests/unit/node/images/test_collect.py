@@ -17,8 +17,8 @@ from controller.node.images.source import Source
 from controller.node.images.store import Images
 from controller.node.qemu_img import make_overlay
 from tests.unit.node.builders import wanted
+from tests.unit.node.images.builders import LIMITS, imported, qcow2, raw
 from tests.unit.node.images.server import local_web, served
-from tests.unit.node.images.test_store import LIMITS, imported, qcow2, raw
 
 HOUR = 3600.0
 
