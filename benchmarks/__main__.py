@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from benchmarks import api, commands, console, emulator, fleet, running, serial, slow_line
+from benchmarks import api, commands, console, emulator, fleet, pane, running, serial, slow_line
 from benchmarks.figures import Figure
 from benchmarks.node import Node, local_node
 from benchmarks.stack import Stack, local_stack
 
 ON_NOTHING: Mapping[str, Callable[[], list[Figure]]] = {
     "emulator": emulator.run,
+    "pane": pane.run,
     "slow-line": slow_line.run,
     "api": api.run,
 }
