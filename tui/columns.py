@@ -27,7 +27,7 @@ COLUMNS: Final = (
     Column("memory-trend", "MEM", TREND, rank=11, right=True),
     Column("node", "NODE", 12, rank=8, widest=20),
     Column("ip", "IP", 15, rank=7, widest=26),
-    Column("via", "VIA", 9, rank=9),
+    Column("via", "VIA", 5, rank=9, widest=9),
     Column("image", "IMAGE", 14, rank=12, widest=30),
     Column("labels", "LABELS", 14, rank=13, widest=40),
     Column("uptime", "UP", 4, rank=14, right=True),

@@ -10,7 +10,7 @@ from hypersdk.model.virtualmachine import VirtualMachine
 from tui.braille import plot
 from tui.cells import Key
 
-TREND: Final = 6
+TREND: Final = 5
 """Characters of a trend."""
 KEPT: Final = 2 * TREND
 """Figures that are kept; in braille two of them share a character."""

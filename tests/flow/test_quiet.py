@@ -64,7 +64,7 @@ def test_new_address_and_lost_agent_are_seen_soon(tmp_path: Path) -> None:
         async with world.controller():
             uid = await one(world)
             world.hypervisor.guest_behaviour.ips = ("10.0.0.6",)
-            await world.until(lambda: world.vm().status.ip_addresses == ["10.0.0.6"], within=16)
+            await world.until(lambda: world.vm().status.ip_addresses == ["10.0.0.6"], within=31)
             world.hypervisor.change(uid, "agent", agent_connected=False)
             await world.until(lambda: world.reason("AgentConnected") == "AgentNotConnected", within=1)
             world.hypervisor.change(uid, "agent", agent_connected=True)

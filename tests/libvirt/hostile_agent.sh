@@ -53,7 +53,21 @@ cat >/run/tricks/honest <<'END'
 hostname ready
 exec qemu-ga -m virtio-serial -p /dev/virtio-ports/org.qemu.guest_agent.0 -t /run
 END
-echo "lie flood honest hang honest" >/run/tricks/left
+cat >/run/tricks/recover <<'END'
+#!/bin/sh
+# What the flood left in QEMU and libvirt goes with the next ones that open the port: libvirt 9.0 gives up an agent that
+# made no sense until the port is opened anew.
+for turn in 1 2; do
+    qemu-ga -m virtio-serial -p /dev/virtio-ports/org.qemu.guest_agent.0 -t /run &
+    agent=$!
+    sleep 2
+    kill -9 $agent
+    wait $agent
+    until (: <>/dev/virtio-ports/org.qemu.guest_agent.0) 2>/dev/null; do usleep 20000; done
+done
+exec sh /run/tricks/honest
+END
+echo "lie flood recover hang recover" >/run/tricks/left
 cat >/etc/acpi/PWRF/00000080 <<'END'
 #!/bin/sh
 read -r trick left </run/tricks/left

@@ -14,7 +14,7 @@ def _shown(width: int, namespaces: bool = False) -> list[str]:
 
 
 def test_everything_fits_120_columns() -> None:
-    assert _shown(120) == ["name", "status", "cpu", "memory", "node", "ip", "age"]
+    assert _shown(120) == ["name", "status", "cpu", "cpu-trend", "memory", "memory-trend", "node", "ip", "via", "age"]
 
 
 def test_least_important_column_goes_first_at_80() -> None:
