@@ -154,7 +154,10 @@ class NodeController:
             return self._mine()
         keys = [vm.key for vm in self.vm_cache if vm.metadata.uid == event.uuid]
         if keys:
-            self.reconciler.memories.of(event.uuid).resets.hear(event.what)
+            memory = self.reconciler.memories.of(event.uuid)
+            memory.resets.hear(event.what)
+            if event.what == "agent":
+                memory.agent_came(self.with_.now())
         return keys
 
     def _of_operation(self, key: Key) -> Iterable[Key]:

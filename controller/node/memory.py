@@ -17,6 +17,8 @@ FIRST_RETRY_S = 10.0
 LONGEST_RETRY_S = 600.0
 FIRST_SILENCE_S = 2.0
 LONGEST_SILENCE_S = 120.0
+REOPENED_S = 10.0
+"""A guest that opens its agent's port all the time is not asked all the time."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Memory:
     """How often in a row the guest agent did not answer."""
     ask_agent_at: datetime | None = None
     """A silent agent is asked again only then: each question costs seconds."""
+    came_at: datetime | None = None
+    """When a change of the agent's port last brought a question forward."""
 
     def asked(self, now: datetime) -> None:
         """The guest was asked to power off."""
@@ -63,6 +67,19 @@ class Memory:
         self.silences = 0 if answered else self.silences + 1
         delay = min(FIRST_SILENCE_S * 2 ** min(self.silences, 10), LONGEST_SILENCE_S)
         self.ask_agent_at = None if answered else now + timedelta(seconds=delay)
+
+    def agent_came(self, now: datetime) -> None:
+        """The agent's port was opened or closed in the guest: one that was silent is worth a question at once."""
+        if self.ask_agent_at is not None and (
+            self.came_at is None or (now - self.came_at).total_seconds() >= REOPENED_S
+        ):
+            self.ask_agent_at, self.came_at = now, now
+
+    def ask_agent_in_s(self, now: datetime) -> float:
+        """When the silent agent is asked again; 0 when there is none."""
+        if self.ask_agent_at is None:
+            return 0.0
+        return max((self.ask_agent_at - now).total_seconds(), FIRST_SILENCE_S)
 
     def not_stopping(self) -> None:
         """Nobody waits for a power-off."""

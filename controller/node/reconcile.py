@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controller.hypervisor.port import Hypervisor, ObservedDomain
+from controller.hypervisor.port import DomainState, Hypervisor, ObservedDomain
 from controller.node.apply import Applier, StartFailed, Subject
 from controller.node.host import Host
 from controller.node.intent import Intent, Run, Wanted
@@ -138,7 +138,8 @@ class VmReconciler:
                 # The next one's turn, or the spec's own word.
                 self.wake(subject.vm.key)
         look = next_look(state.observed, state.intent, state.prepared, state.operation, subject.vm, self.now())
-        return sooner(look, subject.memory.write_in_s)
+        asked_in_s = memory.ask_agent_in_s(self.now()) if _could_answer(state.observed) else 0.0
+        return sooner(sooner(look, memory.write_in_s), asked_in_s)
 
     async def _begin(self, subject: Subject, op: VMOperation, observed: ObservedDomain | None) -> VMOperation:
         subject.operation = op.metadata.name
@@ -286,6 +287,11 @@ class VmReconciler:
 
 def _reason(error: Transient | Terminal) -> str:
     return (isinstance(error, Terminal) and error.reason) or "HypervisorFailed"
+
+
+def _could_answer(observed: ObservedDomain | None) -> bool:
+    """Whether there is a running guest with an agent to ask."""
+    return observed is not None and observed.state is DomainState.RUNNING and observed.agent_connected
 
 
 def _is_to_end(observed: ObservedDomain | None, intent: Intent, now: datetime) -> bool:

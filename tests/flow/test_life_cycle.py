@@ -190,3 +190,33 @@ def test_silent_agent_is_asked_ever_less_often(tmp_path: Path) -> None:
             await world.until(lambda: world.reason("LivenessProbe") == "AgentAnswers", within=150)
 
     play(tmp_path, scenario)
+
+
+def test_silent_agent_that_opens_its_port_anew_is_asked_at_once(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.hypervisor.guest_behaviour.agent_answers = False
+        async with world.controller():
+            uid = (await world.create()).metadata.uid
+            await world.until(lambda: world.reason("LivenessProbe") == "AgentSilent")
+            await world.pass_time(3600)
+            world.hypervisor.guest_behaviour.agent_answers = True
+            world.hypervisor.change(uid, "agent", agent_connected=False)
+            world.hypervisor.change(uid, "agent", agent_connected=True)
+            await world.until(lambda: world.reason("LivenessProbe") == "AgentAnswers", within=1)
+
+    play(tmp_path, scenario)
+
+
+def test_port_that_is_opened_all_the_time_is_no_reason_to_ask_all_the_time(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.hypervisor.guest_behaviour.agent_answers = False
+        async with world.controller():
+            uid = (await world.create()).metadata.uid
+            await world.until(lambda: world.reason("LivenessProbe") == "AgentSilent")
+            before = world.hypervisor.questions
+            for _ in range(600):
+                world.hypervisor.change(uid, "agent", agent_connected=True)
+                await world.pass_time(1)
+            assert world.hypervisor.questions - before <= 600 / 10 + 15
+
+    play(tmp_path, scenario)

@@ -136,7 +136,7 @@ async def _health_without_an_api(here: Here) -> None:
         code, words = await here.get("/readyz")
         assert (code, "[+]libvirt ok" in words) == (200, True), words
     finally:
-        await asyncio.to_thread(here.server.start)
+        here.server.start()  # from this thread: a server ends with the one that started it
 
 
 async def _log_says_what_it_is_about(here: Here) -> None:
