@@ -52,7 +52,7 @@ async def test_guest_in_user_mode_says_why_and_has_its_address_from_the_agent(he
     assert (found.status, found.reason) == ("True", "UserMode")
     assert "the host has no bridge br-none" in (found.message or "")
     told = here.vm("hostile").status.addresses or []
-    assert [(place.ip, place.source) for place in told] == [("10.0.2.15", "agent")]
+    assert ("10.0.2.15", "agent") in [(place.ip, place.source) for place in told]
 
 
 async def test_lies_are_bounded_and_cleaned(here: Bench, libvirtd: Libvirtd) -> None:
@@ -88,8 +88,14 @@ async def test_agent_that_makes_no_sense_holds_nobody_up_and_is_heard_again(
 
     await next_trick(here, libvirtd)
     await here.until(lambda: here.reason("hostile", "LivenessProbe") == "AgentAnswers", WITHIN_S)
-    await here.until(lambda: here.vm("hostile").status.ip_addresses == ["10.0.2.15"], WITHIN_S)
+    await here.until(lambda: honest(here), WITHIN_S)
     assert all(harmless(line) for line in here.controller.log.read_text().splitlines())
+
+
+def honest(here: Bench) -> bool:
+    """Whether what it told is true; an IPv6 address may come at any time."""
+    told = here.vm("hostile").status.ip_addresses or []
+    return "10.0.2.15" in told and not any(ip.startswith("10.9.") for ip in told)
 
 
 def strings(value: JsonValue) -> Iterator[str]:
