@@ -21,6 +21,7 @@ down:
 
 test: dev
 	$(PY) -m tests.controlplane.build
+	$(PY) -m tests.goclient.build
 	$(PY) -m tests.s3.build
 	$(PY) -m hyperctl.guest
 	$(PY) -m tests.debian.build

@@ -140,7 +140,8 @@ class RefusingFront:
         assert self._upstream is not None
         if self.refusals:
             return web.Response(status=self.refusals.pop(0), headers={"Retry-After": "1"}, text="not now")
-        sent = {name: value for name, value in request.headers.items() if name != "Host"}
+        sent = {"Authorization": f"Bearer {self._api.token}"}  # client-go sends none where there is no TLS
+        sent |= {name: value for name, value in request.headers.items() if name != "Host"}
         async with self._upstream.request(
             request.method, self._api.url + request.path_qs, headers=sent, data=await request.read()
         ) as far:
