@@ -115,7 +115,7 @@ async def watch(call: Call) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"})
     for warning in warning_headers(call.warnings):
         response.headers.add("Warning", warning)
-    with call.api.store.subscribe(call.resource.id) as subscription:
+    with call.api.store.subscribe(call.resource.id, on_break=lambda: _cut_off(call.request)) as subscription:
         await response.prepare(call.request)
         async for chunk in _chunks(begun, subscription, timeout):
             try:

@@ -120,9 +120,9 @@ class Store:
         self._listeners.append(listener)
 
     @contextmanager
-    def subscribe(self, resource: str) -> Iterator[Subscription]:
-        """The changes of a resource while the context lasts."""
-        subscription = Subscription()
+    def subscribe(self, resource: str, on_break: Callable[[], None] = lambda: None) -> Iterator[Subscription]:
+        """The changes of a resource while the context lasts; `on_break` is told at once when it is cut."""
+        subscription = Subscription(on_break=on_break)
         self._subscriptions[resource].append(subscription)
         try:
             yield subscription

@@ -2,18 +2,26 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 from apiserver.storage.stored import Change
 
 LIMIT = 4096
+SIZE_LIMIT = 8 * 2**20
+"""Less than the window of changes, which holds these bytes anyway: a slow watcher keeps none alive for itself."""
 
 
 class Subscription:
     """The changes of one resource from now on."""
 
-    def __init__(self, limit: int = LIMIT) -> None:
+    def __init__(
+        self, limit: int = LIMIT, size_limit: int = SIZE_LIMIT, on_break: Callable[[], None] = lambda: None
+    ) -> None:
         self._limit = limit
+        self._size_limit = size_limit
+        self._on_break = on_break
+        self._size = 0
         self._changes: deque[Change] = deque()
         self._wake = asyncio.Event()
         self.broken = False
@@ -23,10 +31,11 @@ class Subscription:
 
     def push(self, change: Change) -> None:
         """Add a change."""
-        if len(self._changes) >= self._limit:
+        if len(self._changes) >= self._limit or self._size >= self._size_limit:
             self.cut()
         if not self.broken:
             self._changes.append(change)
+            self._size += len(change.last.raw)
         self._wake.set()
 
     @property
@@ -39,6 +48,7 @@ class Subscription:
         self.broken = True
         self._changes.clear()
         self._wake.set()
+        self._on_break()
 
     def end(self) -> None:
         """Let the watcher finish."""
@@ -54,4 +64,5 @@ class Subscription:
                     await self._wake.wait()
         taken = list(self._changes)
         self._changes.clear()
+        self._size = 0
         return taken

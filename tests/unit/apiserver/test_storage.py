@@ -170,11 +170,15 @@ def test_a_newer_format_is_left_alone(tmp_path: Path) -> None:
 async def test_a_slow_watcher_is_broken_off(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         stored = await store.put(key("a"), body("a"))
-        subscription = Subscription(limit=2)
+        broken: list[str] = []
+        many = Subscription(limit=2, on_break=lambda: broken.append("too many"))
+        large = Subscription(size_limit=len(stored.raw) * 2, on_break=lambda: broken.append("too large"))
         for version in range(3):
-            subscription.push(Change(version, key("a"), None, stored, stored))
-        assert subscription.broken
-        assert await subscription.take(1) == []
+            many.push(Change(version, key("a"), None, stored, stored))
+            large.push(Change(version, key("a"), None, stored, stored))
+        assert broken == ["too many", "too large"]
+        assert (many.broken, await many.take(1)) == (True, [])
+        assert (large.broken, await large.take(1)) == (True, [])
 
 
 _WRITER = """
