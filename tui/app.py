@@ -74,7 +74,7 @@ class HypersdkApp(PacedApp):
         unicode: bool = True,
         now: Callable[[], datetime] = utcnow,
     ) -> None:
-        super().__init__(ansi_color=theme.ansi or None)
+        super().__init__(ansi_color=theme.ansi or None, unicode=unicode)
         self.options = options
         self._connect = connect
         self._notices = list(notices)

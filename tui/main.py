@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tui.session import Session
 
 log = logging.getLogger(__name__)
-SPLASH = "HyperSDK  starting …"
+SPLASH = "HyperSDK  starting"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class PacedApp(NavigatingApp):
     """An app that a slow terminal cannot hold up."""
 
-    def __init__(self, *, ansi_color: bool | None = None) -> None:
+    def __init__(self, *, ansi_color: bool | None = None, unicode: bool = True) -> None:
         super().__init__(ansi_color=ansi_color)
-        self._painter = Painter(self.console._color_system)
+        self._painter = Painter(self.console._color_system, unicode=unicode)
         self._pacer = Pacer(monotonic)
         self._held: Timer | None = None
 

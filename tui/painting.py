@@ -4,7 +4,7 @@ Textual sends whole rows of a widget and paints a screen anew whenever another o
 private update types, so a test in a pty holds the result to what a terminal really shows.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from rich.cells import cell_len
@@ -17,6 +17,15 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 RESET = "\x1b[0m"
 Cell = tuple[str, str]
 """A character and the sequence of its style; the second half of a wide character is empty."""
+PLAIN = (
+    dict.fromkeys(range(0x2500, 0x2580), "+")
+    | dict.fromkeys(range(0x2580, 0x25A0), "#")
+    | {ord(char): "-" for char in "─━╌╍┄┅┈┉╴╶╸╺═▔▁"}
+    | {ord(char): "|" for char in "│┃┆┇┊┋╎╏╵╷╹╻║▏▎▍▌▐▕"}
+    | dict.fromkeys(range(0x2801, 0x2900), "*")
+    | {ord("…"): ".", ord("🔎"): "/ ", 0x2800: " "}
+)
+"""What stands in ASCII for signs that only draw; letters are left alone. Corners and crossings become `+`."""
 WORTH_JOINING = 6
 """Unchanged cells between two changes that cost less than moving the cursor over them."""
 
@@ -24,8 +33,9 @@ WORTH_JOINING = 6
 class Painter:
     """What one terminal shows, line by line."""
 
-    def __init__(self, system: ColorSystem | None) -> None:
-        self.system = system
+    def __init__(self, system: ColorSystem | None, *, unicode: bool = True) -> None:
+        self._system = system
+        self._unicode = unicode
         self._shown: dict[int, list[Cell]] = {}
 
     def forget(self) -> None:
@@ -43,8 +53,12 @@ class Painter:
 
     def differs(self, x: int, y: int, segments: list[Segment]) -> bool:
         """Whether that piece is not what is shown."""
-        made = cells(segments, self.system)
+        made = self.cells(segments)
         return self._shown.get(y, [])[x : x + len(made)] != made
+
+    def cells(self, segments: Iterable[Segment]) -> list[Cell]:
+        """The segments cell by cell, as this terminal can show them."""
+        return cells(segments, self._system, {} if self._unicode else PLAIN)
 
     def changes(self, x: int, y: int, cells: list[Cell]) -> Iterator[tuple[int, list[Cell]]]:
         """Runs of cells of that piece that differ from what is shown; they count as shown from now on."""
@@ -83,9 +97,9 @@ class TightUpdate(CompositorUpdate):
     def render_segments(self, console: Console) -> str:
         """The bytes for the terminal."""
         out: list[str] = []
-        style, system = "", self._painter.system
+        style = ""
         for x, y, segments in self._pieces:
-            for at, run in self._painter.changes(x, y, cells(segments, system)):
+            for at, run in self._painter.changes(x, y, self._painter.cells(segments)):
                 out.append(f"\x1b[{y + 1};{at + 1}H")
                 for text, sgr in run:
                     if sgr != style and text:
@@ -97,8 +111,8 @@ class TightUpdate(CompositorUpdate):
         return written
 
 
-def cells(segments: Iterable[Segment], system: ColorSystem | None) -> list[Cell]:
-    """The segments cell by cell."""
+def cells(segments: Iterable[Segment], system: ColorSystem | None, instead: Mapping[int, str]) -> list[Cell]:
+    """The segments cell by cell; `instead` of some characters others are shown, of the same width."""
     made: list[Cell] = []
     for text, style, control in segments:
         if control:
@@ -107,7 +121,7 @@ def cells(segments: Iterable[Segment], system: ColorSystem | None) -> list[Cell]
         if text.isascii():
             made.extend((char, sgr) for char in text)
             continue
-        for char in text:
+        for char in text.translate(instead):
             width = cell_len(char)
             if width:
                 made.append((char, sgr))

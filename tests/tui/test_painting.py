@@ -6,6 +6,7 @@ import pyte
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
@@ -14,7 +15,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.painting import Painter
+from tui.painting import PLAIN, Painter
 
 WIDTH, HEIGHT = 24, 5
 pytestmark = pytest.mark.timeout(60)
@@ -112,3 +113,14 @@ def test_forgotten_screen_is_sent_whole() -> None:
         assert update is not None
         assert "same" in update.render_segments(CONSOLE)
         painter.forget()
+
+
+def test_poor_terminal_gets_ascii_in_the_place_of_drawings() -> None:
+    painter = Painter(None, unicode=False)
+    update = painter.tight(_layout([[Segment("╭─╮│…▌▀⣿🔎 é")]] * HEIGHT))
+    assert update is not None
+    assert "+-+|.|#*/  é" in update.render_segments(CONSOLE)
+
+
+def test_every_drawing_keeps_its_width() -> None:
+    assert all(cell_len(chr(char)) == len(instead) for char, instead in PLAIN.items())
