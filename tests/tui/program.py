@@ -1,5 +1,10 @@
-"""The console as a program on the sample fleet, for tests in a real terminal: `python -m tests.tui.program`."""
+"""The console as a program on the sample fleet, for tests in a real terminal: `python -m tests.tui.program`.
 
+SIGUSR1 takes its API away, SIGUSR2 brings it back.
+"""
+
+import asyncio
+import signal
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,6 +15,8 @@ from tests.tui.fleet import fleet
 from tui import main
 from tui.options import Options
 from tui.session import Session
+
+REFUSED = "cannot reach https://127.0.0.1:6443: connection refused"
 
 
 async def connect(options: Options, environ: Mapping[str, str], context: str = "") -> Session:
@@ -22,6 +29,9 @@ async def connect(options: Options, environ: Mapping[str, str], context: str = "
         one.but(metadata=one.metadata.but(creation_timestamp=born)) if isinstance(one, VirtualMachine) else one
         for one in session.objects
     ]
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, session.lose, REFUSED, session.namespace)
+    loop.add_signal_handler(signal.SIGUSR2, session.find, session.namespace)
     return session
 
 

@@ -1,6 +1,8 @@
 """The real program in a real terminal: what is shown, what it costs, and how it ends."""
 
 import os
+import re
+import signal
 import sys
 
 import pytest
@@ -15,6 +17,23 @@ def terminal(columns: int, rows: int, *flags: str, term: str = "xterm-256color",
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     base = {"TERM": term, "LANG": "C.UTF-8", "HYPERSDK_STATE": "/nonexistent", "XDG_STATE_HOME": "/nonexistent"}
     return Terminal([*PROGRAM, *flags], kept | base | environ, columns, rows)
+
+
+COLOUR = re.compile(rb"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9;]*)?m")
+"""A sequence that sets a colour of any depth (ECMA-48, SGR)."""
+
+WALK = (
+    (["t"], "Stop api-1?"),
+    (["n", "V"], "Columns"),
+    (["escape", "?"], "Keys of"),
+    (["escape", "\x1bOR"], "node-3"),
+    (["\x1bOQ", "enter"], "[overview]"),
+    (["2"], "of 100%"),
+    (["4"], "[events]"),
+    (["escape", "w"], "Why: api-1"),
+    (["escape", "\x10"], "open the VM under"),
+)
+"""Keys, and what the screen says then."""
 
 
 def test_changes_cost_few_bytes() -> None:
@@ -85,17 +104,85 @@ def test_poor_terminals_get_no_more_than_16_colours(term: str, environ: dict[str
         assert b"38;5;" not in shown.received
 
 
-def test_no_color_means_no_colour_at_all() -> None:
-    with terminal(80, 24, NO_COLOR="1") as shown:
+@pytest.mark.parametrize("term", ["xterm-256color", "linux", "screen", "xterm"])
+def test_no_color_means_no_colour_at_all(term: str) -> None:
+    with terminal(80, 24, term=term, NO_COLOR="1", COLORTERM="truecolor") as shown:
         shown.until("worker-1")
-        assert not any(f"\x1b[0;{code}".encode() in shown.received for code in range(30, 38))
-        assert not any(f";{code}m".encode() in shown.received for code in range(30, 38))
+        shown.press("t")
+        shown.until("Stop api-1?")
+        shown.press("n", "enter")
+        shown.until("[overview]")
+        shown.press("2")
+        shown.until("of 100%")
+        assert COLOUR.findall(bytes(shown.received)) == []
 
 
-def test_linux_console_gets_ascii() -> None:
+def test_linux_console_gets_ascii_on_every_screen() -> None:
     with terminal(80, 24, term="linux") as shown:
         shown.until("+ Running")
-        assert shown.text().isascii()
+        for keys, words in WALK:
+            for key in keys:
+                shown.cost(key)
+            shown.until(words)
+            assert bytes(shown.received).isascii(), shown.text()
+
+
+def test_bulk_stop_tells_the_plan_before_and_a_result_for_each_after() -> None:
+    with terminal(80, 24) as shown:
+        shown.until("worker-1")
+        shown.press("/", "web", "enter")
+        shown.until("1/3")
+        shown.press("*")
+        shown.until("3 marked")
+        shown.press("t")
+        shown.until("Stop 3 VMs?")
+        assert all(f"prod/{name}" in shown.text() for name in ("web-1", "web-2", "web-10"))
+        shown.press("y")
+        shown.wait_gone(r"Stop 3 VMs\?")
+        shown.press("o")
+        shown.until("Operations of this console")
+        for name in ("web-1", "web-2", "web-10"):
+            shown.until(f"Stop {name}: done")
+            shown.until(f"$ hyperctl k8s vm stop {name} -n prod")
+
+
+def test_console_is_typed_into_and_left() -> None:
+    with terminal(80, 24) as shown:
+        shown.until("worker-1")
+        shown.press("x")
+        shown.until("load average")
+        shown.press("ctrl+]")
+        shown.cost("escape")
+        shown.press("escape")
+        shown.until("worker-1")
+
+
+def test_api_goes_away_and_comes_back() -> None:
+    with terminal(80, 24) as shown:
+        shown.until("worker-1")
+        os.kill(shown.pid, signal.SIGUSR1)
+        shown.wait_for(r"stale [1-9]\d* s: cannot reach")
+        shown.press("t")
+        shown.until("Stop refused: stale")
+        shown.press("down")
+        shown.until("▶ api-2")
+        os.kill(shown.pid, signal.SIGUSR2)
+        shown.wait_gone("cannot reach https")
+        shown.wait_gone("Stop refused")
+        shown.press("t")
+        shown.until("Stop api-2?")
+
+
+def test_small_window_and_back() -> None:
+    with terminal(80, 24) as shown:
+        shown.until("worker-1")
+        shown.resize(20, 5)
+        shown.wait_for("api-1")
+        shown.press("down")
+        shown.until("▶ api-2")
+        shown.resize(80, 24)
+        shown.until("worker-1")
+        shown.until("▶ api-2")
 
 
 @pytest.mark.parametrize("term", ["dumb", ""])
