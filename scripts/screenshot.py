@@ -1,70 +1,89 @@
-"""Draw the pictures of the documentation: the console itself renders a sample fleet into `docs/images`."""
+"""Draw the pictures of the documentation from the snapshots of the screens; `--snapshots` takes those anew before."""
 
 import argparse
 import asyncio
-import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from textual.pilot import Pilot
-
-from hypersdk.data import data_folder
-from tests.tui.fleet import NOW, fleet
-from tests.tui.screen import until
-from tests.tui.scripted import ScriptedSession
-from tui.app import HypersdkApp
-from tui.options import Options
-from tui.theme import load_theme
+from tests.tui.snapshot import FOLDER, SIZES, THEMES, Snapshot, path_of
+from tests.tui.tour import tour
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
-SIZES = ((80, 24), (120, 40))
-FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-"""A picture of ours asks no other server for anything."""
-KEYS: dict[str, Sequence[str]] = {
-    "list": (),
-    "detail": ("end", "up", "enter"),
-    "metrics": ("end", "up", "enter", "2"),
-    "console": ("end", "up", "x"),
-    "events": ("end", "up", "enter", "4"),
-    "dialog": ("end", "up", "t"),
+PICTURES = {
+    "list": ("dark", (120, 40), "list"),
+    "list-80x24": ("dark", (80, 24), "list-filtered"),
+    "list-ansi": ("ansi", (80, 24), "list-marked"),
+    "plan": ("dark", (80, 24), "confirm-bulk"),
+    "overview": ("dark", (80, 24), "detail-overview"),
+    "metrics": ("dark", (120, 40), "detail-metrics"),
+    "console": ("dark", (80, 24), "detail-console"),
+    "time-line": ("dark", (80, 24), "detail-events"),
+    "why": ("dark", (80, 24), "why"),
+    "nodes": ("dark", (120, 40), "nodes"),
+    "stale": ("dark", (80, 24), "stale"),
+    "help": ("dark", (80, 24), "help"),
+    "operations-log": ("dark", (80, 24), "operations-log"),
 }
-"""What is pressed before each picture is taken."""
+"""The pictures by name, and of which snapshot each is."""
+QUIET_S = 0.4
 
 
 def main() -> None:
-    """Draw every picture, or those of one theme into another folder."""
+    """Draw every picture; with `--snapshots` the screens are looked at again, with `--all` each is drawn somewhere."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--theme", default="dark")
-    parser.add_argument("--into", type=Path, default=IMAGES)
+    parser.add_argument("--snapshots", action="store_true", help="take every snapshot anew")
+    parser.add_argument("--all", type=Path, metavar="FOLDER", help="draw every snapshot into that folder")
     given = parser.parse_args()
-    given.into.mkdir(parents=True, exist_ok=True)
-    for name, keys in KEYS.items():
+    if given.snapshots:
+        _take_all()
+    for name in PICTURES:
+        _draw(IMAGES / f"{name}.svg", picture(name))
+    for path in sorted(FOLDER.rglob("*.txt")) if given.all else []:
+        name = f"{path.parent.name}-{path.stem}"
+        _draw(given.all / f"{name}.svg", Snapshot.loads(path.read_text()).svg(name))
+
+
+def picture(name: str) -> str:
+    """One picture of the documentation as SVG."""
+    return Snapshot.loads(path_of(*PICTURES[name]).read_text()).svg(name)
+
+
+def _draw(path: Path, svg: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(svg)
+    print(path)
+
+
+def _take_all() -> None:
+    for old in FOLDER.rglob("*.txt"):
+        old.unlink()
+    for theme in THEMES:
         for size in SIZES:
-            path = given.into / f"{name}-{size[0]}x{size[1]}.svg"
-            path.write_text(asyncio.run(picture(given.theme, keys, size)))
-            print(path)
+            asyncio.run(_take(theme, size))
 
 
-async def picture(theme: str, keys: Sequence[str], size: tuple[int, int]) -> str:
-    """One screen as SVG."""
-    session = fleet()
+async def _take(theme: str, size: tuple[int, int]) -> None:
+    async def keep(name: str, see: Callable[[], Snapshot]) -> None:
+        now = await _quiet(see)
+        path = path_of(theme, size, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(now.dumps())
+        print(path)
 
-    async def connect(context: str) -> ScriptedSession:
-        return session
-
-    look = load_theme(theme, [data_folder("themes")])
-    app = HypersdkApp(Options(read_only=False), connect, look, now=lambda: NOW)
-    async with app.run_test(size=size) as pilot:
-        await until(pilot, "web-10")
-        await pilot.press(*keys)
-        await settled(pilot)
-        return FONTS.sub("", app.export_screenshot(title="hypersdk")).replace("Fira Code", "monospace")
+    await tour(theme, size, keep)
 
 
-async def settled(pilot: Pilot[None]) -> None:
-    """Everything that was asked for is on the screen."""
-    for _ in range(20):
-        await pilot.pause()
+async def _quiet(see: Callable[[], Snapshot]) -> Snapshot:
+    """What is shown when nothing has moved for a while."""
+    now = before = see()
+    loop = asyncio.get_running_loop()
+    since = loop.time()
+    while loop.time() - since < QUIET_S:
+        await asyncio.sleep(0.05)
+        now = see()
+        if now != before:
+            before, since = now, loop.time()
+    return now
 
 
 if __name__ == "__main__":

@@ -2,14 +2,29 @@
 
 from collections.abc import Collection, Sequence
 
+from rich.segment import Segment
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
+from textual.strip import Strip
 from textual.widgets import SelectionList, Static
 from textual.widgets.selection_list import Selection
 
 from tui.cells import Column
 from tui.commands import View, bindings
+
+
+class Boxes(SelectionList[str]):
+    """Boxes that read the same without colour: `[x]`; Textual's own differ by colour alone."""
+
+    def render_line(self, y: int) -> Strip:
+        """The box, and what it stands for."""
+        drawn, at = list(super().render_line(y)), self.scroll_offset.y + y
+        if at >= self.option_count or len(drawn) < len("[x]"):
+            return Strip(drawn)
+        sign = "x" if self.get_option_at_index(at).value in self.selected else " "
+        box = [Segment(text, drawn[3].style) for text in ("[", sign, "]")]
+        return Strip([*box, *drawn[3:]])
 
 
 class ColumnsScreen(ModalScreen[Sequence[str] | None]):
@@ -26,15 +41,15 @@ class ColumnsScreen(ModalScreen[Sequence[str] | None]):
 
     def compose(self) -> ComposeResult:
         """A box for each."""
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog dialog--list"):
             yield Static("Columns", classes="dialog--title", markup=False)
             boxes = [Selection(words(one), one.id, one.id in self._chosen) for one in self._known]
-            yield SelectionList[str](*boxes, id="columns", compact=True)
+            yield Boxes(*boxes, id="columns", compact=True)
             yield Static(self._hint, classes="dialog--keys", markup=False)
 
     def on_mount(self) -> None:
         """Ready to be chosen from."""
-        self.query_one(SelectionList).focus()
+        self.query_one(Boxes).focus()
 
     def action_close(self) -> None:
         """No change."""
@@ -42,11 +57,11 @@ class ColumnsScreen(ModalScreen[Sequence[str] | None]):
 
     def action_yes(self) -> None:
         """Take what is chosen; a list without the names would be of no use."""
-        chosen = {"name", *self.query_one(SelectionList).selected}
+        chosen = {"name", *self.query_one(Boxes).selected}
         self.dismiss([one.id for one in self._known if one.id in chosen])
 
 
 def words(column: Column) -> str:
     """What the box says."""
     name = column.id.replace("-", " ")
-    return name[:1].upper() + name[1:]
+    return name.upper() if name in {"cpu", "ip"} else (name[:1].upper() + name[1:]).replace("Cpu", "CPU")
