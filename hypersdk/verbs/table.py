@@ -1,41 +1,56 @@
-"""The one table of verbs."""
+"""The one table of verbs.
+
+What does them is imported when it is done: the command line's --help reads the table, and has no time for the models.
+"""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hypersdk.errors import UsageError
-from hypersdk.kube.client import Client
-from hypersdk.model.base import JsonObject
-from hypersdk.model.kinds import VIRTUAL_MACHINES
-from hypersdk.model.marks import KEEP_DISKS
-from hypersdk.model.virtualmachine import Phase, VirtualMachine
-from hypersdk.verbs.operation import gone, operate
 from hypersdk.verbs.verb import Danger, Outcome, Param, Progress, Values, Verb
+
+if TYPE_CHECKING:
+    from hypersdk.kube.client import Client
+    from hypersdk.model.base import JsonObject
+    from hypersdk.model.virtualmachine import VirtualMachine
 
 FORCE = Param("force", "bool", "cut the power instead of asking the guest")
 KEEP = Param("keep-disks", "bool", "leave its disks on the node, where the Event DisksKept says")
 
 
-async def _start(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
-    return await operate(client, vm, "start", {}, progress)
+async def _operate(
+    client: "Client", vm: "VirtualMachine", operation: str, extra: "JsonObject", progress: Progress
+) -> Outcome:
+    from hypersdk.verbs.operation import operate
+
+    return await operate(client, vm, operation, extra, progress)
 
 
-async def _stop(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
-    return await operate(client, vm, "stop", _forced(values), progress)
+async def _start(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    return await _operate(client, vm, "start", {}, progress)
 
 
-async def _restart(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
-    return await operate(client, vm, "restart", _forced(values), progress)
+async def _stop(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    return await _operate(client, vm, "stop", _forced(values), progress)
 
 
-async def _pause(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
-    return await operate(client, vm, "pause", {}, progress)
+async def _restart(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    return await _operate(client, vm, "restart", _forced(values), progress)
 
 
-async def _resume(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
-    return await operate(client, vm, "resume", {}, progress)
+async def _pause(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    return await _operate(client, vm, "pause", {}, progress)
 
 
-async def _delete(client: Client, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
+async def _resume(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    return await _operate(client, vm, "resume", {}, progress)
+
+
+async def _delete(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    from hypersdk.model.kinds import VIRTUAL_MACHINES
+    from hypersdk.model.marks import KEEP_DISKS
+    from hypersdk.verbs.operation import gone
+
     namespace = vm.metadata.namespace or "default"
     if values.get(KEEP.name):
         marked: JsonObject = {"metadata": {"uid": vm.metadata.uid, "annotations": {KEEP_DISKS: "true"}}}
@@ -44,33 +59,29 @@ async def _delete(client: Client, vm: VirtualMachine, values: Values, progress: 
     return await gone(client, vm, progress)
 
 
-def _forced(values: Values) -> JsonObject:
+def _forced(values: Values) -> "JsonObject":
     return {"force": True} if values.get("force") else {}
 
 
-def _always(vm: VirtualMachine) -> str:
+def _always(vm: "VirtualMachine") -> str:
     return ""
 
 
-def _only_in(*phases: Phase) -> Callable[[VirtualMachine], str]:
+def _only_in(*phases: str) -> "Callable[[VirtualMachine], str]":
     """A refusal in every phase but these."""
     return lambda vm: "" if vm.phase in phases else f"{vm.metadata.name} is {vm.phase}"
 
 
-_WHEN_OFF = _only_in(Phase.STOPPED, Phase.FAILED)
-_WHEN_ON = _only_in(Phase.RUNNING, Phase.PAUSED, Phase.UNKNOWN, Phase.CREATING)
+_WHEN_OFF = _only_in("Stopped", "Failed")
+_WHEN_ON = _only_in("Running", "Paused", "Unknown", "Creating")
 
 START = Verb("vm.start", "Start", "power on", Danger.NONE, _WHEN_OFF, _start)
 STOP = Verb("vm.stop", "Stop", "shut the guest down", Danger.CONFIRM, _WHEN_ON, _stop, (FORCE,))
 RESTART = Verb(
     "vm.restart", "Restart", "shut the guest down and power on again", Danger.CONFIRM, _WHEN_ON, _restart, (FORCE,)
 )
-PAUSE = Verb(
-    "vm.pause", "Pause", "hold the guest where it is", Danger.CONFIRM, _only_in(Phase.RUNNING, Phase.UNKNOWN), _pause
-)
-RESUME = Verb(
-    "vm.resume", "Resume", "let a paused guest run on", Danger.NONE, _only_in(Phase.PAUSED, Phase.UNKNOWN), _resume
-)
+PAUSE = Verb("vm.pause", "Pause", "hold the guest where it is", Danger.CONFIRM, _only_in("Running", "Unknown"), _pause)
+RESUME = Verb("vm.resume", "Resume", "let a paused guest run on", Danger.NONE, _only_in("Paused", "Unknown"), _resume)
 DELETE = Verb("vm.delete", "Delete", "remove the VM and its disks", Danger.NAME, _always, _delete, (KEEP,))
 
 VERBS: tuple[Verb, ...] = (START, STOP, RESTART, PAUSE, RESUME, DELETE)

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from hypersdk.kube.client import Client
-from hypersdk.model.virtualmachine import VirtualMachine
+if TYPE_CHECKING:  # the command line's --help reads the table, and has no time for the models
+    from hypersdk.kube.client import Client
+    from hypersdk.model.virtualmachine import VirtualMachine
 
 Values = Mapping[str, str | int | bool]
 
@@ -45,7 +46,7 @@ class Progress(Protocol):
     def __call__(self, percent: int | None, message: str) -> None: ...
 
 
-Run = Callable[[Client, VirtualMachine, Values, Progress], Awaitable[Outcome]]
+Run: TypeAlias = "Callable[[Client, VirtualMachine, Values, Progress], Awaitable[Outcome]]"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Verb:
     title: str
     help: str
     danger: Danger
-    refusal: Callable[[VirtualMachine], str]
+    refusal: "Callable[[VirtualMachine], str]"
     """Why it makes no sense now; empty when it does."""
     run: Run
     params: tuple[Param, ...] = ()
@@ -67,11 +68,11 @@ class Verb:
         """The CLI's sub-command: `start` of `vm.start`."""
         return self.id.removeprefix("vm.")
 
-    def applies(self, vm: VirtualMachine) -> bool:
+    def applies(self, vm: "VirtualMachine") -> bool:
         """Whether it makes sense for the VM as it is now."""
         return not self.refusal(vm)
 
-    def command(self, vm: VirtualMachine, values: Values | None = None) -> list[str]:
+    def command(self, vm: "VirtualMachine", values: Values | None = None) -> list[str]:
         """The `hyperctl` line, as an argument list, that does the same."""
         words = ["hyperctl", "k8s", "vm", self.word, vm.metadata.name, "-n", vm.metadata.namespace or "default"]
         for name, value in (values or {}).items():
