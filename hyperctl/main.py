@@ -13,9 +13,12 @@ COMMANDS = {
     "status": "show each part of the local stack with its pid, address and health",
     "kubeconfig": "print the path of the local stack's kubeconfig",
     "agent": "check this node: agent selftest [--kill N]",
-    "k8s": "work with VMs: k8s vm create, list, get, why, delete, start, stop, restart, console, ssh",
+    "k8s": "work with objects of an API: k8s vm, node, op, template, apply",
+    "completion": "print the completion script of a shell: completion bash, zsh, fish",
 }
 _INTERRUPTED = 130
+_COMPLETE = "__complete"
+"""For the completion scripts of shells, not for people."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +45,8 @@ def _said(words: list[str]) -> int:
     if not words or words[0] in {"-h", "--help", "help"}:
         print(usage())
         return Exit.OK if words else Exit.USAGE
+    if words[0] == _COMPLETE:
+        return _complete(words[1:])
     if words[0] not in COMMANDS:
         print(f"hyperctl: there is no command '{words[0]}'\n\n{usage()}", file=sys.stderr)
         return Exit.USAGE
@@ -50,6 +55,19 @@ def _said(words: list[str]) -> int:
     except HyperSDKError as error:
         print(f"hyperctl: {error}", file=sys.stderr)
         return exit_of(error)
+
+
+def kubectl_vm() -> int:
+    """`kubectl vm …`: the same as `hyperctl k8s vm …`; kubectl finds the program by its name, kubectl-vm."""
+    return main(["k8s", "vm", *sys.argv[1:]])
+
+
+def _complete(words: list[str]) -> int:
+    from hyperctl.k8s.completing import candidates
+
+    for word in candidates(COMMANDS, words):
+        print(word)
+    return Exit.OK
 
 
 def usage() -> str:
@@ -80,6 +98,10 @@ def _run(command: str, words: list[str]) -> int:
             from hyperctl.agent.main import main as agent
 
             return agent(words)
+        case "completion":
+            from hyperctl.k8s import completion
+
+            return completion.main(words)
         case _:
             from hyperctl.k8s.main import run
 

@@ -1,14 +1,19 @@
-"""Objects as people and programs want to read them: table, wide, json, yaml, name."""
+"""Objects as people and programs want to read them: table, wide, json, yaml, name, jsonpath."""
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import zip_longest
 
 import yaml
 
+from hyperctl.k8s.jsonpath import template
+from hyperctl.k8s.jsonpath_values import render
 from hypersdk.model.base import JsonObject, Resource, condition
+from hypersdk.model.kinds import VIRTUAL_MACHINES, Kind
 from hypersdk.model.virtualmachine import ConditionType, VirtualMachine
-from hypersdk.plaintext import plain
+from hypersdk.plaintext import plain, plain_lines
 
 Row = tuple[str, ...]
 
@@ -18,29 +23,48 @@ def faithful(obj: Resource) -> JsonObject:
     return obj.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-def machine_readable(objects: Sequence[Resource], output: str, *, as_list: bool) -> str:
-    """json, yaml or name; a list is a v1 List, as kubectl prints it."""
+def machine_readable(
+    objects: Sequence[Resource], output: str, *, as_list: bool, kind: Kind[Resource] = VIRTUAL_MACHINES
+) -> str:
+    """json, yaml, name or jsonpath; a list is a v1 List, as kubectl prints it."""
     if output == "name":
-        return "".join(f"virtualmachine.hypersdk.io/{obj.metadata.name}\n" for obj in objects)
-    items = [faithful(obj) for obj in objects]
+        return "".join(f"{full_name(kind)}/{obj.metadata.name}\n" for obj in objects)
+    whose: JsonObject = {"apiVersion": kind.api_version, "kind": kind.kind}
+    items = [whose | faithful(obj) for obj in objects]
     value: JsonObject = (
         {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": list(items)} if as_list else items[0]
     )
+    if output.startswith("jsonpath="):
+        clean = _harmless_lines if sys.stdout.isatty() else str
+        return render(template(output.removeprefix("jsonpath=")), value, clean)
     if output == "json":
         return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
 
 
+def full_name(kind: Kind[Resource]) -> str:
+    """`virtualmachine.hypersdk.io`; `event` of the core group."""
+    return ".".join(filter(None, (kind.singular, kind.group)))
+
+
+def _harmless_lines(text: str) -> str:
+    return "\n".join(plain_lines(text))
+
+
 def table(machines: Sequence[VirtualMachine], now: datetime, *, namespaces: bool, wide: bool) -> str:
     """One line a VM under a heading."""
+    return aligned([machine_head(namespaces, wide), *(machine_row(vm, now, namespaces, wide) for vm in machines)])
+
+
+def machine_head(namespaces: bool, wide: bool) -> Row:
+    """The heading of a table of VMs."""
     head: Row = ("NAME", "STATUS", "CPUS", "MEMORY", "NODE", "IP", "AGE")
     head = ("NAMESPACE", *head) if namespaces else head
-    head = (*head, "IMAGE", "REASON") if wide else head
-    rows = [head, *(_row(vm, now, namespaces=namespaces, wide=wide) for vm in machines)]
-    return aligned(rows)
+    return (*head, "IMAGE", "REASON") if wide else head
 
 
-def _row(vm: VirtualMachine, now: datetime, *, namespaces: bool, wide: bool) -> Row:
+def machine_row(vm: VirtualMachine, now: datetime, namespaces: bool, wide: bool) -> Row:
+    """A VM's line."""
     addresses = vm.status.ip_addresses or [""]
     row: Row = (
         vm.metadata.name,
@@ -65,9 +89,24 @@ def reason(vm: VirtualMachine) -> str:
 
 def aligned(rows: Sequence[Row]) -> str:
     """Columns padded to their widest cell, three blanks between, none at the end."""
-    clean = [[plain(cell) or "-" for cell in row] for row in rows]
-    widths = [max(len(row[at]) for row in clean) for at in range(len(clean[0]))]
-    return "".join("   ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() + "\n" for row in clean)
+    return Columns().text(rows)
+
+
+class Columns:
+    """Lines of a table that come one after another: a column never gets narrower."""
+
+    def __init__(self) -> None:
+        self._widths: list[int] = []
+
+    def text(self, rows: Sequence[Row]) -> str:
+        """The rows, in line with those before."""
+        clean = [[plain(cell) or "-" for cell in row] for row in rows]
+        for row in clean:
+            widths = zip_longest(self._widths, map(len, row), fillvalue=0)
+            self._widths = [max(one, other) for one, other in widths]
+        return "".join(
+            "   ".join(c.ljust(w) for c, w in zip(row, self._widths, strict=True)).rstrip() + "\n" for row in clean
+        )
 
 
 def age(since: datetime | None, now: datetime) -> str:

@@ -34,6 +34,20 @@ from hypersdk.errors import UsageError
         ("vm console my-vm --serial", {"serial": True, "vm": "my-vm"}),
         ("vm ssh my-vm -user admin -key ~/.ssh/id_rsa", {"user": "admin", "key": "~/.ssh/id_rsa"}),
         ("vm ssh my-vm -user admin -- uname -a", {"words": ["uname", "-a"]}),
+        ("vm list -w -l app=web --context far", {"watch": True, "selector": "app=web", "context": "far"}),
+        ("vm get my-vm -o=jsonpath={.spec.cpus}", {"output": "jsonpath={.spec.cpus}"}),
+        ("vm describe my-vm", {"command": "describe", "vm": "my-vm"}),
+        ("vm events", {"vm": ""}),
+        ("vm events -n prod -w my-vm", {"vm": "my-vm", "watch": True, "namespace": "prod"}),
+        ("vm wait my-vm --for=condition=Ready --timeout=60s", {"awaited": "condition=Ready", "timeout": "60s"}),
+        ("vm wait --for delete my-vm", {"awaited": "delete", "vm": "my-vm", "timeout": "60s"}),
+        ("node cordon node-1", {"group": "node", "command": "cordon", "node": "node-1"}),
+        ("op list -vm my-vm -A", {"group": "op", "vm": "my-vm", "all_namespaces": True}),
+        ("op cancel my-op -n prod", {"command": "cancel", "op": "my-op"}),
+        ("template get ubuntu-22-04", {"group": "template", "template": "ubuntu-22-04"}),
+        ("apply -f - -f x.yaml --force-conflicts", {"filename": ["-", "x.yaml"], "force_conflicts": True}),
+        ("-op vm-start -vm my-vm -namespace prod", {"command": "start", "vm": "my-vm", "namespace": "prod"}),
+        ("-vm my-vm --op vm-stop --force", {"command": "stop", "vm": "my-vm", "force": True}),
     ],
 )
 def test_lines_of_the_document(line: str, expected: dict[str, object]) -> None:
@@ -51,6 +65,10 @@ def test_lines_of_the_document(line: str, expected: dict[str, object]) -> None:
         ("vm create -nmae x", "-nmae"),
         ("vm list --outptu json", "--outptu"),
         ("", "OBJECT"),
+        ("vm wait my-vm", "-for"),
+        ("apply", "-f"),
+        ("vm list -- x", "takes nothing after --"),
+        ("-op vm-fly -vm my-vm", "fly"),
     ],
 )
 def test_misspelt_lines_name_what_is_wrong(line: str, word: str) -> None:
