@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -116,15 +116,17 @@ def thing(name: str, **metadata: object) -> JsonObject:
 
 
 @asynccontextmanager
-async def serving(folder: Path, socket: Path | None = None) -> AsyncIterator[Running]:
-    """A server on the folder, with `things.test.io` defined."""
+async def serving(
+    folder: Path, socket: Path | None = None, definitions: Sequence[JsonObject] = (DEFINITION,)
+) -> AsyncIterator[Running]:
+    """A server on the folder, with `things.test.io` defined, or what is given."""
     clock = Clock()
     store = Store(Database(folder / "objects.db"), asyncio.get_running_loop())
     gateway = Gateway(socket)
     own = Own(store, Catalogue(builtin_resources()), clock)
     keeper = Keeper(own)
     keeper.begin()
-    await bootstrap(own, [json.loads(json.dumps(DEFINITION))])
+    await bootstrap(own, json.loads(json.dumps(definitions)))
     runner = web.AppRunner(Server(Api(store, own.catalogue, clock), gateway, TOKEN).application(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,10 +10,12 @@ import pytest
 from pydantic import JsonValue
 
 from apiserver.document import child, objects, text
+from apiserver.lifecycle.bootstrap import shipped
+from hypersdk.data import data_folder
 from hypersdk.model.base import JsonObject
 from tests.unit.apiserver.serving import DEFINITION, Running, serving, thing
 
-ROUNDS = 6
+SAMPLES = 12
 NAMES = [
     "a",
     "default",
@@ -89,12 +91,6 @@ ACCEPTS = [
 ]
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Running]:
-    async with serving(tmp_path) as running:
-        yield running
-
-
 async def _operations(api: Running) -> list[tuple[str, str, list[str]]]:
     """Every method, path and the names of its query parameters that the OpenAPI tells of."""
     index = await api.call("GET", "/openapi/v3")
@@ -120,8 +116,9 @@ def _list(value: JsonValue) -> list[JsonValue]:
 class Chance:
     """What to send next."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, bodies: Sequence[JsonValue]) -> None:
         self._random = random.Random(seed)
+        self._bodies = bodies
 
     def path(self, template: str) -> str:
         """The path with names filled in: mostly such as there are, so that a body is looked at."""
@@ -149,7 +146,7 @@ class Chance:
             return self._random.randbytes(self._random.randrange(40))
         if roll < 0.3:
             return json.dumps(self._random.choice(VALUES)).encode()
-        return json.dumps(self._bent(self._random.choice([thing("a"), DEFINITION, SECRET, PATCH]))).encode()
+        return json.dumps(self._bent(self._random.choice(self._bodies))).encode()
 
     def _bent(self, value: JsonValue) -> JsonValue:
         """The value with odd ones in a few places."""
@@ -176,17 +173,72 @@ PATCH: list[JsonValue] = [
 ]
 
 
+def _sample(schema: JsonObject, chance: random.Random) -> JsonValue:
+    """Something that the schema may take: each field half of the time, required ones always."""
+    match schema.get("type"):
+        case "object":
+            needed = _list(schema.get("required"))
+            return {
+                name: _sample(part, chance)
+                for name, part in child(schema, "properties").items()
+                if isinstance(part, dict) and (name in needed or chance.random() < 0.5)
+            }
+        case "array":
+            return [_sample(child(schema, "items"), chance) for _ in range(chance.randrange(3))]
+        case "integer" | "number":
+            return chance.choice([1, 2, 128, 2**40])
+        case "boolean":
+            return chance.random() < 0.5
+    return chance.choice(_list(schema.get("enum")) or ["a", "b", "1Gi", "10m", "0 3 * * *", *TEXTS])
+
+
+def _objects(definition: JsonObject, chance: random.Random) -> list[JsonValue]:
+    """Objects of a defined kind, all of them named `a`."""
+    spec = child(definition, "spec")
+    version = objects(_list(spec["versions"]))[0]
+    schema = child(version, "schema", "openAPIV3Schema")
+    head: JsonObject = {
+        "apiVersion": f"{spec['group']}/{version['name']}",
+        "kind": child(spec, "names")["kind"],
+        "metadata": {"name": "a"},
+    }
+    samples = (_sample(schema, chance) for _ in range(SAMPLES))
+    return [sample | head for sample in samples if isinstance(sample, dict)]
+
+
+OURS = shipped(data_folder("deploy") / "crds")
+EXAMPLES = [one | {"metadata": {"name": "a"}} for one in shipped(data_folder("deploy") / "examples")]
+CASES: dict[str, tuple[Sequence[JsonObject], str, list[JsonValue], int]] = {
+    "built in, and one more": ((DEFINITION,), "/", [thing("a"), DEFINITION, SECRET, PATCH], 6),
+    "our kinds": (
+        OURS,
+        "/apis/hypersdk.io/",
+        [one for each in OURS for one in _objects(each, random.Random(7))] + [*EXAMPLES * 5, PATCH],
+        6,
+    ),
+}
+
+
 @pytest.mark.timeout(60)
-async def test_nothing_that_is_sent_makes_it_fail(api: Running) -> None:
-    chance = Chance(20261123)
-    operations = await _operations(api)
-    assert len(operations) > 50
-    for method, template, names in operations * ROUNDS:
-        path, query, headers, body = chance.path(template), chance.query(names), chance.headers(), chance.body(method)
-        sent = f"{method} {path} {query} {headers} {body!r}"
-        async with api.session.request(method, path, params=query, headers=headers, data=body) as response:
-            answer = await response.read()
-            assert response.status < 500 or response.status == 504, f"{sent}: {response.status} {answer!r}"
-            if response.status >= 400 and answer.startswith(b"{"):
-                assert json.loads(answer)["kind"] == "Status", sent
-    assert (await api.call("GET", "/readyz")).code == 200
+@pytest.mark.parametrize(("definitions", "below", "bodies", "rounds"), CASES.values(), ids=CASES.keys())
+async def test_nothing_that_is_sent_makes_it_fail(
+    tmp_path: Path, definitions: Sequence[JsonObject], below: str, bodies: list[JsonValue], rounds: int
+) -> None:
+    chance = Chance(20261123, bodies)
+    async with serving(tmp_path, definitions=definitions) as api:
+        operations = [one for one in await _operations(api) if one[1].startswith(below)]
+        assert len(operations) > 50
+        for operation in operations * rounds:
+            await _try(api, chance, *operation)
+        assert (await api.call("GET", "/readyz")).code == 200
+
+
+async def _try(api: Running, chance: Chance, method: str, template: str, names: list[str]) -> None:
+    """Send something, and look at the answer."""
+    path, query, headers, body = chance.path(template), chance.query(names), chance.headers(), chance.body(method)
+    sent = f"{method} {path} {query} {headers} {body!r}"
+    async with api.session.request(method, path, params=query, headers=headers, data=body) as response:
+        answer = await response.read()
+        assert response.status < 500 or response.status == 504, f"{sent}: {response.status} {answer!r}"
+        if response.status >= 400 and answer.startswith(b"{"):
+            assert json.loads(answer)["kind"] == "Status", sent
