@@ -12,6 +12,7 @@ from tests.api.builders import at, operation, virtual_machine
 from tests.controlplane.kubectl import Kubectl, Refused
 
 SEED = Path(__file__).parent / "seed"
+UPSTREAM = Path(__file__).parent / "upstream.yaml"
 EXAMPLES = data_folder("deploy") / "examples"
 CRDS = data_folder("deploy") / "crds"
 
@@ -51,6 +52,16 @@ def test_objects_of_the_document_apply(kubectl: Kubectl, path: Path) -> None:
     before = kubectl.json("get", *stored)
     kubectl.apply(manifest)
     assert kubectl.json("get", *stored) == before, "the same once more changes nothing"
+
+
+def test_objects_of_other_clients_are_kept_whole(kubectl: Kubectl) -> None:
+    manifests = list(yaml.safe_load_all(UPSTREAM.read_text()))
+    said = kubectl("apply", "--validate=strict", "-f", UPSTREAM).splitlines()
+    assert len(said) == len(manifests) == len([line for line in said if line.endswith(" created")])
+    stored = kubectl.json("get", "-f", UPSTREAM)["items"]
+    assert isinstance(stored, list)
+    for sent, kept in zip(manifests, stored, strict=True):
+        assert _contains(at(kept, "spec"), sent["spec"]), sent["metadata"]["name"]
 
 
 @pytest.mark.parametrize("path", SEED_SPECS, ids=_ids(SEED_SPECS))
