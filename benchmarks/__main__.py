@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from benchmarks import api, commands, console, emulator, fleet, pane, running, serial, slow_line
+from benchmarks import api, commands, console, console_fleet, emulator, fleet, pane, running, serial, slow_line
 from benchmarks.figures import Figure
 from benchmarks.node import Node, local_node
 from benchmarks.stack import Stack, local_stack
@@ -17,6 +17,7 @@ ON_NOTHING: Mapping[str, Callable[[], list[Figure]]] = {
     "pane": pane.run,
     "slow-line": slow_line.run,
     "api": api.run,
+    "fleet-console": console_fleet.run,
 }
 ON_A_STACK: Mapping[str, Callable[[Stack], list[Figure]]] = {
     "up": lambda stack: [Figure("up: from the command until both guests answer", stack.seconds_up, "s", promise=60)],

@@ -61,7 +61,8 @@ def _servers(folder: Path) -> Iterator[tuple[EmbeddedServer, ControlPlane]]:
 
 
 @asynccontextmanager
-async def _session(api: Api) -> AsyncIterator[aiohttp.ClientSession]:
+async def signed_in(api: Api) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session with the rights of an administrator."""
     trust = ssl.create_default_context(cafile=str(api.ca))
     connector = aiohttp.TCPConnector(ssl=trust, limit=WRITERS + WATCHERS + 5)
     headers = {"Authorization": f"Bearer {api.token}"}
@@ -70,8 +71,8 @@ async def _session(api: Api) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def _measure(api: Api, pids: list[int]) -> Measured:
-    async with _session(api) as session:
-        await _fill(session)
+    async with signed_in(api) as session:
+        await fill(session)
         found = {
             "full list of 10,000": await _fastest(lambda: _get(session, PLACE)),
             "table of 10,000": await _fastest(lambda: _get(session, PLACE, TABLE)),
@@ -114,7 +115,8 @@ def _machine(number: int) -> JsonObject:
     }
 
 
-async def _fill(session: aiohttp.ClientSession) -> None:
+async def fill(session: aiohttp.ClientSession) -> None:
+    """Create all the VMs."""
     numbers = iter(range(VMS))
 
     async def creator() -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -12,6 +13,8 @@ from hypersdk.errors import HyperSDKError
 
 DEADLINE_S: Final = 2.0
 """A shell hangs while it waits for us."""
+DEADLINE_VARIABLE: Final = "HYPERCTL_COMPLETION_TIMEOUT"
+"""Other seconds, for who sits behind a slow link."""
 _SAFE: Final = re.compile(r"[\w.@:/+=,-]+", re.ASCII)
 """What a shell reads as itself: a name that could be a command never gets to the command line."""
 _WAITS: Final = ("condition=Ready", "phase=Running", "phase=Stopped", "jsonpath=", "delete")
@@ -85,6 +88,11 @@ def _of_command(parser: argparse.ArgumentParser, given: list[str], begun: str) -
     return _values(wanted[0], values) if wanted else ()
 
 
+def _deadline() -> float:
+    given = os.environ.get(DEADLINE_VARIABLE, "")
+    return float(given) if given.isascii() and given.isdecimal() else DEADLINE_S
+
+
 def _spellings(parser: argparse.ArgumentParser, begun: str) -> Iterable[str]:
     """Each option once, in its longest spelling that goes on from what was typed."""
     for action in parser._actions:
@@ -103,5 +111,5 @@ def _values(action: argparse.Action, values: dict[str, str]) -> Iterable[str]:
     if asked in _NAMED | {"namespace", "context"}:
         from hyperctl.k8s import names
 
-        return asyncio.run(names.known(asked, values, DEADLINE_S))
+        return asyncio.run(names.known(asked, values, _deadline()))
     return ()

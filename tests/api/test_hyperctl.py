@@ -302,5 +302,6 @@ def test_shells_complete_names_from_the_api(web: Kubectl, tmp_path: Path, shell:
     _program(tmp_path, "hyperctl")
     line = f"hyperctl k8s vm stop -n {web.namespace} w"
     ask = _ASK[shell].format(line=line)
-    done = subprocess.run([shell, "-c", ask], env=_environ(web, tmp_path), capture_output=True, text=True, check=True)
+    environ = _environ(web, tmp_path) | {"HYPERCTL_COMPLETION_TIMEOUT": "50"}
+    done = subprocess.run([shell, "-c", ask], env=environ, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["web"], done.stderr
