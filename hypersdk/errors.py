@@ -32,6 +32,8 @@ class ApiError(HyperSDKError):
         super().__init__(message)
         self.code = code
         self.reason = reason
+        self.retry_after = 0.0
+        """How many seconds the server asks to be left alone; 0 when it says nothing of it."""
 
 
 class NotFound(ApiError):

@@ -34,6 +34,9 @@ _BY_CODE: dict[int, type[errors.ApiError]] = {
     410: errors.Gone,
     422: errors.Invalid,
 }
+_BUSY = {429, 503}
+LONGEST_PAUSE_S = 60.0
+"""No server is left alone for longer, whatever it asks for."""
 _OBJECT: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
 
 
@@ -133,7 +136,7 @@ class Client:
         )
         data = await _read(response, self.connection.host)
         if response.status >= 400:
-            raise error_of(response.status, data)
+            raise error_of(response.status, data, response.headers.get("Retry-After", ""))
         return data
 
     async def close(self) -> None:
@@ -151,8 +154,15 @@ async def _read(response: "aiohttp.ClientResponse", host: str) -> bytes:
         raise errors.Unreachable(f"the answer of {host} broke off: {error or type(error).__name__}") from error
 
 
-def error_of(code: int, body: bytes) -> errors.ApiError:
+def error_of(code: int, body: bytes, retry_after: str = "") -> errors.ApiError:
     """The exception for a `Status` answer (or for whatever else came with that HTTP code)."""
+    error = _error_of(code, body)
+    if code in _BUSY and retry_after.isascii() and retry_after.isdigit():
+        error.retry_after = min(float(retry_after), LONGEST_PAUSE_S)
+    return error
+
+
+def _error_of(code: int, body: bytes) -> errors.ApiError:
     try:
         status: JsonObject = json.loads(body)
         message, reason = str(status["message"]), str(status.get("reason", ""))

@@ -58,7 +58,7 @@ class Watch(Generic[T]):
         clock = asyncio.get_running_loop().time
         in_vain = 0
         while True:
-            began, heard = clock(), self._heard
+            began, heard, pause = clock(), self._heard, 0.0
             self.cache.watches += 1
             try:
                 self._version = self._version or await self._list()
@@ -68,10 +68,11 @@ class Watch(Generic[T]):
             except (ApiError, Unreachable) as error:
                 if _blames_version(error):
                     self._version = ""
+                pause = error.retry_after if isinstance(error, ApiError) else 0.0
                 self.cache.lost(str(error))
             if self._heard > heard or clock() - began > self.pace.longest_retry:
                 in_vain = 0
-            await asyncio.sleep(self._delay(in_vain))
+            await asyncio.sleep(max(pause, self._delay(in_vain)))
             in_vain += 1
 
     def _delay(self, failures: int) -> float:
@@ -139,7 +140,8 @@ class Watch(Generic[T]):
         )
         async with response:
             if response.status >= 400:
-                raise error_of(response.status, await response.read())
+                retry_after = response.headers.get("Retry-After", "")
+                raise error_of(response.status, await response.read(), retry_after)
             self.cache.live(asyncio.get_running_loop().time())
             try:
                 async for line in _lines(response, self.client.connection.host):

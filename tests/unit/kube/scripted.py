@@ -61,12 +61,13 @@ def body(raw: bytes) -> Step:
     return step
 
 
-def refusal(code: int, reason: str, message: str = "refused") -> Step:
+def refusal(code: int, reason: str, message: str = "refused", retry_after: str = "") -> Step:
     """A Status."""
     body = status(code, reason, message)
+    headers = {"Retry-After": retry_after} if retry_after else {}
 
     async def step(request: web.Request) -> web.StreamResponse:
-        return web.json_response(body, status=code)
+        return web.json_response(body, status=code, headers=headers)
 
     return step
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hypersdk.kube.cache import Cache, Health
-from hypersdk.kube.client import Client
+from hypersdk.kube.client import Client, error_of
 from hypersdk.kube.watch import Pace, Watch
 from hypersdk.model.kinds import VIRTUAL_MACHINES
 from hypersdk.model.virtualmachine import VirtualMachine
@@ -175,6 +175,25 @@ async def test_silence_beyond_the_limit_counts_as_a_loss(tmp_path: Path) -> None
     async with scripted(tmp_path, *steps) as (_, client), running(_watch(client, pace)) as cache:
         await until(cache, lambda: cache.health is Health.STALE)
         await until(cache, lambda: names(cache) == {"a", "b"})
+
+
+@pytest.mark.parametrize(("code", "reason"), [(429, "TooManyRequests"), (503, "ServiceUnavailable")])
+async def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(tmp_path: Path, code: int, reason: str) -> None:
+    busy = refusal(code, reason, retry_after="1")
+    clock = asyncio.get_running_loop().time
+    async with scripted(tmp_path, busy, listing(machine("a"), version="7"), FOR_EVER) as (_, client):
+        began = clock()
+        async with running(_watch(client)) as cache:
+            assert names(cache) == {"a"}
+        assert clock() - began >= 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "meant"),
+    [(429, "7", 7), (503, "9999", 60), (429, "soon", 0), (429, "-1", 0), (429, "", 0), (500, "7", 0)],
+)
+def test_only_a_busy_server_is_taken_at_its_word(code: int, said: str, meant: float) -> None:
+    assert error_of(code, b"", said).retry_after == meant
 
 
 HASTY = {
