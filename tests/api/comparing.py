@@ -16,6 +16,8 @@ from tests.api.steps import Step
 OF_ITS_OWN = {"creationTimestamp", "deletionTimestamp", "time"}
 UNSAID = {"description", "continue"}
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+_VERSIONS = re.compile(r"((?:precondition|ResourceVersion in record)) \(\d+\)")
+_STORAGE = re.compile(r"StorageError: .*AdditionalErrorMsg: ")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
 
@@ -132,7 +134,7 @@ def _plain_status(status: JsonObject) -> JsonObject:
         plain["message"] = "of many causes"
     message = plain.get("message")
     if isinstance(message, str):
-        plain["message"] = re.sub(r"StorageError: .*AdditionalErrorMsg: ", "", message)
+        plain["message"] = _VERSIONS.sub(r"\1 (VERSION)", _STORAGE.sub("", message))
     return plain
 
 
