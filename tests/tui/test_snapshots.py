@@ -15,7 +15,7 @@ SETTLE_S, TURNS = 5.0, 250
 ADVICE = "when that is how it shall look: .venv/bin/python -m scripts.screenshot --snapshots, look at git diff, commit"
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("theme", THEMES)
 async def test_every_screen_is_as_it_was(theme: str, size: tuple[int, int], tmp_path: Path) -> None:
