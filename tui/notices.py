@@ -13,10 +13,10 @@ def notice(workspace: Workspace, listing: Listing[R], shown: int, typed: str) ->
     if feed is None:
         return _connecting(workspace)
     cache = listing.cache(feed)
-    if cache.health is Health.LOADING:
-        return _loading(workspace, listing.word, cache.error)
     if shown:
         return []
+    if cache.health is Health.LOADING:
+        return _loading(workspace, listing.word, cache.error)
     if len(cache):
         hidden = f"{len(cache)} {_one_or_many(listing.word, len(cache))} hidden by it"
         one = _one_or_many(listing.word, 1)

@@ -146,7 +146,7 @@ def test_bulk_stop_tells_the_plan_before_and_a_result_for_each_after() -> None:
             shown.until(f"$ hyperctl k8s vm stop {name} -n prod")
 
 
-def test_console_is_typed_into_and_left() -> None:
+def test_console_is_opened_and_left() -> None:
     with terminal(80, 24) as shown:
         shown.until("worker-1")
         shown.press("x")
