@@ -5,7 +5,7 @@ import copy
 import json
 import uuid
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ class Answer:
     stream: AsyncIterator[bytes] | None = None
     connection: None = None
     """There is no transport to hang up on."""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def __aenter__(self) -> "Answer":
         return self
