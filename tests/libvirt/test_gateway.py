@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import socket
+import string
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -34,7 +35,8 @@ from tests.unit.gateway.loopback import NODE, FrontProxy, Rights, Screen, backgr
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(120)]
 
-LINES = [b"line %05d " % number for number in range(80)]
+LINES = [bytes(random.Random(number).choices(string.ascii_letters.encode(), k=10)) + b" " for number in range(80)]
+"""Words that do not repeat within themselves: by a counter's zeros a seam may be off by as many bytes."""
 """The small guest echoes some hundred bytes a second: it is at this for a while, and reads no more than that."""
 
 
