@@ -136,7 +136,8 @@ def test_bulk_stop_tells_the_plan_before_and_a_result_for_each_after() -> None:
         shown.until("3 marked")
         shown.press("t")
         shown.until("Stop 3 VMs?")
-        assert all(f"prod/{name}" in shown.text() for name in ("web-1", "web-2", "web-10"))
+        for name in ("web-1", "web-2", "web-10"):
+            shown.until(f"prod/{name}")
         shown.press("y")
         shown.wait_gone(r"Stop 3 VMs\?")
         shown.press("o")
