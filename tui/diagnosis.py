@@ -10,7 +10,6 @@ from hypersdk.why.diagnosis import Diagnosis, Link, Verdict
 from hypersdk.why.facts import Facts
 from tui.feed import Feed
 from tui.glyphs import Glyphs
-from tui.timeline import about
 from tui.tone import Line, Span, Tone, line
 
 TONES: Final = {
@@ -25,11 +24,8 @@ _LEVEL: Final = 10
 def facts(vm: VirtualMachine, feed: Feed, now: datetime) -> Facts:
     """What the console's caches have about the VM."""
     node = feed.nodes.get("", vm.status.node_name) if vm.status.node_name else None
-    operations = [
-        op for op in feed.operations if (op.metadata.namespace, op.spec.vm_ref.name) == (vm.key[0], vm.metadata.name)
-    ]
-    events = [event for event in feed.events if about(event) == vm.key]
-    return Facts(vm, now, operations, node, events, nodes_known=feed.nodes.health is Health.LIVE)
+    operations = [op for op in feed.operations if op.machine == vm.key]
+    return Facts(vm, now, operations, node, nodes_known=feed.nodes.health is Health.LIVE)
 
 
 def page(found: Diagnosis, command: str, key: str, glyphs: Glyphs) -> list[Line]:

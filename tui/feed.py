@@ -101,7 +101,7 @@ class Feed:
     def _of_operation(self, key: Key) -> Key | None:
         """The VM that it is about; what is being done to it is kept."""
         operation = self.operations.get(*key)
-        about = (key[0], operation.spec.vm_ref.name) if operation else self._busy_with(key)
+        about = operation.machine if operation else self._busy_with(key)
         if about is None:
             return None
         if operation is not None and not operation.phase.is_over:

@@ -19,12 +19,8 @@ def timeline(
     key: Key, events: Iterable[Event], operations: Iterable[VMOperation], now: datetime, glyphs: Glyphs
 ) -> list[Line]:
     """The lines about the VM of that key."""
-    happened = [(_when(one), _event(one, now)) for one in events if about(one) == key]
-    happened += [
-        (_since(one), _operation(one, now, glyphs))
-        for one in operations
-        if (one.metadata.namespace or "", one.spec.vm_ref.name) == key
-    ]
+    happened = [(one.seen_at, _event(one, now)) for one in events if about(one) == key]
+    happened += [(_since(one), _operation(one, now, glyphs)) for one in operations if one.machine == key]
     happened.sort(key=lambda pair: pair[0].timestamp() if pair[0] else 0.0, reverse=True)
     return [words for _, words in happened[:LONGEST]] or [line(Span("Nothing was written down yet.", Tone.DIM))]
 
@@ -39,10 +35,6 @@ def deleted(vm: VirtualMachine) -> Line:
     return line(Span(f"{plain(vm.metadata.name)} was deleted; this is the last that was seen of it.", Tone.BAD))
 
 
-def _when(event: Event) -> datetime | None:
-    return event.last_timestamp or event.event_time or event.metadata.creation_timestamp
-
-
 def _since(operation: VMOperation) -> datetime | None:
     status = operation.status
     return status.completion_time or status.start_time or operation.metadata.creation_timestamp
@@ -53,7 +45,7 @@ def _event(event: Event, now: datetime) -> Line:
     times = f" (x{event.count})" if event.count and event.count > 1 else ""
     reason = f"{'! ' if event.type == 'Warning' else ''}{plain(event.reason or '')}"
     return line(
-        Span(f"{age(_when(event), now):>4}  ", Tone.DIM), Span(reason, tone), f"{times}  ", plain(event.message or "")
+        Span(f"{age(event.seen_at, now):>4}  ", Tone.DIM), Span(reason, tone), f"{times}  ", plain(event.message or "")
     )
 
 

@@ -102,7 +102,7 @@ class Leader:
             return Done()
         if op.phase.is_over:
             # The VM's node lets it go; of a VM that is gone nobody else does.
-            if self.vms.get(op.key[0], op.spec.vm_ref.name) is None:
+            if self.vms.get(*op.machine) is None:
                 await self.conductor.release(op)
             return Done()
         status = refusal(op) or await self._of_machine(op)
@@ -115,7 +115,7 @@ class Leader:
         return Done() if new.phase is not None and new.phase.is_over else Later(5.0)
 
     async def _of_machine(self, op: VMOperation) -> VMOperationStatus | None:
-        namespace, name = op.key[0], op.spec.vm_ref.name
+        namespace, name = op.machine
         vm = self.vms.get(namespace, name)
         if vm is None:
             try:
@@ -160,7 +160,7 @@ class Leader:
         """The operations of a VM that is gone: nobody but the leader answers for them."""
         if self.vms.cache.get(*machine) is not None:
             return []
-        return [op.key for op in self.operations.cache if (op.key[0], op.spec.vm_ref.name) == machine]
+        return [op.key for op in self.operations.cache if op.machine == machine]
 
     def _unplaced(self) -> list[Key]:
         return [vm.key for vm in self.vms.cache if not vm.status.node_name]

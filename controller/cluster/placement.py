@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from hypersdk.model.base import condition
 from hypersdk.model.quantity import human_bytes, to_bytes
 from hypersdk.model.virtualmachine import VirtualMachine
-from hypersdk.model.vmnode import NodeConditionType, VMNode
+from hypersdk.model.vmnode import SILENT_FOR, NodeConditionType, VMNode
 from hypersdk.plaintext import plain
-
-SILENT_FOR = timedelta(seconds=90)
-"""A node without a heartbeat for so long gets no new VMs."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def expired(
     by_machine: dict[tuple[str, str], list[VMOperation]] = defaultdict(list)
     for op in operations:
         if op.phase.is_over:
-            by_machine[(op.key[0], op.spec.vm_ref.name)].append(op)
+            by_machine[op.machine].append(op)
     old: list[VMOperation] = []
     for machine, finished in by_machine.items():
         newest_first = sorted(finished, key=_end, reverse=True)

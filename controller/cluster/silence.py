@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from controller.cluster.placement import SILENT_FOR
 from controller.node.objects import Objects
 from hypersdk.errors import ApiError, Unreachable
 from hypersdk.kube.cache import Cache, Health
@@ -15,7 +14,7 @@ from hypersdk.kube.events import Recorder
 from hypersdk.model.base import Condition, JsonObject, with_condition
 from hypersdk.model.kinds import VM_NODES
 from hypersdk.model.virtualmachine import ConditionType, Phase, VirtualMachine
-from hypersdk.model.vmnode import NodeConditionType, VMNode
+from hypersdk.model.vmnode import SILENT_FOR, NodeConditionType, VMNode
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 10.0

@@ -165,5 +165,5 @@ class NodeController:
         if op is None:
             machine = self._machine_of.pop(key, None)
             return [machine] if machine else []
-        machine = self._machine_of[key] = (key[0], op.spec.vm_ref.name)
+        machine = self._machine_of[key] = op.machine
         return [machine]

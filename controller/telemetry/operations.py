@@ -30,7 +30,7 @@ class OperationCount:
                 self._count(op, key)
 
     def _count(self, op: VMOperation, key: Key) -> None:
-        if not self.is_mine((key[0], op.spec.vm_ref.name)):
+        if not self.is_mine(op.machine):
             return
         operation = str(op.spec.operation)
         OPERATIONS.labels(operation, str(op.phase)).inc()

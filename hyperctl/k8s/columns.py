@@ -60,8 +60,7 @@ def event_row(event: Event, now: datetime, namespaces: bool) -> Row:
 
 def seen(event: Event) -> datetime:
     """When it happened last."""
-    moment = event.last_timestamp or event.event_time or event.metadata.creation_timestamp
-    return moment or datetime.min.replace(tzinfo=UTC)
+    return event.seen_at or datetime.min.replace(tzinfo=UTC)
 
 
 def _cell(column: Column, obj: JsonValue, now: datetime) -> str:

@@ -1,5 +1,7 @@
 """The kinds of Kubernetes itself that this product reads or writes."""
 
+from datetime import datetime
+
 from pydantic import Field
 
 from hypersdk.model.base import MicroTime, Model, Resource, Time
@@ -38,6 +40,11 @@ class Event(Resource):
     source: EventSource | None = None
     reporting_component: str | None = None
     reporting_instance: str | None = None
+
+    @property
+    def seen_at(self) -> datetime | None:
+        """When it happened last."""
+        return self.last_timestamp or self.event_time or self.metadata.creation_timestamp
 
 
 class Secret(Resource):

@@ -1,11 +1,15 @@
 """VMNode: a hypervisor host, what it offers and how it is. Cluster-scoped, written by the host's controller."""
 
+from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from hypersdk.model.base import Condition, Model, Resource, Time
+
+SILENT_FOR: Final = timedelta(seconds=90)
+"""A node without a heartbeat for so long counts as gone: it gets no VMs, and of its own nothing is known."""
 
 
 class NodeConditionType(StrEnum):

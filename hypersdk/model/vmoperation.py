@@ -151,6 +151,11 @@ class VMOperation(Resource):
     status: VMOperationStatus = VMOperationStatus()
 
     @property
+    def machine(self) -> tuple[str, str]:
+        """The key of the VM that it names, which is one of its own namespace."""
+        return (self.key[0], self.spec.vm_ref.name)
+
+    @property
     def phase(self) -> OperationPhase:
         """The observed phase; an operation that nobody took up yet is Pending."""
         return self.status.phase or OperationPhase.PENDING

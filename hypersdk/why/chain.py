@@ -1,16 +1,14 @@
 """How is it at each level, from the object down to the guest? Pure; a level of which nothing is known is left out."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Final
 
 from hypersdk.model.base import condition
 from hypersdk.model.virtualmachine import ConditionType, Phase
+from hypersdk.model.vmnode import SILENT_FOR
 from hypersdk.why.diagnosis import Level, Link, Verdict
 from hypersdk.why.facts import Facts
 
-SILENT_FOR: Final = timedelta(seconds=90)
-"""A node without a heartbeat for so long counts as gone."""
 STOPPING, RESTART_REQUIRED = "Stopping", "RestartRequired"
 _ON: Final = frozenset({Phase.RUNNING, Phase.PAUSED, Phase.MIGRATING})
 _QEMU_REASONS: Final = frozenset({"GuestCrashed", "StartFailed"})

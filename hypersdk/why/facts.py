@@ -1,11 +1,10 @@
-"""What is looked at to tell why: the VM, what is being done to it, its node, and the Events about it."""
+"""What is looked at to tell why: the VM, what is being done to it, and its node."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from hypersdk.model.base import Condition, condition
-from hypersdk.model.core import Event
 from hypersdk.model.virtualmachine import ConditionType, VirtualMachine
 from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation
@@ -21,8 +20,6 @@ class Facts:
     """The operations of this VM, in any order."""
     node: VMNode | None = None
     """The VMNode that it is placed on."""
-    events: Sequence[Event] = ()
-    """The Events about it, in any order."""
     nodes_known: bool = True
     """Whether the nodes could be read at all: without the right to, a missing node says nothing."""
 
@@ -56,14 +53,3 @@ class Facts:
         """The operation that ended last."""
         ended = [op for op in self.operations if op.phase.is_over and op.status.completion_time]
         return max(ended, key=lambda op: op.status.completion_time or self.now, default=None)
-
-    @property
-    def warning(self) -> Event | None:
-        """The newest Warning."""
-        warnings = [event for event in self.events if event.type == "Warning" and moment(event)]
-        return max(warnings, key=lambda event: moment(event) or self.now, default=None)
-
-
-def moment(event: Event) -> datetime | None:
-    """When it was last seen."""
-    return event.last_timestamp or event.event_time or event.metadata.creation_timestamp

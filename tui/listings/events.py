@@ -5,7 +5,6 @@ from typing import Final
 
 from hypersdk.model.core import Event
 from hypersdk.plaintext import plain
-from hypersdk.why.facts import moment
 from tui.cells import Cells, Column
 from tui.columns import NAMESPACE, age, natural
 from tui.filter import Texts, by_fields
@@ -28,7 +27,7 @@ def _columns(all_namespaces: bool, _: object) -> tuple[Column, ...]:
 def _cells(event: Event, sight: Sight) -> Cells:
     is_warning = event.type == "Warning"
     return (
-        Span(age(moment(event), sight.now), Tone.DIM),
+        Span(age(event.seen_at, sight.now), Tone.DIM),
         Span(plain(event.involved_object.name or "")),
         *((Span(plain(event.metadata.namespace or "")),) if sight.all_namespaces else ()),
         Span(f"{'! ' if is_warning else ''}{plain(event.reason or '')}", Tone.WARN if is_warning else Tone.PLAIN),
@@ -38,7 +37,7 @@ def _cells(event: Event, sight: Sight) -> Cells:
 
 
 def _seen(event: Event) -> float:
-    when = moment(event)
+    when = event.seen_at
     return -when.timestamp() if when else 0.0
 
 

@@ -49,7 +49,7 @@ class ListScreen(RowsScreen[R], Generic[R]):
 def machine_of(item: Resource) -> Key | None:
     """The VM that a row is about; None for a row that is about none."""
     if isinstance(item, VMOperation):
-        return (item.metadata.namespace or "", item.spec.vm_ref.name)
+        return item.machine
     return about(item) if isinstance(item, Event) else None
 
 

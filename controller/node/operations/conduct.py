@@ -55,7 +55,7 @@ class Conductor:
                 op = await self._hold(op)
             await self._write(op, status)
         for op in known:
-            if op.phase.is_over and op.key[0] == vm.key[0] and op.spec.vm_ref.name == vm.metadata.name:
+            if op.phase.is_over and op.machine == vm.key:
                 await self.release(op)
         return vm, mine.current
 

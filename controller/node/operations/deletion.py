@@ -41,7 +41,7 @@ def going_on(op: VMOperation, vm: VirtualMachine, now: datetime) -> VMOperationS
 
 def without_machine(op: VMOperation) -> VMOperationStatus:
     """There is no such VM, or it is another one by now."""
-    namespace, name = op.key[0], op.spec.vm_ref.name
+    namespace, name = op.machine
     if deletes(op):
         return succeeded(op, f"{name} is deleted")
     return failed(op, "VMNotFound", f"there is no VM {name} in namespace {namespace}")

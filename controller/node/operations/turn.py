@@ -25,7 +25,7 @@ class Turn:
 
 def of_machine(operations: Iterable[VMOperation], vm: VirtualMachine) -> list[VMOperation]:
     """The unfinished operations that name the VM, in their order; the one that runs already is the first."""
-    mine = [op for op in operations if op.key[0] == vm.key[0] and op.spec.vm_ref.name == vm.metadata.name]
+    mine = [op for op in operations if op.machine == vm.key]
     return sorted((op for op in mine if not op.phase.is_over), key=_order)
 
 
