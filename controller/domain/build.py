@@ -59,7 +59,7 @@ def _said(value: object) -> object:
         return [_said(item) for item in value]
     if not is_dataclass(value):
         return value
-    named = ((field, getattr(value, field.name)) for field in fields(value))
+    named = ((field, getattr(value, field.name)) for field in fields(value) if "unsaid" not in field.metadata)
     return {field.name: _said(there) for field, there in named if there != _default(field)}
 
 

@@ -1,14 +1,16 @@
 """The domain that a VM should be: everything the XML needs, already decided; no Kubernetes, no I/O."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
+UNSAID = {"unsaid": True}
+"""Marks a field that makes no other domain of it: a snapshot is no change of the spec."""
 
 
 @dataclass(frozen=True)
 class DiskFile:
-    """One disk of the domain, a file that is already there."""
+    """One disk of the domain, a file that is already there; its path is what it is known by."""
 
     name: str
     path: str
@@ -16,6 +18,13 @@ class DiskFile:
     device: Literal["disk", "cdrom"] = "disk"
     boot_order: int | None = None
     read_only: bool = False
+    layer: str = field(default="", metadata=UNSAID)
+    """The file that is written to now, where snapshots lie below it; empty for the path itself."""
+
+    @property
+    def file(self) -> str:
+        """The file that QEMU opens."""
+        return self.layer or self.path
 
 
 @dataclass(frozen=True)

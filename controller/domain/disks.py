@@ -36,7 +36,7 @@ def hard_disk(disk: DiskFile, dev: str, order: int | None = None, *, plugged: bo
     return element(
         "disk",
         element("driver", name="qemu", type=disk.format, discard="unmap"),
-        element("source", file=disk.path),
+        element("source", file=disk.file),
         element("target", dev=dev, bus="virtio"),
         element("readonly") if disk.read_only else None,
         # What the guest finds below /dev/disk/by-id; virtio has room for 20 characters.

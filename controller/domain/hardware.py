@@ -4,6 +4,7 @@ from typing import Literal
 from xml.etree.ElementTree import Element
 
 from controller.domain.elements import PLUGGED
+from controller.domain.layers import base_of
 from controller.hypervisor.port import Hardware, PluggedDisk, PluggedInterface
 
 _BYTES = {"b": 1, "bytes": 1, "KiB": 2**10, "k": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -28,7 +29,9 @@ def read_disk(disk: Element) -> PluggedDisk:
     path = source.get("file", "") if source is not None else ""
     dev = target.get("dev", "") if target is not None else ""
     device: Literal["cdrom", "disk"] = "cdrom" if disk.get("device") == "cdrom" else "disk"
-    return PluggedDisk(path, dev, device, disk.findtext("serial") or dev, _is_plugged(disk))
+    base = base_of(path)
+    name = disk.findtext("serial") or dev
+    return PluggedDisk(base, dev, device, name, _is_plugged(disk), layer=path if base != path else "")
 
 
 def read_interface(interface: Element) -> PluggedInterface:

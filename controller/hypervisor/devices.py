@@ -54,11 +54,12 @@ def update(connection: libvirt.virConnect, uuid: str, xml: str) -> None:
 
 
 def resize_disk(connection: libvirt.virConnect, uuid: str, path: str, size_bytes: int) -> None:
-    """Make a disk as large as that; never smaller."""
+    """Make the disk that is known by that path as large as that; never smaller."""
     domain = _running(connection, uuid)
+    dev = next((disk.dev for disk in read_hardware(fromstring(domain.XMLDesc())).disks if disk.path == path), path)
     with _refusals("make it larger"):
-        if domain.blockInfo(path)[0] < size_bytes:
-            domain.blockResize(path, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        if domain.blockInfo(dev)[0] < size_bytes:
+            domain.blockResize(dev, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
 
 def set_cpus(connection: libvirt.virConnect, uuid: str, count: int) -> None:

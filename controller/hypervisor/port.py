@@ -5,6 +5,7 @@ Two things stand behind it: libvirt (`controller.hypervisor.libvirt_host`) and a
 asked now, and `Terminal` when it says no for good.
 """
 
+import socket
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -63,13 +64,15 @@ class PluggedDisk:
     """A disk or CD-ROM drive as the domain has it."""
 
     path: str
-    """Empty for a drive with nothing in it."""
+    """The base file that it is known by; empty for a drive with nothing in it."""
     dev: str
     device: Literal["disk", "cdrom"] = "disk"
     name: str = ""
     """Its name in the spec, or its device where the guest is not told the name."""
     by_us: bool = False
     """Plugged in by the controller while the domain ran."""
+    layer: str = ""
+    """The file that is written to now, where it is a layer over that base; empty for the base itself."""
 
 
 @dataclass(frozen=True)
@@ -386,6 +389,10 @@ class Hypervisor(Protocol):
 
     async def screenshot(self, uuid: str) -> bytes:
         """A picture of the domain's first screen, as PNG; Transient when it is off or has none."""
+        ...
+
+    async def open_graphics(self, uuid: str) -> socket.socket:
+        """A connection to the domain's VNC server, which asks no password; Transient when it is off or has none."""
         ...
 
     def events(self) -> AsyncIterator[DomainEvent]:

@@ -68,7 +68,7 @@ async def grow_disks(planned: Sequence[PlannedDisk], overcommit: int) -> list[Pl
         now = await asyncio.to_thread(_size, disk)
         if now is not None and now < disk.size_bytes:
             await asyncio.to_thread(_check, disk, disk.size_bytes, overcommit, now)
-            await grow(disk.path, disk.size_bytes)
+            await grow(disk.written, disk.size_bytes)
             grown.append(disk)
     return grown
 
@@ -102,6 +102,6 @@ def _link(disk: PlannedDisk, image: StoredImage | None, path: Path) -> None:
 
 def _size(disk: PlannedDisk) -> int | None:
     try:
-        return virtual_size(disk.path) if disk.file.device == "disk" else None
+        return virtual_size(disk.written) if disk.file.device == "disk" else None
     except FileNotFoundError:
         return None

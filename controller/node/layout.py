@@ -1,10 +1,12 @@
 """Which disks a VM has, where each of them lies, and what is on it at first: pure, from the spec alone."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controller.domain.desired import DiskFile
+from controller.domain.layers import layered
+from controller.hypervisor.port import Hardware
 from controller.node.places import STANDARD, NodePlaces, checked_disk_name
 from hypersdk.errors import Terminal
 from hypersdk.model.quantity import to_bytes
@@ -12,6 +14,7 @@ from hypersdk.model.virtualmachine import Checksum, Disk, DiskSource, VirtualMac
 
 ROOT = "root"
 SEED = "seed"
+NOTHING = Hardware()
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,26 @@ class PlannedDisk:
 
     @property
     def path(self) -> Path:
-        """The disk's file; of a CD-ROM drive the image as it is, under a name of the VM's own."""
+        """The file that it is known by; of a CD-ROM drive the image as it is, under a name of the VM's own."""
         return Path(self.file.path)
 
+    @property
+    def written(self) -> Path:
+        """The file that the guest writes to: the uppermost layer."""
+        return Path(self.file.file)
 
-def planned_disks(vm: VirtualMachine, places: NodePlaces) -> tuple[PlannedDisk, ...]:
-    """The VM's disks in order; the image goes to the first that could hold it. Terminal for a bad spec."""
+
+def planned_disks(vm: VirtualMachine, places: NodePlaces, there: Hardware = NOTHING) -> tuple[PlannedDisk, ...]:
+    """The VM's disks in order; the image goes to the first that could hold it. Terminal for a bad spec.
+
+    `there` is the domain as it is, which knows the layers over the disks.
+    """
+    planned = _of_spec(vm, places)
+    files = layered((disk.file for disk in planned), there)
+    return tuple(replace(disk, file=file) for disk, file in zip(planned, files, strict=True))
+
+
+def _of_spec(vm: VirtualMachine, places: NodePlaces) -> tuple[PlannedDisk, ...]:
     wanted = vm.spec.disks or []
     _check(wanted)
     uid = vm.metadata.uid

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from controller.domain.desired import DesiredDomain
+from controller.domain.layers import with_layers
 from controller.hypervisor.port import Hypervisor, ObservedDomain
 from controller.node.clashes import Clashes
 from controller.node.definitions import Definitions, drift
 from controller.node.desired import HostView, desired_domain
 from controller.node.finding import Finding, NotYet
 from controller.node.host import Host
+from controller.node.layout import NOTHING
 from controller.node.live import LiveChange, field_of
 from controller.node.networks import HostNetworks, as_defined, host_networks, needs_pod_network, unasked
 from controller.node.nodeconditions import kvm_obstacle
@@ -71,8 +73,9 @@ class Preparation:
         """For a running domain only what it should be is told; otherwise what is missing is made."""
         if observed is not None and observed.is_active:
             return await self._running(vm, observed, wake)
+        there = observed.hardware if observed is not None else NOTHING
         try:
-            image = await self.storage.prepare(vm, wake)
+            image = await self.storage.prepare(vm, wake, there)
         except NotYet as error:
             return Prepared(disks=Finding("False", error.reason, str(error)), retry_in_s=error.retry_in_s)
         except Terminal as error:
@@ -87,7 +90,7 @@ class Preparation:
             return Prepared(network=clash, failure=clash, retry_in_s=CLASH_RETRY_S)
         if prepared.desired is None:
             return prepared
-        return replace(prepared, disks=await self.running.too_large(vm) or prepared.disks)
+        return replace(prepared, disks=await self.running.too_large(vm, there) or prepared.disks)
 
     async def _running(self, vm: VirtualMachine, observed: ObservedDomain, wake: Callable[[], None]) -> Prepared:
         started = self.definitions.running(observed)
@@ -121,6 +124,8 @@ class Preparation:
         view = HostView(self.places, virt_type, networks.pod, self.settings.bridges)
         try:
             desired = desired_domain(vm, view, running)
+            if observed is not None:
+                desired = with_layers(desired, observed.hardware)
         except Terminal as error:
             refused = Finding("False", error.reason, str(error))
             if error.reason in {"NetworkNotFound", "InvalidBridgeName", "InvalidMAC", "DuplicateMAC"}:

@@ -9,7 +9,7 @@ from typing import Literal
 from controller.domain.desired import DesiredDomain, Interface
 from controller.hypervisor.port import Hardware
 from controller.node.finding import Finding, NotYet
-from controller.node.layout import PlannedDisk, planned_disks
+from controller.node.layout import NOTHING, PlannedDisk, planned_disks
 from controller.node.live import AttachDisk, ChangeMedia, Gap, GrowDisk, LiveChange, gap
 from controller.node.networks import mac_of, wanted_networks
 from controller.node.places import NodePlaces
@@ -68,24 +68,29 @@ class RunningVms:
         wake: Callable[[], None],
     ) -> Offer:
         """What can be changed now; a disk that cannot be had holds up the disks alone."""
-        planned = planned_disks(vm, self.places)
+        planned = planned_disks(vm, self.places, hardware)
         sizes = await asyncio.to_thread(sizes_of, planned)
         difference = gap(started, hardware, wanted, growths(planned, sizes))
         try:
-            ready = await self._ready(vm, difference.changes, sizes, wake)
+            ready = await self._ready(vm, difference.changes, sizes, wake, hardware)
         except (NotYet, Terminal) as error:
             others = _without(difference.changes, AttachDisk, GrowDisk, ChangeMedia)
             retry_in_s = error.retry_in_s if isinstance(error, NotYet) else None
             return Offer(difference, others, Finding("False", error.reason, str(error)), retry_in_s)
         return Offer(difference, ready, shrunk(planned, sizes))
 
-    async def too_large(self, vm: VirtualMachine) -> Finding | None:
+    async def too_large(self, vm: VirtualMachine, there: Hardware = NOTHING) -> Finding | None:
         """What is said of disks that a VM has larger than it asks for."""
-        planned = planned_disks(vm, self.places)
+        planned = planned_disks(vm, self.places, there)
         return shrunk(planned, await asyncio.to_thread(sizes_of, planned))
 
     async def _ready(
-        self, vm: VirtualMachine, changes: tuple[LiveChange, ...], sizes: Mapping[str, int], wake: Callable[[], None]
+        self,
+        vm: VirtualMachine,
+        changes: tuple[LiveChange, ...],
+        sizes: Mapping[str, int],
+        wake: Callable[[], None],
+        there: Hardware,
     ) -> tuple[LiveChange, ...]:
         growing = [change for change in changes if isinstance(change, GrowDisk)]
         if growing:
@@ -95,7 +100,7 @@ class RunningVms:
         if growing:
             # First these: storage would make the files of running disks larger behind QEMU's back.
             return _without(changes, AttachDisk, ChangeMedia)
-        if await self.storage.prepare(vm, wake) is not None:
+        if await self.storage.prepare(vm, wake, there) is not None:
             raise NotYet("Importing", "the image of a new disk is being imported", IMPORT_LOOK_S)
         return changes
 
@@ -107,7 +112,7 @@ class RunningVms:
 
 def sizes_of(planned: Sequence[PlannedDisk]) -> dict[str, int]:
     """How large the guest sees each disk that is there, by path. Blocks."""
-    sizes = {disk.file.path: virtual_size(disk.path) for disk in planned if _is_file(disk)}
+    sizes = {disk.file.path: virtual_size(disk.written) for disk in planned if _is_file(disk)}
     return {path: size for path, size in sizes.items() if size is not None}
 
 
@@ -128,7 +133,7 @@ def shrunk(planned: Sequence[PlannedDisk], sizes: Mapping[str, int]) -> Finding 
 
 
 def _is_file(disk: PlannedDisk) -> bool:
-    return disk.file.device == "disk" and disk.path.exists()
+    return disk.file.device == "disk" and disk.written.exists()
 
 
 def _are_missing(changes: Iterable[LiveChange]) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from controller.hypervisor.port import Hardware
 from controller.node.disks import grow_disks, make_disks, missing, sweep_discs
 from controller.node.finding import NotYet
 from controller.node.images.catalogue import Entry, read_catalogue
@@ -17,7 +18,7 @@ from controller.node.images.s3 import keys_of_secret, read_keys
 from controller.node.images.source import Source, resolve
 from controller.node.images.store import Images
 from controller.node.keeping import keep_disks
-from controller.node.layout import Origin, PlannedDisk, planned_disks
+from controller.node.layout import NOTHING, Origin, PlannedDisk, planned_disks
 from controller.node.places import NodePlaces, make_folder
 from controller.node.pools import NodePools
 from controller.node.room import NO_ROOM
@@ -37,8 +38,13 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-
 class Storage(Protocol):
     """The files of VMs. NotYet and Terminal carry the reason for the DiskReady condition."""
 
-    async def prepare(self, vm: VirtualMachine, wake: Callable[[], None]) -> ImageProgress | None:
-        """Make what is missing; how far the import is while one goes on (`wake` is called), None when all is there."""
+    async def prepare(
+        self, vm: VirtualMachine, wake: Callable[[], None], there: Hardware = NOTHING
+    ) -> ImageProgress | None:
+        """Make what is missing; how far the import is while one goes on (`wake` is called), None when all is there.
+
+        `there` is the domain as it is, which knows the layers over its disks.
+        """
         ...
 
     def retry(self, uid: str) -> None:
@@ -70,15 +76,17 @@ class NodeStorage:
             group.create_task(self.pools.keep_fresh())
             group.create_task(self._collect_now_and_then())
 
-    async def prepare(self, vm: VirtualMachine, wake: Callable[[], None]) -> ImageProgress | None:
+    async def prepare(
+        self, vm: VirtualMachine, wake: Callable[[], None], there: Hardware = NOTHING
+    ) -> ImageProgress | None:
         """Images, then disks, then seed and the folder of the console's log; the VM is off."""
         try:
-            return await self._prepare(vm, wake)
+            return await self._prepare(vm, wake, there)
         except NotYet as error:
             if error.reason != NO_ROOM or not await self._collect(0.0):
                 raise
             self.images.retry(vm.metadata.uid)
-            return await self._prepare(vm, wake)
+            return await self._prepare(vm, wake, there)
 
     def retry(self, uid: str) -> None:
         """Forget the failed import."""
@@ -94,11 +102,11 @@ class NodeStorage:
         await asyncio.to_thread(self.places.remove, uid)
         self.pools.changed()
 
-    async def _prepare(self, vm: VirtualMachine, wake: Callable[[], None]) -> ImageProgress | None:
+    async def _prepare(self, vm: VirtualMachine, wake: Callable[[], None], there: Hardware) -> ImageProgress | None:
         for disk in vm.spec.disks or []:
             if disk.storage_class in self.places.pools and disk.storage_class not in self.places.found:
                 await self._ready(disk.storage_class)
-        planned = planned_disks(vm, self.places)
+        planned = planned_disks(vm, self.places, there)
         uid = vm.metadata.uid
         images = await self._images(vm, missing(planned), wake)
         if isinstance(images, ImageProgress):

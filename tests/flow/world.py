@@ -12,7 +12,9 @@ from pydantic import JsonValue
 
 from controller.cluster.leader import Leader
 from controller.hypervisor.fake import FakeHypervisor
+from controller.hypervisor.port import Hardware
 from controller.node.controller import Neighbours, NodeController
+from controller.node.layout import NOTHING
 from controller.settings import Settings
 from hypersdk.kube.client import Client
 from hypersdk.kube.events import Recorder
@@ -43,7 +45,9 @@ class FakeStorage:
     wakes: list[Callable[[], None]] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
 
-    async def prepare(self, vm: VirtualMachine, wake: Callable[[], None]) -> ImageProgress | None:
+    async def prepare(
+        self, vm: VirtualMachine, wake: Callable[[], None], there: Hardware = NOTHING
+    ) -> ImageProgress | None:
         self.wakes.append(wake)
         self.sources.append((vm.spec.image.source if vm.spec.image else None) or "")
         if isinstance(self.outcome, Exception):

@@ -6,6 +6,7 @@ from controller.domain.desired import DesiredDomain, DiskFile, Interface
 
 UID = "6f1b6c1e-5b0e-4a3a-9d52-2f3f7f6f0001"
 
+BASE = f"/var/lib/hypersdk/disks/{UID}-root"
 SMALL = DesiredDomain(uid=UID, namespace="demo", name="web-1", cpus=1, memory_bytes=256 << 20, virt_type="qemu")
 
 FULL = replace(
@@ -44,4 +45,7 @@ CASES = {
     "head-room": replace(FULL, max_cpus=16, max_memory_bytes=32 << 30),
     "no-agent": replace(SMALL, guest_agent=False),
     "hostile": HOSTILE,
+    "layered": replace(
+        SMALL, disks=(DiskFile("root", f"{BASE}.qcow2", "qcow2", layer=f"{BASE}@before-upgrade.qcow2"),)
+    ),
 }

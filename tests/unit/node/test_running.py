@@ -8,8 +8,10 @@ import pytest
 
 from controller.domain.build import domain_xml
 from controller.domain.parse import parse_domain
+from controller.hypervisor.port import Hardware
 from controller.node.desired import HostView, desired_domain
 from controller.node.finding import NotYet
+from controller.node.layout import NOTHING
 from controller.node.live import AttachDisk, GrowDisk, PlugCpus
 from controller.node.networks import Attachment
 from controller.node.places import NodePlaces
@@ -38,7 +40,7 @@ class Files:
     asked: int = 0
     removed: list[str] = field(default_factory=list)
 
-    async def prepare(self, vm: VirtualMachine, wake: Any) -> ImageProgress | None:
+    async def prepare(self, vm: VirtualMachine, wake: Any, there: Hardware = NOTHING) -> ImageProgress | None:
         self.asked += 1
         if isinstance(self.outcome, Exception):
             raise self.outcome
