@@ -9,6 +9,7 @@ from hypersdk.model.kinds import SUBRESOURCES
 GROUP, _, VERSION = SUBRESOURCES.partition("/")
 _KINDS = {
     "console": "VirtualMachineConsole",
+    "vnc": "VirtualMachineVnc",
     "metrics": "VirtualMachineMetrics",
     "log": "VirtualMachineLog",
     "screenshot": "VirtualMachineScreenshot",
@@ -17,7 +18,7 @@ _KINDS = {
 _VERSIONED: JsonObject = {"groupVersion": SUBRESOURCES, "version": VERSION}
 _GROUP: JsonObject = {"name": GROUP, "versions": [_VERSIONED], "preferredVersion": _VERSIONED}
 _INFO: JsonObject = {"title": "HyperSDK VM streams", "version": VERSION}
-_WRITABLE = {"console", "portforward"}
+_WRITABLE = {"console", "vnc", "portforward"}
 
 DOCUMENTS: dict[str, JsonObject] = {
     "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_GROUP]},

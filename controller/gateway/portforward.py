@@ -14,6 +14,8 @@ CHUNK = 64 * 1024
 
 Pipe = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial = Callable[[Sequence[str], int], Awaitable[Pipe]]
+Gate = Callable[[bytes], bytes | None]
+"""What of a client's bytes goes on; None ends the connection."""
 
 
 class NoWay(ApiError):
@@ -63,10 +65,14 @@ def _is_own(address: str) -> bool:
         return bool(probe.getsockname()[0] == address)
 
 
-async def forward(ws: web.WebSocketResponse, pipe: Pipe, carried: list[int]) -> None:
+def _all(data: bytes) -> bytes:
+    return data
+
+
+async def forward(ws: web.WebSocketResponse, pipe: Pipe, carried: list[int], gate: Gate = _all) -> None:
     """Carry bytes both ways until one side ends; the caller closes the pipe. Counts those to and from the client."""
     reader, writer = pipe
-    await either(_to_client(reader, ws, carried), _to_guest(ws, writer, carried))
+    await either(_to_client(reader, ws, carried), _to_guest(ws, writer, carried, gate))
     await ws.close(message=b"the guest closed the connection")
 
 
@@ -79,12 +85,14 @@ async def either(one: Coroutine[None, None, None], other: Coroutine[None, None, 
             task.cancel()
 
 
-async def _to_guest(ws: web.WebSocketResponse, writer: asyncio.StreamWriter, carried: list[int]) -> None:
+async def _to_guest(ws: web.WebSocketResponse, writer: asyncio.StreamWriter, carried: list[int], gate: Gate) -> None:
     try:
         async for message in ws:
             if message.type is WSMsgType.BINARY:
                 carried[1] += len(message.data)
-                writer.write(message.data)
+                if (passed := gate(message.data)) is None:
+                    return
+                writer.write(passed)
                 await writer.drain()
     except ConnectionError:
         return  # the guest closed it

@@ -1,5 +1,6 @@
-"""What does each subresource of a VM answer: console, metrics, log, screenshot, portforward?"""
+"""What does each subresource of a VM answer: console, vnc, metrics, log, screenshot, portforward?"""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -20,6 +21,7 @@ from controller.gateway.hop import Hop
 from controller.gateway.marks import Mark
 from controller.gateway.portforward import Dial, dial_guest, either, forward
 from controller.gateway.query import bad, choice, number, wants_socket
+from controller.gateway.rfb import Gate
 from controller.gateway.sampler import Sampler
 from controller.gateway.session import Guest, Session
 from controller.gateway.sockets import MOST_OPEN, Sockets, send_all, until_gone
@@ -71,6 +73,7 @@ class Streams:
         """A route for each subresource."""
         answers: dict[SubResource, Handler] = {
             "console": self.console,
+            "vnc": self.vnc,
             "metrics": self.metrics,
             "log": self.log,
             "screenshot": self.screenshot,
@@ -117,6 +120,23 @@ class Streams:
             with audit.session(visit, lambda: (session.sent, session.typed)):
                 await either(send_all(ws, _frames(session)), _receive(ws, console, session))
             await ws.close(message=b"the VM is gone")
+        return ws
+
+    async def vnc(self, request: web.Request) -> web.StreamResponse:
+        """WebSocket `?mode=watch|write`: RFB, the guest's screen, and for a writer its keyboard and mouse too."""
+        mode = choice(request, "mode", ("watch", "write"))
+        visit, target = await self._admit(request, "vnc", "update" if mode == "write" else "get")
+        # Before anything else: a client that was refused a WebSocket asks again plainly, to be told why.
+        pipe = await asyncio.open_connection(sock=await self.hypervisor.open_graphics(target.uuid))
+        carried = [0, 0]
+        try:
+            if not wants_socket(request):
+                raise bad("vnc is a WebSocket")
+            async with self.sockets.opened(request, "vnc") as ws:
+                with audit.session(replace(visit, mode=mode), lambda: (carried[0], carried[1])):
+                    await forward(ws, pipe, carried, Gate(may_type=mode == "write"))
+        finally:
+            pipe[1].close()
         return ws
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:

@@ -1,6 +1,7 @@
 """A hypervisor in memory, with faults on demand: for tests of the controller under virtual time."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -321,6 +322,10 @@ class FakeHypervisor:
         return ""
 
     async def screenshot(self, uuid: str) -> bytes:
+        """There are no screens here."""
+        raise Transient(f"the fake has no screen for {uuid}")
+
+    async def open_graphics(self, uuid: str) -> socket.socket:
         """There are no screens here."""
         raise Transient(f"the fake has no screen for {uuid}")
 

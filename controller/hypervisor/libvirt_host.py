@@ -12,6 +12,7 @@ from controller.hypervisor.calls import Pool
 from controller.hypervisor.console import Consoles
 from controller.hypervisor.events import EventBus
 from controller.hypervisor.facts import host_facts
+from controller.hypervisor.graphics import open_graphics
 from controller.hypervisor.guest_agent import ask_guest
 from controller.hypervisor.link import Link
 from controller.hypervisor.networks import ensure_network
@@ -224,6 +225,10 @@ class LibvirtHost:
     async def screenshot(self, uuid: str) -> bytes:
         """A picture of the domain's first screen, as PNG."""
         return await self._work.call(partial(screenshot, uuid=uuid), f"take a picture of the screen of {uuid}")
+
+    async def open_graphics(self, uuid: str) -> socket.socket:
+        """A connection to the domain's VNC server."""
+        return await self._work.call(partial(open_graphics, uuid=uuid), f"connect to the screen of {uuid}")
 
     def events(self) -> AsyncIterator[DomainEvent]:
         """Events from now on, over reconnections, until the host is closed."""

@@ -37,7 +37,11 @@ RESTORE: Final = b"\x1b[!p\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1006l\x1b[?2004l\
 async def console(session: Session, arguments: argparse.Namespace) -> int:
     """Attach until the user leaves or standard input ends."""
     if arguments.vnc:
-        raise UsageError("console --vnc is not in this version; --serial is")
+        from hyperctl.k8s.vnc import vnc  # which says what it does by what is here
+
+        return await vnc(session, arguments)
+    if arguments.viewer or arguments.socket or arguments.port:
+        raise UsageError("-port, -socket and -viewer go with --vnc")
     await session.client.get(VIRTUAL_MACHINES, session.namespace, arguments.vm)
     mode: Mode = "watch" if arguments.watch else "write"
     trail = Trail("console1" if arguments.virtio else arguments.device)

@@ -101,10 +101,13 @@ def _console(parser: Grammar) -> None:
     kind.add_argument("-serial", "--serial", action="store_true", help="the serial port, ttyS0 (the default)")
     kind.add_argument("-virtio", "--virtio", action="store_true", help="the virtio console, hvc0")
     kind.add_argument("-device", "--device", choices=DEVICES, default="serial0", help="the same by libvirt's names")
-    kind.add_argument("-vnc", "--vnc", action="store_true", help="graphics; not in this version")
+    kind.add_argument("-vnc", "--vnc", action="store_true", help="the screen, on a port of this host")
     flag(parser, "watch", "only look: never become the one who types")
     flag(parser, "take", "ask for the keyboard: whoever types is asked, and may keep it")
     flag(parser, "no-history", "only what comes from now on")
+    option(parser, "port", "with --vnc, the port on 127.0.0.1; a free one when left out", "")
+    option(parser, "socket", "with --vnc, a socket file that only this user can open, instead of a port", "")
+    flag(parser, "viewer", "with --vnc, open remote-viewer or vncviewer, and end with it")
 
 
 def _logs(parser: Grammar) -> None:

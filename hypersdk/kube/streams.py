@@ -1,4 +1,4 @@
-"""Streams of one VM under the API server's own address: consoles, live metrics, logs, and its screen as a picture.
+"""Streams of one VM under the API server's own address: its consoles, screen, live metrics and logs.
 
 Wire form (WebSocket): binary frames are console bytes in both directions; text frames are JSON control messages.
 A console's are said in docs/decisions/streams.md.
@@ -25,7 +25,7 @@ Mode = Literal["write", "watch"]
 Device = Literal["serial0", "console1"]
 """libvirt's names of a VM's consoles: the UART (ttyS0), and the virtio console (hvc0), which is far faster."""
 LogSource = Literal["qemu", "serial0", "console1"]
-SubResource = Literal["console", "metrics", "log", "portforward", "screenshot"]
+SubResource = Literal["console", "vnc", "metrics", "log", "portforward", "screenshot"]
 Control = Literal["take", "keep", "give"]
 """`take` asks for the keyboard; who has it answers with `keep` or `give`, or is taken to give after a while."""
 
@@ -175,6 +175,11 @@ async def open_console(
     query = [("mode", mode), ("history", "1" if history else "0"), ("device", trail.device)]
     query += [("since", trail.since)] if trail.since else []
     return await open_stream(client, namespace, name, "console", query)
+
+
+async def open_vnc(client: Client, namespace: str, name: str, mode: Mode = "write") -> Stream:
+    """The guest's screen: the bytes of one RFB connection, which begins with QEMU's greeting and asks no password."""
+    return await open_stream(client, namespace, name, "vnc", [("mode", mode)])
 
 
 def console_state(text: str) -> ConsoleState | None:

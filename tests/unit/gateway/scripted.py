@@ -1,6 +1,7 @@
 """A host whose guests say what a test makes them say, behind the hypervisor's port."""
 
 import asyncio
+import socket
 from collections.abc import Collection
 from dataclasses import replace
 from itertools import count
@@ -102,6 +103,8 @@ class ScriptedHost(FakeHypervisor):
         """Of which VMs the counters were asked for, each time; None for all."""
         self.screen = b"\x89PNG\r\n\x1a\n picture"
         self.qemu_log = Path("/nonexistent")
+        self.viewers: list[socket.socket] = []
+        """QEMU's ends of the connections to its screen."""
         self.opened = 0
 
     def log_of(self, uuid: str, device: ConsoleDevice) -> str:
@@ -139,6 +142,17 @@ class ScriptedHost(FakeHypervisor):
     async def screenshot(self, uuid: str) -> bytes:
         self._ask("screenshot")
         return self.screen
+
+    async def open_graphics(self, uuid: str) -> socket.socket:
+        """The far end is the test's: `viewers` has it."""
+        self._ask("open_graphics")
+        if not self.guests[uuid].domain.is_active:
+            raise Transient("the VM is off: there is no screen to look at")
+        near, far = socket.socketpair()
+        for end in (near, far):
+            end.setblocking(False)
+        self.viewers.append(far)
+        return near
 
     def log_path(self, name: str) -> str:
         return str(self.qemu_log)
