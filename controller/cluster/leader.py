@@ -26,6 +26,7 @@ from hypersdk.kube.events import Recorder
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import Condition, JsonObject, with_condition
 from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_NODES, VM_OPERATIONS
+from hypersdk.model.marks import is_filled
 from hypersdk.model.virtualmachine import ConditionType, Phase, VirtualMachine
 from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation, VMOperationStatus
@@ -85,7 +86,7 @@ class Leader:
         if self.nodes.health is not Health.LIVE or self.vms.cache.health is not Health.LIVE:
             return Later(2.0)
         vm = self.vms.get(*key)
-        if vm is None or vm.status.node_name or vm.metadata.deletion_timestamp is not None:
+        if vm is None or vm.status.node_name or vm.metadata.deletion_timestamp is not None or is_filled(vm):
             return Done()
         others = [self.vms.newest(other) for other in self.vms.cache]
         found = place(vm, sorted(self.nodes, key=lambda node: node.key), others, self.now())

@@ -16,6 +16,8 @@ from controller.node.look import Look
 from controller.node.memory import Memories
 from controller.node.objects import Objects
 from controller.node.operations.conduct import Conductor
+from controller.node.operations.labour import Labour
+from controller.node.operations.work import Work
 from controller.node.places import NodePlaces
 from controller.node.ports import ConsoleKeeper, Usage
 from controller.node.prepare import Preparation
@@ -67,6 +69,8 @@ class NodeController:
     queue: KeyQueue[Key] = field(default_factory=KeyQueue)
     vm_cache: Cache[VirtualMachine] = field(default_factory=Cache)
     operation_cache: Cache[VMOperation] = field(default_factory=Cache)
+    works: dict[str, Work] = field(default_factory=dict)
+    """What does the operations that are work, by their names; filled by whoever puts the process together."""
     _machine_of: dict[Key, Key] = field(default_factory=dict)
     """The VM of each operation, also of one that has just been deleted."""
 
@@ -119,12 +123,14 @@ class NodeController:
         )
         clashes = Clashes(near.hypervisor, lambda: (vm for vm in self.vm_cache if self._is_mine(vm)))
         preparation = Preparation(near.hypervisor, self.host, near.storage, self.places, definitions, settings, clashes)
+        conductor = Conductor(self.operations, self.vms, near.now)
         return VmReconciler(
             settings=settings,
             hypervisor=near.hypervisor,
             host=self.host,
             vms=self.vms,
-            conductor=Conductor(self.operations, self.vms, near.now),
+            conductor=conductor,
+            labour=Labour(conductor, near.now, self.works),
             preparation=preparation,
             applier=applier,
             removal=Removal(near.hypervisor, applier, near.storage, self.vms, memories),

@@ -19,6 +19,9 @@ def phase_of(view: View) -> tuple[Phase, Finding]:
     if domain is not None and domain.owner is None:
         words = f"a domain with this UUID exists on {view.node} that is not the controller's ({domain.name})"
         return Phase.FAILED, Finding("False", "ForeignDomain", words)
+    if view.working == "migrate":
+        runs = domain is not None and domain.state is DomainState.RUNNING
+        return Phase.MIGRATING, Finding("True" if runs else "False", "Migrating", "it moves to another node")
     if domain is not None and domain.is_active:
         return _active(view, domain)
     if view.intent.wanted is Wanted.REMOVED:

@@ -15,14 +15,16 @@ from controller.node.memory import Memories
 from controller.node.objects import Objects
 from controller.node.operations.conduct import Conductor
 from controller.node.operations.deletion import is_deletion
+from controller.node.operations.labour import Labour
 from controller.node.operations.obstacle import Obstacle
 from controller.node.operations.power import as_intent
+from controller.node.operations.work import Job, is_work
 from controller.node.plan import is_winding_down, plan, run_of
 from controller.node.prepare import Preparation, Prepared
 from controller.node.removal import Removal
 from controller.node.resets import last_reset
 from controller.node.schedule import next_look, sooner
-from controller.node.status import status_of, stopping_since, unknown
+from controller.node.status import being_filled, status_of, stopping_since, unknown
 from controller.node.steps import AttachConsole, Resume
 from controller.node.throttle import is_of_the_guest
 from controller.node.turns import events_of
@@ -32,6 +34,7 @@ from controller.settings import Settings
 from controller.telemetry.context import about_operation
 from hypersdk.errors import Terminal, Transient
 from hypersdk.kube.cache import Health, Key
+from hypersdk.model.marks import is_filled
 from hypersdk.model.virtualmachine import LastReset, VirtualMachine, VirtualMachineStatus
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 
@@ -50,6 +53,8 @@ class State:
     operation: VMOperation | None
     prepared: Prepared
     intent: Intent
+    working: str = ""
+    """The work that goes on and keeps the VM from being brought to its spec."""
 
 
 @dataclass
@@ -61,6 +66,7 @@ class VmReconciler:
     host: Host
     vms: Objects[VirtualMachine]
     conductor: Conductor
+    labour: Labour
     preparation: Preparation
     applier: Applier
     removal: Removal
@@ -82,11 +88,15 @@ class VmReconciler:
         if vm.metadata.deletion_timestamp is not None:
             return await self._remove(subject)
         subject.vm, operation = await self.conductor.settle(vm)
+        if is_filled(vm):
+            return await self._wait_for_disks(subject)
         if operation is None:
             return await self._live(subject, await self._observe(subject), None)
         if is_deletion(operation):
             await self.conductor.delete(operation, subject.vm)
             return Done()
+        if is_work(operation):
+            return await self._labour(subject, await self._observe(subject), operation)
         try:
             return await self._live(subject, await self._observe(subject), operation)
         except (Transient, Terminal) as error:
@@ -95,10 +105,18 @@ class VmReconciler:
             raise
 
     async def _remove(self, subject: Subject) -> Outcome:
-        await self.conductor.settle(subject.vm)
+        subject.vm, operation = await self.conductor.settle(subject.vm)
+        if operation is not None and is_work(operation):
+            # Undone first: it may still write to what is about to be removed.
+            return await self._labour(subject, await self._observe(subject), operation)
         await self.removal.remove(subject)
         # Others may hold the object; a deletion that somebody waits for has its deadline.
         return Later(FINALIZERS_S) if self.conductor.is_waited_for(subject.vm) else Done()
+
+    async def _wait_for_disks(self, subject: Subject) -> Outcome:
+        vm = await self.removal.hold(subject.vm)
+        await self.vms.write_status(vm, vm.status.wire(), being_filled(vm, self.now()).wire())
+        return Later(self.settings.pace.resync)
 
     def _is_current(self) -> bool:
         caches = (self.vms.cache, self.conductor.operations.cache)
@@ -140,6 +158,27 @@ class VmReconciler:
         look = next_look(state.observed, state.intent, state.prepared, state.operation, subject.vm, self.now())
         asked_in_s = memory.ask_agent_in_s(self.now()) if _could_answer(state.observed) else 0.0
         return sooner(sooner(look, memory.write_in_s), asked_in_s)
+
+    async def _labour(self, subject: Subject, observed: ObservedDomain | None, op: VMOperation) -> Outcome:
+        """One step of work; only where the work allows it the VM is brought to its spec as well."""
+        subject.operation = op.metadata.name
+        about_operation(op.metadata.name)
+        key, is_deleted = subject.vm.key, subject.vm.metadata.deletion_timestamp is not None
+        if not is_deleted:
+            subject.vm = await self.removal.hold(subject.vm)
+        subject.vm, op = await self.conductor.begin(op, subject.vm, observed)
+        if self.labour.lets_plan(op) and not is_deleted:
+            state = await self._work(subject, observed, None)
+        else:
+            await self._adopt(subject, observed)
+            state = State(subject, observed, None, Prepared(), self._intent(subject, None), op.spec.operation)
+        job = Job(op, subject.vm, state.observed, self.now(), lambda: self.wake(key))
+        op, again_in_s = await self.labour.go_on(job)
+        vm = self.vms.get(*key)
+        if vm is not None and vm.status.node_name == self.settings.node:
+            subject.vm, state.observed = vm, await self._observe(subject)
+            await self._tell(state)
+        return Later(0.0 if op.phase.is_over else again_in_s)
 
     async def _begin(self, subject: Subject, op: VMOperation, observed: ObservedDomain | None) -> VMOperation:
         subject.operation = op.metadata.name
@@ -263,6 +302,7 @@ class VmReconciler:
             log_tail=sight.log_tail,
             reset=await self._reset(subject),
             agent_wanted=agent,
+            working=state.working,
         )
         await self._write(subject, status_of(subject.vm, view, self.now()))
 

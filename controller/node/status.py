@@ -15,6 +15,8 @@ STOPPING = "Stopping"
 """True from the first request to power off; its transition time is where the guest's patience is counted from."""
 RESTART_REQUIRED = "RestartRequired"
 LONGEST_MESSAGE = 2000
+PREPARED = frozenset({ConditionType.DISK_READY, ConditionType.NETWORK_READY})
+"""What only a pass that prepares the VM can tell."""
 
 
 def status_of(vm: VirtualMachine, view: View, now: datetime) -> VirtualMachineStatus:
@@ -34,7 +36,7 @@ def status_of(vm: VirtualMachine, view: View, now: datetime) -> VirtualMachineSt
         resources=resources(vm.spec, view.usage if active else None),
         qemu_pid=active.pid if active else None,
         vnc=Vnc(enabled=True) if active and active.has_graphics else None,
-        image_progress=view.image,
+        image_progress=old.image_progress if view.working else view.image,
         creation_timestamp=vm.metadata.creation_timestamp,
         last_reset=(view.reset or _of_this_run(old, active.pid)) if active else None,
         start_time=datetime.fromtimestamp(int(active.started_at), UTC) if active and active.started_at else None,
@@ -49,6 +51,12 @@ def unknown(vm: VirtualMachine, why: str, now: datetime) -> VirtualMachineStatus
     """The status while nobody can tell: nothing that was known is taken back."""
     ready = Condition(type=ConditionType.READY, status="Unknown", reason="HypervisorUnreachable", message=why)
     return vm.status.but(phase=Phase.UNKNOWN, conditions=with_condition(vm.status.conditions, ready, now))
+
+
+def being_filled(vm: VirtualMachine, now: datetime) -> VirtualMachineStatus:
+    """The status of a VM whose disks somebody else still fills."""
+    ready = Condition(type=ConditionType.READY, status="False", reason="Filling", message="its disks are being filled")
+    return vm.status.but(phase=Phase.CREATING, conditions=with_condition(vm.status.conditions, ready, now))
 
 
 def stopping_since(vm: VirtualMachine) -> datetime | None:
@@ -66,9 +74,14 @@ def _conditions(vm: VirtualMachine, view: View, phase: Phase, ready: Finding, no
         ConditionType.NETWORK_READY: view.network,
     }
     conditions = vm.status.conditions
+    if view.working:
+        findings = {kind: finding for kind, finding in findings.items() if kind not in PREPARED}
     for kind, finding in findings.items():
         conditions = with_condition(conditions, _condition(kind, finding), now)
-    for extra_kind, extra in ((STOPPING, _stopping(view, now)), (RESTART_REQUIRED, _restart_required(view))):
+    extras = {STOPPING: _stopping(view, now)}
+    if not view.working:
+        extras[RESTART_REQUIRED] = _restart_required(view)
+    for extra_kind, extra in extras.items():
         conditions = _with_or_without(conditions, extra_kind, extra, now)
     return conditions
 

@@ -34,6 +34,8 @@ class View:
     reset: LastReset | None = None
     """That of which was heard just now."""
     agent_wanted: bool = True
+    working: str = ""
+    """The work that goes on; what the preparation found before it still holds, for nothing is prepared meanwhile."""
 
     @property
     def is_stopping(self) -> bool:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from controller.node.operations.turn import SUPPORTED
 from tests.campaign.machine import Expected, Machine
 from tests.campaign.scene import Scene
 
@@ -192,6 +191,6 @@ PAUSING = (
 
 def actions(*, long: bool) -> tuple[Action, ...]:
     """Those that this controller knows; the long ones only where they are wanted and the host has the firmware."""
-    known = (*ACTIONS, *(PAUSING if {"pause", "resume"} <= SUPPORTED else ()))
+    known = (*ACTIONS, *PAUSING)
     can_be_long = long and OVMF.exists()
     return tuple(action for action in known if can_be_long or not action.is_long)

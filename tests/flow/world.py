@@ -15,6 +15,7 @@ from controller.hypervisor.fake import FakeHypervisor
 from controller.hypervisor.port import Hardware
 from controller.node.controller import Neighbours, NodeController
 from controller.node.layout import NOTHING
+from controller.node.operations.work import Work
 from controller.settings import Settings
 from hypersdk.kube.client import Client
 from hypersdk.kube.events import Recorder
@@ -101,6 +102,7 @@ class World:
     storage: FakeStorage = field(default_factory=FakeStorage)
     consoles: FakeConsoles = field(default_factory=FakeConsoles)
     usage: FakeUsage = field(default_factory=FakeUsage)
+    works: dict[str, Work] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.client = Client(self.api)
@@ -122,7 +124,7 @@ class World:
             virtual_now,
             lambda: 0.5,
         )
-        controller = NodeController(settings, near)
+        controller = NodeController(settings, near, works=self.works)
         leader = Leader(self.client, controller.vms, controller.operations, recorder, settings.pace, virtual_now)
         election = Election(self.client, "hypersdk-system", "hypersdk-controller", NODE, virtual_now)
         tasks = [asyncio.ensure_future(controller.run()), asyncio.ensure_future(election.run(leader.run))]

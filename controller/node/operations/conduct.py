@@ -53,7 +53,7 @@ class Conductor:
                 vm = await self._take_back(op, vm)
             if status.phase is OperationPhase.RUNNING:
                 op = await self._hold(op)
-            await self._write(op, status)
+            await self.write(op, status)
         for op in known:
             if op.phase.is_over and op.machine == vm.key:
                 await self.release(op)
@@ -64,24 +64,24 @@ class Conductor:
     ) -> tuple[VirtualMachine, VMOperation]:
         """Write down that it begins, and from where; only then is anything done."""
         op = await self._hold(op)
-        op = await self._write(op, taken_up(op, vm, observed, self.now()))
+        op = await self.write(op, taken_up(op, vm, observed, self.now()))
         result, wanted = op.status.result or {}, wanted_running(op)
         if wanted is None or result.get(SPEC_WRITTEN):
             return vm, op
         if vm.spec.running != wanted:
             vm = await self.vms.write(vm, {"spec": {"running": wanted}})
-        return vm, await self._write(op, op.status.but(result=result | {SPEC_WRITTEN: True}))
+        return vm, await self.write(op, op.status.but(result=result | {SPEC_WRITTEN: True}))
 
     async def see_end(self, op: VMOperation, observed: ObservedDomain | None) -> VMOperation:
         """Write down that a restart's old run is over, before there is a new one."""
         if not ends_now(op, observed):
             return op
-        return await self._write(op, op.status.but(result=(op.status.result or {}) | {OLD_RUN_ENDED: True}))
+        return await self.write(op, op.status.but(result=(op.status.result or {}) | {OLD_RUN_ENDED: True}))
 
     async def let_run(self, op: VMOperation) -> VMOperation:
         """Write down that the guest was let run: if it is held again, that has another cause."""
         moment = rfc3339_micro(self.now())
-        return await self._write(op, op.status.but(result=(op.status.result or {}) | {LET_RUN_AT: moment}))
+        return await self.write(op, op.status.but(result=(op.status.result or {}) | {LET_RUN_AT: moment}))
 
     async def judge(
         self, op: VMOperation, vm: VirtualMachine, observed: ObservedDomain | None, obstacle: Obstacle | None
@@ -95,12 +95,12 @@ class Conductor:
         if op.phase is OperationPhase.RUNNING:
             await self._judged(op, vm, hindered(op, obstacle, self.now()))
         else:
-            await self._write(op, pending(op, obstacle.message))
+            await self.write(op, pending(op, obstacle.message))
 
     async def delete(self, op: VMOperation, vm: VirtualMachine) -> None:
         """Delete the VM for it; the operation goes on until the VM is gone."""
         op = await self._hold(op)
-        await self._write(op, begun(op, vm, self.now()))
+        await self.write(op, begun(op, vm, self.now()))
         if KEEP_DISKS in (op.metadata.annotations or {}):
             vm = await self.vms.write(vm, {"metadata": {"annotations": {KEEP_DISKS: "true"}}})
         namespace, name = vm.key
@@ -125,7 +125,7 @@ class Conductor:
     ) -> tuple[VirtualMachine, VMOperation]:
         if is_overdue(status):
             vm = await self._take_back(op, vm)
-        return vm, await self._write(op, status)
+        return vm, await self.write(op, status)
 
     async def _hold(self, op: VMOperation) -> VMOperation:
         """Who deletes it from now on cancels it, and sees it go only when that has come about."""
@@ -145,7 +145,8 @@ class Conductor:
             return vm
         return await self.vms.write(vm, {"spec": {"running": before}})
 
-    async def _write(self, op: VMOperation, status: VMOperationStatus) -> VMOperation:
+    async def write(self, op: VMOperation, status: VMOperationStatus) -> VMOperation:
+        """Write its status where that differs; one that is over is let go."""
         new = stamped(op.status, status, self.now())
         if new.phase is not op.status.phase:
             namespace, name = op.key

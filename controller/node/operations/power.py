@@ -19,6 +19,7 @@ from controller.node.operations.holding import (
 )
 from controller.node.operations.obstacle import Obstacle
 from controller.node.operations.outcome import DONE, failed, running, succeeded
+from controller.node.operations.work import is_work
 from controller.node.paused import paused
 from controller.node.plan import is_half_started, run_of
 from hypersdk.model.base import JsonObject, condition
@@ -45,7 +46,7 @@ def taken_up(op: VMOperation, vm: VirtualMachine, observed: ObservedDomain | Non
 
 def wanted_running(op: VMOperation) -> bool | None:
     """What the operation makes of `spec.running`; None when it leaves it as it is."""
-    if op.spec.operation in {"pause", "resume"}:
+    if op.spec.operation in {"pause", "resume"} or is_work(op):
         return None
     return op.spec.operation != "stop"
 

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from controller.node.operations.deletion import deletes, going_on, is_deletion
 from controller.node.operations.outcome import cancelled, failed, pending
+from controller.node.operations.work import is_work
 from hypersdk.model.base import Resource
 from hypersdk.model.marks import CANCEL
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import OperationPhase, VMOperation, VMOperationStatus
 
-SUPPORTED = frozenset({"start", "stop", "restart", "pause", "resume", "delete"})
 Settled = tuple[VMOperation, VMOperationStatus]
 
 
@@ -34,7 +34,7 @@ def turn(operations: Iterable[VMOperation], vm: VirtualMachine, now: datetime) -
     settled: list[Settled] = []
     current: VMOperation | None = None
     mine = of_machine(operations, vm)
-    force = next((op for op in mine if _overtakes(op)), None)
+    force = next((op for op in mine if overtakes(op)), None)
     for op in mine:
         if (end := _end(op, vm, now) or _overtaken(op, force)) is not None:
             settled.append((op, end))
@@ -51,9 +51,6 @@ def refusal(op: VMOperation) -> VMOperationStatus | None:
     if other is not None and other != op.metadata.namespace:
         words = f"vmRef names a VM of namespace {other}; an operation acts in its own namespace only"
         return failed(op, "CrossNamespaceReference", words)
-    if op.spec.operation not in SUPPORTED:
-        known = ", ".join(sorted(SUPPORTED))
-        return failed(op, "NotSupported", f"{op.spec.operation} is not supported yet; supported are: {known}")
     return None
 
 
@@ -68,6 +65,9 @@ def _end(op: VMOperation, vm: VirtualMachine, now: datetime) -> VMOperationStatu
     if is_deletion(op) and vm.metadata.deletion_timestamp is not None and (deletes(op) or not asks_for_cancel(op)):
         # From here on nobody can take it back, and only the VM's absence ends it.
         return going_on(op, vm, now)
+    if is_work(op) and op.phase is OperationPhase.RUNNING:
+        # It is undone before it is over.
+        return None
     if asks_for_cancel(op):
         return cancelled(op, "it was cancelled")
     if vm.metadata.deletion_timestamp is not None:
@@ -75,14 +75,15 @@ def _end(op: VMOperation, vm: VirtualMachine, now: datetime) -> VMOperationStatu
     return None
 
 
-def _overtakes(op: VMOperation) -> bool:
+def overtakes(op: VMOperation) -> bool:
     """Whether it is the one operation that waits for no other: a person who cuts the power wants it cut now."""
     is_fit = refusal(op) is None and not asks_for_cancel(op)
     return is_fit and op.spec.operation == "stop" and op.spec.force
 
 
 def _overtaken(op: VMOperation, force: VMOperation | None) -> VMOperationStatus | None:
-    if force is None or op is force or op.phase is not OperationPhase.RUNNING or _overtakes(op) or deletes(op):
+    is_on = op.phase is OperationPhase.RUNNING
+    if force is None or op is force or not is_on or overtakes(op) or deletes(op) or is_work(op):
         return None
     return cancelled(op, f"overtaken by a stop by force ({force.metadata.name})")
 

@@ -1,0 +1,81 @@
+"""Has work done: writes down that it begins, makes its steps, and undoes it when it is to end without its effect."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from controller.node.operations.conduct import Conductor
+from controller.node.operations.ending import ENDING, due, ended, note, noted
+from controller.node.operations.outcome import failed, running, succeeded
+from controller.node.operations.turn import of_machine
+from controller.node.operations.work import Going, Job, Work, Works
+from hypersdk.errors import Terminal, Transient
+from hypersdk.model.base import JsonObject
+from hypersdk.model.vmoperation import VMOperation, VMOperationStatus
+
+RETRY_S = 3.0
+
+
+@dataclass
+class Labour:
+    """The work of this node."""
+
+    conductor: Conductor
+    now: Callable[[], datetime]
+    works: Works = field(default_factory=dict)
+
+    def lets_plan(self, op: VMOperation) -> bool:
+        """Whether the VM is brought to its spec while this goes on."""
+        work = self.works.get(op.spec.operation)
+        return noted(op) is None and work is not None and work.lets_plan
+
+    async def go_on(self, job: Job) -> tuple[VMOperation, float]:
+        """One step, written down; the operation, and when the next step is due at the latest."""
+        work = self.works.get(job.op.spec.operation)
+        if work is None:
+            refused = failed(job.op, "NotSupported", f"{job.op.spec.operation} is not supported yet")
+            return await self.conductor.write(job.op, refused), 0.0
+        if noted(job.op) is None and (end := due(job.op, job.vm, self._others(job), self.now())) is not None:
+            job = await self._to_end(job, *end)
+        try:
+            if (end := noted(job.op)) is not None:
+                return await self._undo(work, job, *end)
+            return await self._step(work, job)
+        except Transient as error:
+            # Not an end, unless its time is up: whoever looks sees what it waits for.
+            op = await self.conductor.write(job.op, running(job.op, job.op.status.progress or 0, str(error)))
+            return op, RETRY_S
+
+    async def _step(self, work: Work, job: Job) -> tuple[VMOperation, float]:
+        try:
+            done = await work.step(job)
+        except Terminal as error:
+            job = await self._to_end(job, error.reason or "Failed", str(error))
+            return job.op, 0.0
+        if isinstance(done, Going):
+            return await self._going(job.op, done), done.again_in_s
+        op = job.op.but(status=job.op.status.but(result=_merged(job.notes, done.result)))
+        return await self.conductor.write(job.op, succeeded(op, done.words)), 0.0
+
+    async def _undo(self, work: Work, job: Job, reason: str, message: str) -> tuple[VMOperation, float]:
+        left = await work.undo(job)
+        if left is not None:
+            return await self._going(job.op, left), left.again_in_s
+        return await self.conductor.write(job.op, ended(job.op, reason, message)), 0.0
+
+    async def _to_end(self, job: Job, reason: str, message: str) -> Job:
+        notes: JsonObject = {ENDING: note(reason, message)}
+        op = await self._going(job.op, Going(job.op.status.progress or 0, f"undoing: {message}", notes))
+        return replace(job, op=op)
+
+    async def _going(self, op: VMOperation, going: Going) -> VMOperation:
+        status: VMOperationStatus = running(op, going.percent, going.words)
+        return await self.conductor.write(op, status.but(result=_merged(op.status.result or {}, going.notes)))
+
+    def _others(self, job: Job) -> Iterable[VMOperation]:
+        operations = self.conductor.operations
+        return of_machine((operations.newest(op) for op in operations.cache if op.key != job.op.key), job.vm)
+
+
+def _merged(old: JsonObject, new: JsonObject) -> JsonObject:
+    return {key: value for key, value in (old | new).items() if value is not None}
