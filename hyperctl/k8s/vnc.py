@@ -41,11 +41,11 @@ async def vnc(session: Session, arguments: argparse.Namespace) -> int:
     await (await screen.open()).close()
     async with AsyncExitStack() as stack:
         if arguments.socket:
-            await stack.enter_async_context(_on_socket(screen, Path(arguments.socket)))
+            await stack.enter_async_context(on_socket(screen, Path(arguments.socket)))
             say(f"the screen of {arguments.vm} is at {arguments.socket}, for this user alone, until Ctrl-C")
             return await _for_ever()
         screen.password = _password()
-        port = await stack.enter_async_context(_on_port(screen, int(arguments.port or 0)))
+        port = await stack.enter_async_context(on_port(screen, int(arguments.port or 0)))
         say(f"the screen of {arguments.vm} is at {LOOPBACK}:{port}, password {screen.password}, until Ctrl-C")
         if arguments.viewer and (program := _viewer()):
             return await _view(program, arguments.vm, port, screen.password)
@@ -170,7 +170,8 @@ async def _to_screen(incoming: Incoming, reader: StreamReader) -> None:
 
 
 @asynccontextmanager
-async def _on_port(screen: Screen, port: int) -> AsyncIterator[int]:
+async def on_port(screen: Screen, port: int) -> AsyncIterator[int]:
+    """Serve it on that port of the loopback, 0 for a free one, until the block ends."""
     try:
         server = await asyncio.start_server(screen.serve, LOOPBACK, port)
     except OSError as error:
@@ -180,7 +181,7 @@ async def _on_port(screen: Screen, port: int) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def _on_socket(screen: Screen, path: Path) -> AsyncIterator[None]:
+async def on_socket(screen: Screen, path: Path) -> AsyncIterator[None]:
     """A socket file that only this user can open; there from the beginning with that mode, and gone afterwards."""
     opened = socket.socket(socket.AF_UNIX)
     mask = os.umask(0o177)
