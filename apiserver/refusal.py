@@ -60,6 +60,8 @@ class FieldError:
     reason: str
     field: str
     message: str
+    types: tuple[str, str] = ("", "")
+    """For a value of a wrong type: the JSON type that it has, and the one that it should have."""
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}"

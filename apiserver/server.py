@@ -14,6 +14,7 @@ from apiserver.handlers.answers import pretty, status_answer
 from apiserver.handlers.call import Api, Call
 from apiserver.handlers.dispatch import dispatch
 from apiserver.handlers.route import GroupPath, Route, read_path
+from apiserver.patience import unhurried
 from apiserver.refusal import NoPage, Refusal, no_such_path
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Server:
 
     def application(self) -> web.Application:
         """What aiohttp serves."""
-        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[_refusals])
+        app = web.Application(client_max_size=BODY_LIMIT, middlewares=[unhurried, _refusals])
         app.on_response_prepare.append(_anonymous)
         app.router.add_route("*", "/{path:.*}", self._answer)
         return app

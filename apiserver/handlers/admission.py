@@ -1,7 +1,8 @@
 """What has to be true of an object before it is stored, and how is it completed? Shared by every write."""
 
 import asyncio
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -160,8 +161,9 @@ def _check_types(resource: ResourceType, obj: JsonObject) -> None:
     if meta is not None and not isinstance(meta, dict):
         words = f"json: cannot unmarshal {go_kind(meta)} into Go value of type v1.ObjectMeta"
         raise _cannot_be_handled(resource, words)
-    errors = _type_errors(meta, builtin_schema("objectmeta"), "ObjectMeta")
-    if resource.rules.is_typed:
+    typed = resource.rules.is_typed
+    errors = _type_errors(meta, builtin_schema("objectmeta"), "ObjectMeta.metadata" if typed else "ObjectMeta")
+    if typed:
         errors += _type_errors(obj, resource.schema, resource.kind)
     if errors:
         raise _cannot_be_handled(resource, errors[0])
@@ -170,13 +172,13 @@ def _check_types(resource: ResourceType, obj: JsonObject) -> None:
 def _type_errors(value: JsonValue, schema: JsonObject, struct: str) -> list[str]:
     if not isinstance(value, dict):
         return []
-    present: JsonObject = {name: member for name, member in value.items() if member is not None}
+    present: JsonObject = {name: member for name, member in sorted(value.items()) if member is not None}
     wrong = [error for error in validate(present, schema) if error.reason == "FieldValueTypeInvalid"]
     return [_go_words(error, schema, struct) for error in wrong if '"null"' not in error.message]
 
 
 def _go_words(error: FieldError, schema: JsonObject, struct: str) -> str:
-    found = error.message.split('"')[1]
+    found = error.types[0] or error.message.split('"')[1]
     if "should match" in error.message:
         layout = "2006-01-02T15:04:05.000000Z07:00"
         return f'parsing time "{found}" as "{layout}": cannot parse "{found[19:] or found}" as ".000000"'
@@ -185,11 +187,23 @@ def _go_words(error: FieldError, schema: JsonObject, struct: str) -> str:
         return f'parsing time "{found}" as "{layout}": cannot parse "{found}" as "2006"'
     if "must be of type byte" in error.message:
         return "illegal base64 data at input byte 0"
-    top = error.field.split(".")[0].split("[")[0]
-    wanted = error.message.partition(" in body must be of type ")[2].partition(":")[0]
-    form = text(child(schema, "properties", top), "format") if error.field == top else ""
-    go_type = "types.UID" if top == "uid" else form or _GO_TYPES.get(wanted, wanted)
-    return f"json: cannot unmarshal {_GO_KINDS.get(found, found)} into Go struct field {struct}.{top} of type {go_type}"
+    path, form = _go_path(schema, error.field)
+    wanted = error.types[1]
+    go_type = "types.UID" if path == "uid" else form if form.startswith("int") else _GO_TYPES.get(wanted, wanted)
+    return (
+        f"json: cannot unmarshal {_GO_KINDS.get(found, found)} into Go struct field {struct}.{path} of type {go_type}"
+    )
+
+
+def _go_path(schema: JsonObject, path: str) -> tuple[str, str]:
+    """The path as far as it leads through structs, and the format of the value at its end."""
+    names: list[str] = []
+    for name in re.sub(r"\[\d+\]", "", path).split("."):
+        if name not in child(schema, "properties"):
+            break
+        names.append(name)
+        schema = child(schema, "properties", name)
+    return ".".join(names), text(schema, "format")
 
 
 def check_new(call: Call, obj: JsonObject) -> None:
@@ -197,7 +211,7 @@ def check_new(call: Call, obj: JsonObject) -> None:
     rules = call.resource.rules
     errors = [
         *check_metadata(obj, rules.name_problems),
-        *_schema_errors(call.resource, obj, None),
+        *_schema_errors(call, obj, None),
         *rules.check(obj, None),
     ]
     _refuse(call, obj, errors)
@@ -209,7 +223,7 @@ def check_update(call: Call, obj: JsonObject, old: JsonObject) -> None:
     """422 with everything that is wrong with an update."""
     errors = [
         *check_metadata_update(obj, old),
-        *_schema_errors(call.resource, obj, old),
+        *_schema_errors(call, obj, old),
         *call.resource.rules.check(obj, old),
     ]
     _refuse(call, obj, errors)
@@ -217,11 +231,29 @@ def check_update(call: Call, obj: JsonObject, old: JsonObject) -> None:
         call.warnings.extend(finalizer_warnings(obj, old))
 
 
-def _schema_errors(resource: ResourceType, obj: JsonObject, old: JsonObject | None) -> list[FieldError]:
+def _schema_errors(call: Call, obj: JsonObject, old: JsonObject | None) -> list[FieldError]:
+    resource = call.resource
     if resource.rules.is_typed:
         return []
-    found = validate(obj, resource.schema, old=[] if old is None else [old])
+    if call.route.subresource == "status" and old is not None:
+        found = _status_errors(obj, resource.schema, old)
+    else:
+        found = validate(obj, resource.schema, old=[] if old is None else [old])
     return found + (broken_rules(obj, resource.schema, old, found) if resource.has_rules else [])
+
+
+def _status_errors(obj: JsonObject, schema: JsonObject, old: JsonObject) -> list[FieldError]:
+    """What is wrong with a status that is written alone; as in Kubernetes, the words then name fields inside of it."""
+    part = child(schema, "properties", "status")
+    if "status" not in obj or not part:
+        return []
+    past = [old["status"]] if "status" in old else []
+    found = validate(obj["status"], part, old=past)
+    return [replace(error, field=_of_status(error.field)) for error in found]
+
+
+def _of_status(field: str) -> str:
+    return "status" if field in {"", "<nil>"} else f"status.{field}"
 
 
 def _refuse(call: Call, obj: JsonObject, errors: list[FieldError]) -> None:

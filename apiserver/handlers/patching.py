@@ -33,8 +33,8 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
-_TYPES = re.compile(r'must be of type (string|boolean|integer|number|object|array): "(\w+)"')
-_MERGED_TYPES = {"object": "map", "array": "list", "integer": "numeric", "number": "numeric"}
+_NUMERIC = "numeric (int or float)"
+_MERGED_TYPES = {"object": "map", "array": "list", "integer": _NUMERIC, "number": _NUMERIC}
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -164,9 +164,9 @@ def _check_declared(call: Call, config: admission.Sent) -> None:
 def _of_other_types(config: JsonObject, schema: JsonObject) -> Iterator[str]:
     """What is no value of the type that the schema says, told as the merge of configurations tells it."""
     for error in validate(config, schema):
-        found = _TYPES.search(error.message)
-        if found is not None and found[2] != "null" and (found[1], found[2]) != ("int32", "float64"):
-            yield f".{error.field}: expected {_MERGED_TYPES.get(found[1], found[1])}, got {found[2]}"
+        found, wanted = error.types
+        if found not in {"", "null"} and (found, wanted) != ("number", "integer"):
+            yield f".{error.field}: expected {_MERGED_TYPES.get(wanted, wanted)}, got {found}"
 
 
 def _configuration(call: Call, body: bytes) -> admission.Sent:

@@ -69,15 +69,13 @@ def _settle_conflicts(managers: dict[Writer, Manager], writer: Writer, compariso
 
 
 def _conflict(conflicts: dict[Writer, Tree]) -> Refusal:
-    found = [(_who(other), path) for other, tree in conflicts.items() for path in paths(tree)]
+    named = sorted((_who(other), list(paths(tree))) for other, tree in conflicts.items())
+    found = [(who, path) for who, their in named for path in their]
     noun = "conflict" if len(found) == 1 else "conflicts"
     if len(found) == 1:
         listed = f"conflict with {found[0][0]}: {found[0][1]}"
     else:
-        groups = [
-            f"conflicts with {_who(other)}:\n" + "\n".join(f"- {path}" for path in paths(tree))
-            for other, tree in conflicts.items()
-        ]
+        groups = [f"conflicts with {who}:\n" + "\n".join(f"- {path}" for path in their) for who, their in named]
         listed = "\n".join(groups)
     causes: list[JsonValue] = [
         {"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": path} for who, path in found

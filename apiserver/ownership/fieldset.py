@@ -90,13 +90,13 @@ def without_below(tree: Tree, gone: Tree) -> Tree:
 
 
 def paths(tree: Tree, prefix: str = "") -> Iterator[str]:
-    """Every member as people write it: `.spec.disks[name="root"].size`."""
-    for element in sorted(tree):
-        node = tree[element]
-        if node is None:
-            yield prefix
-        else:
-            yield from paths(node, prefix + _shown(element))
+    """Every member as people write it (`.spec.disks[name="root"].size`), those of a level before those below it."""
+    nodes = [(prefix + _shown(element), node) for element, node in sorted(tree.items()) if node is not None]
+    for path, node in nodes:
+        if SELF in node:
+            yield path
+    for path, node in nodes:
+        yield from paths(node, path)
 
 
 def _shown(element: str) -> str:

@@ -25,10 +25,12 @@ def invalid_value(path: str, value: JsonValue, detail: str) -> FieldError:
     return FieldError("FieldValueInvalid", path, f"Invalid value: {shown(value)}: {detail}")
 
 
-def wrong_type(path: str, found: str, wanted: str) -> FieldError:
-    """The value is of another JSON type."""
-    detail = f'Invalid value: "{found}": {path} in body must be of type {wanted}: "{found}"'
-    return FieldError("FieldValueTypeInvalid", path, detail)
+def wrong_type(path: str, found: str, wanted: str, form: str = "") -> FieldError:
+    """The value is of another JSON type; for a number with a format, the words tell that one."""
+    named = {"number": "float64", "boolean": "", "object": ""}.get(found, found) if form else found
+    shown_type = form if form and named != found else wanted
+    detail = f'Invalid value: "{named}": {path} in body must be of type {shown_type}: "{named}"'
+    return FieldError("FieldValueTypeInvalid", path, detail, (found, wanted))
 
 
 def required(path: str, detail: str = "") -> FieldError:

@@ -29,6 +29,7 @@ def _check(value: JsonValue, schema: JsonObject, path: str, old: _Old) -> Iterat
     mismatch = _type_error(value, schema, path)
     if mismatch:
         yield from mismatch
+        yield from _enum(value, schema, path)
         return
     match value:
         case bool() | None:
@@ -80,9 +81,10 @@ def _type_error(value: JsonValue, schema: JsonObject, path: str) -> list[FieldEr
     if not wanted or found == wanted or (wanted == "number" and found == "integer"):
         return []
     form = text(schema, "format")
-    if wanted == "integer" and form in _RANGES and isinstance(value, float):
-        return [fields.wrong_type(path, "float64", form), _not_in_range(path, form)]
-    return [fields.wrong_type(path, found, wanted)]
+    if wanted != "integer" or form not in _RANGES:
+        return [fields.wrong_type(path, found, wanted)]
+    out_of_range = [_not_in_range(path, form)] if found == "number" else []
+    return [fields.wrong_type(path, found, wanted, form), *out_of_range]
 
 
 def _not_in_range(path: str, form: str) -> FieldError:
@@ -162,7 +164,7 @@ def _object(value: JsonObject, schema: JsonObject, path: str, old: _Old) -> Iter
 
 def _enum(value: JsonValue, schema: JsonObject, path: str) -> Iterator[FieldError]:
     allowed = items(schema, "enum")
-    if allowed and value not in allowed:
+    if allowed and value is not None and value not in allowed:
         yield fields.not_supported(path, value, allowed)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from multidict import CIMultiDictProxy
@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from hypersdk.model.base import JsonObject
 from tests.api.builders import at
 from tests.api.http import Answer, Http
+from tests.api.meant import is_meant
 from tests.api.steps import Step
 
 OF_ITS_OWN = {"creationTimestamp", "deletionTimestamp", "time"}
@@ -19,21 +20,8 @@ _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 _VERSIONS = re.compile(r"((?:precondition|ResourceVersion in record)) \(\d+\)")
 _STORAGE = re.compile(r"StorageError: .*AdditionalErrorMsg: ")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
-
-
-def _says(answer: Answer, code: int, words: str) -> bool:
-    return answer.code == code and words in str(answer.at("message"))
-
-
-MEANT: dict[str, Callable[[Answer, Answer], bool]] = {
-    "a configuration that does not fit its schema": lambda ours, kubes: (
-        ours.code == 422 and _says(kubes, 500, "failed to create typed patch object")
-    ),
-    "a version in a patch that is no number": lambda ours, kubes: (
-        ours.code == 409 and _says(kubes, 500, "strconv.ParseUint")
-    ),
-}
-"""Ours and kube-apiserver's answers that differ on purpose; docs/api-differences.md says why."""
+_QUOTED = re.compile(r'"\{(?:[^"\\]|\\.)*\}"')
+_CONFLICTS = "Apply failed with "
 
 
 @dataclass
@@ -73,7 +61,7 @@ def seen(answer: Answer) -> JsonObject:
 
 def differences(ours: Answer, kubes: Answer) -> list[str]:
     """Where the two say something else, and what."""
-    if any(meant(ours, kubes) for meant in MEANT.values()):
+    if is_meant(ours, kubes):
         return []
     return list(_apart(seen(ours), seen(kubes), ""))
 
@@ -97,7 +85,7 @@ def _plain(value: JsonValue) -> JsonValue:
         case list():
             return [_plain(member) for member in value]
         case str():
-            return _TIME.sub("TIME", _UUID.sub("UID", value))
+            return _TIME.sub("TIME", _UUID.sub("UID", _QUOTED.sub(_plain_quoted, value)))
         case _:
             return value
 
@@ -118,34 +106,58 @@ def _plain_member(name: str, member: JsonValue) -> JsonValue:
     return _plain(member)
 
 
+def _plain_quoted(found: re.Match[str]) -> str:
+    """An object that is quoted in a message."""
+    try:
+        return json.dumps(_plain(json.loads(json.loads(found[0]))))
+    except ValueError:
+        return found[0]
+
+
 def event(line: JsonObject) -> JsonValue:
     """What two good servers cannot differ in of a watch event."""
     return [line["type"], _plain(line["object"])]
 
 
+def is_echo(line: JsonObject, last: JsonObject) -> bool:
+    """Whether an event tells of a new version of an object in which nothing is new."""
+
+    def content(one: JsonObject) -> JsonValue:
+        obj, meta = one["object"], at(one, "object", "metadata")
+        assert isinstance(obj, dict)
+        assert isinstance(meta, dict)
+        return obj | {"metadata": meta | {"resourceVersion": ""}}
+
+    return line["type"] == "MODIFIED" and last["type"] != "DELETED" and content(line) == content(last)
+
+
 def _plain_status(status: JsonObject) -> JsonObject:
-    """A Status: causes in any order, and then the message says no more than they do."""
-    causes = at(status, "details", "causes")
+    """A Status: causes in any order, and the message in the same."""
     plain = {name: _plain(member) for name, member in sorted(status.items())}
+    causes = at(status, "details", "causes")
+    message = str(status.get("message", ""))
     if isinstance(causes, list) and causes:
         details = plain["details"]
         assert isinstance(details, dict)
-        details["causes"] = [*_blamed(causes)]
-        plain["message"] = "of many causes"
-    message = plain.get("message")
-    if isinstance(message, str):
-        plain["message"] = _VERSIONS.sub(r"\1 (VERSION)", _STORAGE.sub("", message))
+        details["causes"] = _told(causes)
+        message = _CONFLICTS if message.startswith(_CONFLICTS) else _around(message, causes)
+    if message:
+        plain["message"] = _plain(_VERSIONS.sub(r"\1 (VERSION)", _STORAGE.sub("", message)))
     return plain
 
 
-def _blamed(causes: list[JsonValue]) -> list[str]:
-    """Which fields are wrong in which way; a value of a wrong type need not be called unsupported as well."""
-    found = {(str(at(one, "field")), str(at(one, "reason"))) for one in causes}
-    found.discard((".metadata.labels", "FieldManagerConflict"))
-    untyped = {field for field, reason in found if reason == "FieldValueTypeInvalid"}
-    return sorted(
-        f"{field}: {why}" for field, why in found if not (field in untyped and why == "FieldValueNotSupported")
-    )
+def _told(causes: list[JsonValue]) -> list[JsonValue]:
+    """Each field with what is wrong with it, once."""
+    found = {(str(at(one, "field")), str(at(one, "reason")), str(_plain(at(one, "message")))) for one in causes}
+    return [[*one] for one in sorted(found) if one[:2] != (".metadata.labels", "FieldManagerConflict")]
+
+
+def _around(message: str, causes: list[JsonValue]) -> str:
+    """The message without the causes in it."""
+    told = {f"{at(one, 'field')}: {at(one, 'message')}" for one in causes}
+    for words in sorted(told, key=len, reverse=True):
+        message = message.replace(words, "#")
+    return re.sub(r"\[#(, #)*\]", "#", message)
 
 
 def _plain_table(table: JsonObject) -> JsonObject:

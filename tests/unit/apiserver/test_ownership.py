@@ -75,7 +75,7 @@ def test_sets_of_fields(combine: Callable[[Tree, Tree], Tree], result: JsonObjec
 
 def test_paths_are_written_for_people() -> None:
     tree = from_fields_v1({"f:spec": {'k:{"name":"root"}': {"f:size": {}}, 'v:"x"': {}}})
-    assert list(paths(tree)) == ['.spec[name="root"].size', '.spec[="x"]']
+    assert list(paths(tree)) == ['.spec[="x"]', '.spec[name="root"].size'], "in the order of Kubernetes"
 
 
 def test_a_new_object_belongs_to_who_makes_it() -> None:
