@@ -14,10 +14,12 @@ from textual.theme import Theme
 from textual.widgets import Static
 
 from hypersdk.errors import HyperSDKError
+from tui import garbage
 from tui.options import Options
 from tui.output import PacedApp
 
 if TYPE_CHECKING:
+    from tui.feed import Feed
     from tui.journal import Entry
     from tui.screens.base import ConsoleScreen
     from tui.session import Connect, Session
@@ -37,6 +39,11 @@ def _palette() -> type[Provider]:
 def utcnow() -> datetime:
     """The present moment, in UTC."""
     return datetime.now(UTC)
+
+
+async def _settled(feed: "Feed") -> None:
+    await feed.vms.synced.wait()
+    garbage.settle()
 
 
 class FirstPaint(Screen[None]):
@@ -164,7 +171,9 @@ class HypersdkApp(PacedApp):
         assert session is not None
         feed = Feed(session, namespace, lambda: self.post_message(self.FeedMoved()))
         self.workspace.namespace, self.workspace.feed = namespace, feed
+        garbage.unsettle()
         self.run_worker(feed.run(), group="feed", exclusive=True)
+        self.run_worker(_settled(feed), group="garbage", exclusive=True)
         for screen in self._console_screens():
             screen.start_over()
 

@@ -1,7 +1,7 @@
 """What the API knows, as it changes: watches fill caches, and at most one word a tick says that something moved."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 
 from hypersdk.kube.cache import Cache, Health, Key
@@ -52,16 +52,28 @@ class Feed:
 
     async def run(self) -> None:
         """Watch and tell until cancelled."""
-        self.vms.subscribe(self._on_vms)
-        self.operations.subscribe(self._on_operations)
-        self.events.subscribe(self._on_events)
-        self.nodes.subscribe(self._on_nodes)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.session.watch(VIRTUAL_MACHINES, self.vms, self.namespace))
-            group.create_task(self.session.watch(VM_OPERATIONS, self.operations, self.namespace))
-            group.create_task(self.session.watch(EVENTS, self.events, self.namespace, ABOUT_VMS))
-            group.create_task(self.session.watch(VM_NODES, self.nodes, ""))
-            group.create_task(self._tick())
+        heard = [
+            self.vms.subscribe(self._on_vms),
+            self.operations.subscribe(self._on_operations),
+            self.events.subscribe(self._on_events),
+            self.nodes.subscribe(self._on_nodes),
+        ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.session.watch(VIRTUAL_MACHINES, self.vms, self.namespace))
+                group.create_task(self.session.watch(VM_OPERATIONS, self.operations, self.namespace))
+                group.create_task(self.session.watch(EVENTS, self.events, self.namespace, ABOUT_VMS))
+                group.create_task(self.session.watch(VM_NODES, self.nodes, ""))
+                group.create_task(self._tick())
+        finally:
+            self._let_go(heard)
+
+    def _let_go(self, heard: Iterable[Callable[[], None]]) -> None:
+        """What a namespace had goes at once, not when somebody looks for cycles the next time."""
+        for stop in heard:
+            stop()
+        for cache in (self.vms, self.operations, self.events, self.nodes):
+            cache.objects.clear()
 
     def stale_for(self, now: float) -> float | None:
         """For how many seconds nothing was heard; None while the list is live or has never been there."""

@@ -1,40 +1,47 @@
 """The command `hypersdk`: what it is asked, whether this terminal can show it, and the start."""
 
-import argparse
-import locale
-import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hypersdk.settings import Places, places
-from tui.options import Options
-
+TYPE_CHECKING = False  # typing itself is a tenth of the time to the first words
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hypersdk.settings import Places
+    from tui.options import Options
     from tui.session import Session
 
-log = logging.getLogger(__name__)
 SPLASH = "HyperSDK  starting"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the console; the exit code of the process."""
-    environ = dict(os.environ)
-    options = parsed(sys.argv[1:] if argv is None else argv, environ)
-    if words := refusal(environ, all(one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr))):
+    given, environ = sys.argv[1:] if argv is None else argv, dict(os.environ)
+    words = refusal(environ, all(one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr)))
+    if not words:
+        # Before anything is loaded; what argparse has to say is longer, and stands in its place.
+        sys.stdout.write(f"{SPLASH}\r")
+        sys.stdout.flush()
+    options = parsed(given, environ)
+    if words:
         print(f"hypersdk: {words}", file=sys.stderr)  # noqa: T201
         return 2
-    sys.stdout.write(f"{SPLASH}\r")
-    sys.stdout.flush()
+    from pathlib import Path
+
+    from hypersdk.settings import places
+
     log_to_file(places(environ), Path(environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "hypersdk")
     return run(options, environ)
 
 
-def parsed(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
+def parsed(argv: Sequence[str], environ: Mapping[str, str]) -> "Options":
     """The flags; argparse ends the process for --help and for mistakes."""
+    import argparse
+    from pathlib import Path
+
+    from tui.options import Options
+
     parser = argparse.ArgumentParser("hypersdk", description="Virtual machines on Kubernetes objects, in a terminal.",
                                      epilog="'hyperctl' does the same line by line.")  # fmt: skip
     parser.add_argument(
@@ -71,8 +78,10 @@ def shows_unicode(environ: Mapping[str, str], encoding: str) -> bool:
     return encoding.replace("-", "").lower() == "utf8" and environ.get("TERM") not in {"linux", "vt100", "vt220"}
 
 
-def log_to_file(where: Places, fallback: Path) -> None:
+def log_to_file(where: "Places", fallback: "Path") -> None:
     """The screen is for the screen: everything logged goes to a file, or nowhere."""
+    import logging
+
     handler: logging.Handler = logging.NullHandler()
     for folder in (where.log, fallback):
         try:
@@ -87,8 +96,14 @@ def log_to_file(where: Places, fallback: Path) -> None:
     logging.captureWarnings(True)
 
 
-def run(options: Options, environ: Mapping[str, str]) -> int:
+def run(options: "Options", environ: Mapping[str, str]) -> int:
     """Load Textual and the theme, then the app."""
+    import locale
+    from functools import partial
+
+    from tui import garbage
+
+    garbage.seldom()
     from tui.preferences import with_preferences
     from tui.theme import FEW_COLOURS, choose_theme, has_few_colours
 
@@ -112,9 +127,10 @@ def run(options: Options, environ: Mapping[str, str]) -> int:
     return app.return_code or 0
 
 
-async def connect(options: Options, environ: Mapping[str, str], context: str = "") -> "Session":
+async def connect(options: "Options", environ: Mapping[str, str], context: str = "") -> "Session":
     """A session on the API that was asked for, or on another context of its kubeconfig."""
     from hypersdk.kube.endpoint import Endpoint, default_kubeconfig
+    from hypersdk.settings import places
     from tui.session import live_session
 
     kubeconfig = options.kubeconfig or default_kubeconfig(environ, places(environ).kubeconfig)

@@ -1,12 +1,15 @@
 """Plain calls on objects: list, get, create, patch, replace, delete. JSON becomes a model here and stays one."""
 
+import asyncio
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
+from pydantic_core import from_json
 
 from hypersdk import errors
 from hypersdk.kube.endpoint import Connection
@@ -24,6 +27,8 @@ JSON_PATCH: Final = "application/json-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 PatchType = Literal["application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"]
 REQUEST_TIMEOUT_S = 30.0
+PAGE: Final = "500"
+"""Objects in a page of a list: the first ones are there soon, and no answer is large."""
 
 _BY_CODE: dict[int, type[errors.ApiError]] = {
     400: errors.Invalid,
@@ -37,7 +42,6 @@ _BY_CODE: dict[int, type[errors.ApiError]] = {
 _BUSY = {429, 503}
 LONGEST_PAUSE_S = 60.0
 """No server is left alone for longer, whatever it asks for."""
-_OBJECT: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
 
 
 @dataclass(frozen=True)
@@ -63,26 +67,37 @@ class Client:
     async def page(self, kind: Kind[T], namespace: str = "", *, query: Sequence[tuple[str, str]] = ()) -> Page[T]:
         """One page of a list; selectors, limit and continue go into `query` by their API names."""
         raw = await self.raw("GET", kind.path(namespace), query=query)
-        listed = _object(raw, self.connection.host)
-        meta, items = listed.get("metadata"), listed.get("items")
-        if not isinstance(meta, dict):
-            raise errors.Unreachable(f"{self.connection.host} answered with something else than a list")
-        return Page(
-            list(_readable(kind, items)) if isinstance(items, list) else [],
-            str(meta.get("resourceVersion", "")),
-            str(meta.get("continue", "")),
-        )
+        return _page(kind, _object(raw, self.connection.host), self.connection.host, lean=False)
+
+    async def pages(
+        self, kind: Kind[T], namespace: str = "", *, query: Sequence[tuple[str, str]] = (), lean: bool = False
+    ) -> AsyncGenerator[Page[T], None]:
+        """Every page of a list; the server makes the next one while the caller looks at this one.
+
+        `lean` leaves out who manages which field: a third of what an object takes, which caches have no use for.
+        """
+        path, host = kind.path(namespace), self.connection.host
+        under_way = asyncio.ensure_future(self.raw("GET", path, query=[("limit", PAGE), *query]))
+        try:
+            while True:
+                listed = _object(await under_way, host)
+                after = _continues(listed)
+                if after:
+                    more = [("limit", PAGE), *query, ("continue", after)]
+                    under_way = asyncio.ensure_future(self.raw("GET", path, query=more))
+                yield _page(kind, listed, host, lean=lean)
+                if not after:
+                    return
+        finally:
+            under_way.cancel()
+            await asyncio.wait([under_way])
 
     async def list(self, kind: Kind[T], namespace: str = "", *, labels: str = "", fields: str = "") -> list[T]:
         """Every object that matches the selectors; an empty namespace means all of them."""
         selectors = [("labelSelector", labels), ("fieldSelector", fields)]
-        query = [("limit", "500"), *((name, value) for name, value in selectors if value)]
-        page = await self.page(kind, namespace, query=query)
-        items = page.items
-        while page.continue_:
-            page = await self.page(kind, namespace, query=[*query, ("continue", page.continue_)])
-            items.extend(page.items)
-        return items
+        query = [(name, value) for name, value in selectors if value]
+        async with aclosing(self.pages(kind, namespace, query=query)) as pages:
+            return [item async for page in pages for item in page.items]
 
     async def get(self, kind: Kind[T], namespace: str, name: str) -> T:
         """One object."""
@@ -175,12 +190,39 @@ def _error_of(code: int, body: bytes) -> errors.ApiError:
 
 def _object(raw: bytes, host: str) -> JsonObject:
     try:
-        return _OBJECT.validate_json(raw)
-    except ValidationError as error:
+        found = from_json(raw)
+    except ValueError as error:
         raise errors.Unreachable(f"{host} answered with something else than an object of the API") from error
+    if not isinstance(found, dict):
+        raise errors.Unreachable(f"{host} answered with something else than an object of the API")
+    return found
 
 
-def _readable(kind: Kind[T], items: Sequence[object]) -> Iterator[T]:
+def _continues(listed: JsonObject) -> str:
+    meta = listed.get("metadata")
+    return str(meta.get("continue") or "") if isinstance(meta, dict) else ""
+
+
+def _page(kind: Kind[T], listed: JsonObject, host: str, *, lean: bool) -> Page[T]:
+    meta, items = listed.get("metadata"), listed.get("items")
+    if not isinstance(meta, dict):
+        raise errors.Unreachable(f"{host} answered with something else than a list")
+    found = items if isinstance(items, list) else []
+    return Page(
+        list(_readable(kind, map(unmanaged, found) if lean else found)),
+        str(meta.get("resourceVersion", "")),
+        _continues(listed),
+    )
+
+
+def unmanaged(item: object) -> object:
+    """The object without the record of who manages which of its fields."""
+    if isinstance(item, dict) and isinstance(meta := item.get("metadata"), dict):
+        meta.pop("managedFields", None)
+    return item
+
+
+def _readable(kind: Kind[T], items: Iterable[object]) -> Iterator[T]:
     """The objects that can be read: one that cannot does not hide the others."""
     for item in items:
         try:

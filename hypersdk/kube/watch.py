@@ -8,15 +8,17 @@ import json
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from hypersdk.backoff import spread
 from hypersdk.errors import ApiError, Gone, Unreachable
 from hypersdk.kube.cache import Cache, Key
-from hypersdk.kube.client import Client, error_of
+from hypersdk.kube.client import Client, error_of, unmanaged
 from hypersdk.model.base import JsonObject, Resource
 from hypersdk.model.kinds import Kind
 
@@ -84,18 +86,18 @@ class Watch(Generic[T]):
 
     async def _list(self) -> str:
         """Fill the cache page by page; the version to watch from."""
-        query = [("limit", "500"), *self._selectors()]
-        page = await self.client.page(self.kind, self.namespace, query=query)
-        keys: set[Key] = {item.key for item in page.items}
-        self.cache.put(page.items)
-        while page.continue_:
-            page = await self.client.page(self.kind, self.namespace, query=[*query, ("continue", page.continue_)])
-            keys |= {item.key for item in page.items}
-            self.cache.put(page.items)
+        keys: set[Key] = set()
+        version = ""
+        pages = self.client.pages(self.kind, self.namespace, query=self._selectors(), lean=True)
+        async with aclosing(pages):
+            async for page in pages:
+                keys |= {item.key for item in page.items}
+                version = page.resource_version
+                self.cache.put(page.items)
         self.cache.keep_only(keys)
         self.cache.lists += 1
         self.cache.live(asyncio.get_running_loop().time())
-        return page.resource_version
+        return version
 
     async def _follow(self) -> None:
         """One watch request from the version reached so far, however it ends."""
@@ -117,7 +119,7 @@ class Watch(Generic[T]):
                 self.cache.drop(item.key)
                 return item.metadata.resource_version
         try:
-            new = self.kind.model.model_validate(obj)
+            new = self.kind.model.model_validate(unmanaged(obj))
         except ValidationError as error:
             log.warning("skipped an unreadable %s: %s", self.kind.kind, error)
             return Resource.model_validate(obj).metadata.resource_version
@@ -158,7 +160,7 @@ def _blames_version(error: ApiError | Unreachable) -> bool:
 def _event(line: bytes, host: str) -> JsonObject:
     """One watch event; whoever sends anything else is not the API server."""
     try:
-        event = json.loads(line)
+        event = from_json(line)
     except ValueError as error:
         raise Unreachable(f"the watch on {host} brought something else than events: {error}") from error
     if not isinstance(event, dict) or not isinstance(event.get("object"), dict):

@@ -31,7 +31,6 @@ class Model(BaseModel):
         populate_by_name=True,
         extra="allow",
         frozen=True,
-        use_attribute_docstrings=True,
         # A program uses a few of the kinds: the others' validators would be a quarter of what the import costs.
         defer_build=True,
     )

@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from hypersdk.model import rules
 from hypersdk.model.base import JsonObject, Resource
+from hypersdk.model.described import DescribedSchema
 from hypersdk.model.kinds import Column, Kind
 
 _KEPT = (
@@ -56,7 +57,7 @@ def _column(column: Column) -> JsonObject:
 
 def object_schema(model: type[Resource]) -> JsonObject:
     """The structural schema of one kind; `metadata` is the API server's business."""
-    full = cast("JsonObject", model.model_json_schema(by_alias=True, mode="validation"))
+    full = cast("JsonObject", model.model_json_schema(by_alias=True, schema_generator=DescribedSchema))
     schema = _structural(full, cast("JsonObject", full.get("$defs", {})))
     properties = cast("JsonObject", schema["properties"])
     properties |= {

@@ -1,18 +1,22 @@
 """The one table of kinds: how each is named in the API, and which model reads it."""
 
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
-from hypersdk.model import core
-from hypersdk.model.backupjob import BackupJob
-from hypersdk.model.backupschedule import BackupSchedule
 from hypersdk.model.base import Resource
-from hypersdk.model.restorejob import RestoreJob
-from hypersdk.model.virtualmachine import VirtualMachine
-from hypersdk.model.vmnode import VMNode
-from hypersdk.model.vmoperation import VMOperation
-from hypersdk.model.vmsnapshot import VMSnapshot
-from hypersdk.model.vmtemplate import VMTemplate
+
+if TYPE_CHECKING:
+    from hypersdk.model.backupjob import BackupJob
+    from hypersdk.model.backupschedule import BackupSchedule
+    from hypersdk.model.core import Event, Lease, Namespace, Secret, SubjectAccessReview
+    from hypersdk.model.restorejob import RestoreJob
+    from hypersdk.model.virtualmachine import VirtualMachine
+    from hypersdk.model.vmnode import VMNode
+    from hypersdk.model.vmoperation import VMOperation
+    from hypersdk.model.vmsnapshot import VMSnapshot
+    from hypersdk.model.vmtemplate import VMTemplate
 
 GROUP = "hypersdk.io"
 VERSION = "v1alpha1"
@@ -35,7 +39,8 @@ class Column:
 class Kind(Generic[R]):
     """A kind of object; `model` reads and writes it."""
 
-    model: type[R]
+    kind: str
+    """The CamelCase name, which is its model's too."""
     group: str
     version: str
     plural: str
@@ -45,10 +50,11 @@ class Kind(Generic[R]):
     columns: tuple[Column, ...] = ()
     selectable: tuple[str, ...] = ()
 
-    @property
-    def kind(self) -> str:
-        """The CamelCase name."""
-        return self.model.__name__
+    @cached_property
+    def model(self) -> type[R]:
+        """The model; its module is loaded when it is first asked for, since a program uses a few of the kinds."""
+        module = import_module(f"hypersdk.model.{self.singular if self.group == GROUP else 'core'}")
+        return cast("type[R]", getattr(module, self.kind))
 
     @property
     def singular(self) -> str:
@@ -69,8 +75,8 @@ class Kind(Generic[R]):
 
 AGE = Column("Age", "date", ".metadata.creationTimestamp")
 
-VIRTUAL_MACHINES = Kind(
-    VirtualMachine,
+VIRTUAL_MACHINES: Kind["VirtualMachine"] = Kind(
+    "VirtualMachine",
     GROUP,
     VERSION,
     "virtualmachines",
@@ -85,8 +91,8 @@ VIRTUAL_MACHINES = Kind(
     ),
     selectable=(".status.nodeName", ".status.phase"),
 )
-VM_OPERATIONS = Kind(
-    VMOperation,
+VM_OPERATIONS: Kind["VMOperation"] = Kind(
+    "VMOperation",
     GROUP,
     VERSION,
     "vmoperations",
@@ -100,8 +106,8 @@ VM_OPERATIONS = Kind(
     ),
     selectable=(".spec.vmRef.name", ".status.phase"),
 )
-VM_TEMPLATES = Kind(
-    VMTemplate,
+VM_TEMPLATES: Kind["VMTemplate"] = Kind(
+    "VMTemplate",
     GROUP,
     VERSION,
     "vmtemplates",
@@ -115,8 +121,8 @@ VM_TEMPLATES = Kind(
         AGE,
     ),
 )
-VM_SNAPSHOTS = Kind(
-    VMSnapshot,
+VM_SNAPSHOTS: Kind["VMSnapshot"] = Kind(
+    "VMSnapshot",
     GROUP,
     VERSION,
     "vmsnapshots",
@@ -130,8 +136,8 @@ VM_SNAPSHOTS = Kind(
         AGE,
     ),
 )
-BACKUP_SCHEDULES = Kind(
-    BackupSchedule,
+BACKUP_SCHEDULES: Kind["BackupSchedule"] = Kind(
+    "BackupSchedule",
     GROUP,
     VERSION,
     "backupschedules",
@@ -144,8 +150,8 @@ BACKUP_SCHEDULES = Kind(
         AGE,
     ),
 )
-BACKUP_JOBS = Kind(
-    BackupJob,
+BACKUP_JOBS: Kind["BackupJob"] = Kind(
+    "BackupJob",
     GROUP,
     VERSION,
     "backupjobs",
@@ -158,8 +164,8 @@ BACKUP_JOBS = Kind(
         AGE,
     ),
 )
-RESTORE_JOBS = Kind(
-    RestoreJob,
+RESTORE_JOBS: Kind["RestoreJob"] = Kind(
+    "RestoreJob",
     GROUP,
     VERSION,
     "restorejobs",
@@ -172,8 +178,8 @@ RESTORE_JOBS = Kind(
         AGE,
     ),
 )
-VM_NODES = Kind(
-    VMNode,
+VM_NODES: Kind["VMNode"] = Kind(
+    "VMNode",
     GROUP,
     VERSION,
     "vmnodes",
@@ -203,8 +209,10 @@ OURS: tuple[Kind[Resource], ...] = (
     VM_NODES,
 )
 
-EVENTS = Kind(core.Event, "", "v1", "events")
-SECRETS = Kind(core.Secret, "", "v1", "secrets")
-NAMESPACES = Kind(core.Namespace, "", "v1", "namespaces", namespaced=False)
-LEASES = Kind(core.Lease, "coordination.k8s.io", "v1", "leases")
-ACCESS_REVIEWS = Kind(core.SubjectAccessReview, "authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False)
+EVENTS: Kind["Event"] = Kind("Event", "", "v1", "events")
+SECRETS: Kind["Secret"] = Kind("Secret", "", "v1", "secrets")
+NAMESPACES: Kind["Namespace"] = Kind("Namespace", "", "v1", "namespaces", namespaced=False)
+LEASES: Kind["Lease"] = Kind("Lease", "coordination.k8s.io", "v1", "leases")
+ACCESS_REVIEWS: Kind["SubjectAccessReview"] = Kind(
+    "SubjectAccessReview", "authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False
+)

@@ -90,3 +90,13 @@ async def test_stale_has_an_age_and_live_has_none() -> None:
         assert feed.stale_for(now + 12) is not None
         session.find()
         assert feed.stale_for(now) is None
+
+
+async def test_a_feed_that_ended_holds_nothing() -> None:
+    async with running(ScriptedSession(objects=[vm("a")])) as (feed, told):
+        assert len(feed.vms) == 1
+    before = told.times
+    # The VMs of a namespace that was left go at once, not when cycles are looked for the next time.
+    assert len(feed.vms) == 0
+    feed.vms.put([vm("b")])
+    assert (feed.take(), told.times) == (Changes(), before)

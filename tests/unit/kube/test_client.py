@@ -1,5 +1,7 @@
 """Plain calls: what goes over the wire, and which error comes of which answer."""
 
+import asyncio
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,42 @@ async def test_a_list_is_fetched_to_its_end(tmp_path: Path) -> None:
     assert [vm.metadata.name for vm in listed] == ["a", "b"]
     selected = {"limit": "500", "labelSelector": "app=web", "fieldSelector": "status.phase=Running"}
     assert script.asked == [selected, {**selected, "continue": "more"}]
+
+
+async def test_the_next_page_is_asked_for_before_this_one_is_looked_at(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def never(request: web.Request) -> web.StreamResponse:
+        asked.set()
+        return await asyncio.Future()
+
+    async with (
+        scripted(tmp_path, listing(machine("a"), version="7", next_page="more"), never) as (script, client),
+        aclosing(client.pages(VIRTUAL_MACHINES, "default")) as pages,
+        asyncio.timeout(5),
+    ):
+        first = await anext(pages)
+        await asked.wait()
+        assert [vm.metadata.name for vm in first.items] == ["a"]
+    # Left in the middle, the request that was under way ends with it.
+    assert [query.get("continue") for query in script.asked] == [None, "more"]
+
+
+async def test_lean_objects_have_no_record_of_managers(tmp_path: Path) -> None:
+    managed = machine("a")
+    managed["metadata"] = {"name": "a", "managedFields": [{"manager": "kubectl"}], "labels": {"app": "web"}}
+    async with scripted(tmp_path, listing(managed, version="7")) as (_, client):
+        (whole,) = await client.list(VIRTUAL_MACHINES, "default")
+        async with aclosing(client.pages(VIRTUAL_MACHINES, "default", lean=True)) as pages:
+            (lean,) = (await anext(pages)).items
+    assert "managedFields" in whole.wire()["metadata"]  # type: ignore[operator]
+    assert lean.wire()["metadata"] == {
+        "name": "a",
+        "uid": "",
+        "resourceVersion": "",
+        "generation": 0,
+        "labels": {"app": "web"},
+    }
 
 
 async def test_an_object_that_cannot_be_read_is_invalid(tmp_path: Path) -> None:
