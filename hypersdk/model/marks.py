@@ -8,6 +8,8 @@ KEEP_DISKS = "hypersdk.io/keep-disks"
 """An annotation: `"true"` on a VM leaves its disks on the node when it is deleted."""
 FILLING = "hypersdk.io/filling"
 """An annotation on a VM: the uid of what fills its disks. Until it is taken away no node makes or starts anything."""
+CLONED_FROM = "hypersdk.io/cloned-from"
+"""An annotation on a VM: the VM that its disks were copied from, so that its guest takes an identity of its own."""
 OPERATION_FINALIZER = "hypersdk.io/vmoperation-finalizer"
 """Holds an operation that has begun until it is over: deleting it is cancelling it."""
 

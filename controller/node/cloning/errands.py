@@ -1,0 +1,99 @@
+"""What goes on in the background for an operation that is done by steps, how far is it, and how did it end?"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from hypersdk.errors import Terminal, Transient
+from hypersdk.model.quantity import human_bytes
+
+
+@dataclass
+class Progress:
+    """How far one errand is."""
+
+    began: float = 0.0
+    done: int = 0
+    total: int = 0
+    found: dict[str, str] = field(default_factory=dict)
+    """What is worth telling of it when it is over."""
+
+    @property
+    def percent(self) -> int:
+        """Of the bytes that are to be moved."""
+        return min(100, 100 * self.done // self.total) if self.total else 0
+
+    def words(self, now: float) -> str:
+        """Bytes and rate, for a person."""
+        rate = int(self.done / (now - self.began)) if now > self.began else 0
+        return f"{human_bytes(self.done)} of {human_bytes(self.total)}, {human_bytes(rate)} a second"
+
+
+@dataclass
+class Errand:
+    """One of them."""
+
+    progress: Progress
+    task: asyncio.Task[None] | None = None
+    failure: Transient | Terminal | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.task is not None and self.task.done()
+
+
+class Errands:
+    """Those of one kind of work, by the operations' uids. Use it with `async with`: they end with it."""
+
+    def __init__(self) -> None:
+        self._errands: dict[str, Errand] = {}
+        self._group = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for errand in self._errands.values():
+            if errand.task is not None:
+                errand.task.cancel()
+        await self._group.__aexit__(kind, error, trace)
+
+    def get(self, uid: str) -> Errand | None:
+        """The operation's errand; None when there is none."""
+        return self._errands.get(uid)
+
+    def begin(self, uid: str, work: Callable[[Progress], Awaitable[None]], wake: Callable[[], None]) -> Errand:
+        """Begin it; `wake` is called when it is over."""
+        errand = self._errands[uid] = Errand(Progress(asyncio.get_running_loop().time()))
+        errand.task = self._group.create_task(_guarded(errand, work(errand.progress)))
+        errand.task.add_done_callback(lambda _: wake())
+        return errand
+
+    def take(self, uid: str) -> Progress:
+        """Forget one that is over, for what it came to; raises what it failed with."""
+        errand = self._errands.pop(uid)
+        if errand.failure is not None:
+            raise errand.failure
+        return errand.progress
+
+    async def end(self, uid: str) -> None:
+        """End it, and wait until it is over; no error when there is none."""
+        errand = self._errands.pop(uid, None)
+        if errand is not None and errand.task is not None:
+            errand.task.cancel()
+            await asyncio.wait({errand.task})
+
+
+async def _guarded(errand: Errand, work: Awaitable[None]) -> None:
+    try:
+        await work
+    except (Transient, Terminal) as error:
+        errand.failure = error
+    except OSError as error:
+        errand.failure = Transient(f"{error.filename or 'a disk'}: {error.strerror or error}")

@@ -1,0 +1,54 @@
+"""Which of the source's files become which of the clone's? Both follow from the specs; only sizes are looked up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.hypervisor.port import Hardware
+from controller.node.images.collect import backing_file
+from controller.node.layout import NOTHING, planned_disks
+from controller.node.places import NodePlaces, checked_uid
+from controller.node.qemu_img import virtual_size
+from hypersdk.model.virtualmachine import VirtualMachine
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One disk of the source and what it becomes."""
+
+    name: str
+    source: Path
+    """The file with the newest content."""
+    target: Path
+    dev: str = ""
+    """Its device in the source's running domain."""
+    is_disc: bool = False
+
+    def fresh(self, uid: str) -> Path:
+        """Where it is made, until it is whole."""
+        return self.target.with_name(f".{checked_uid(uid)}-{self.target.name}.tmp")
+
+
+def pairs(source: VirtualMachine, target: VirtualMachine, places: NodePlaces, there: Hardware = NOTHING) -> list[Pair]:
+    """Every disk with something in it. `there` is the source's domain, which knows layers and devices."""
+    devices = {disk.path: disk.dev for disk in there.disks}
+    both = zip(planned_disks(source, places, there), planned_disks(target, places), strict=True)
+    return [
+        Pair(old.file.name, old.written, new.path, devices.get(old.file.path, ""), old.file.device == "cdrom")
+        for old, new in both
+        if not old.is_empty_drive
+    ]
+
+
+def content_bytes(found: Sequence[Pair]) -> dict[Path, int]:
+    """How much a copy of each will take at most: what its files take, and no more than the disk is large. Blocks."""
+    return {pair.source: _content(pair.source) for pair in found if not pair.is_disc}
+
+
+def _content(path: Path) -> int:
+    largest, taken = virtual_size(path) or path.stat().st_size, 0
+    below: Path | None = path
+    while below is not None:
+        taken += below.stat().st_blocks * 512
+        below = backing_file(below)
+    return min(taken, largest)

@@ -1,0 +1,147 @@
+"""The operation `clone`: another VM on the same node, with disks of its own that are whole before it may start.
+
+The clone's object comes first, marked as being filled by this operation: no node makes or starts anything of it. Its
+disks are filled under other names. Once all are whole that is noted, and the mark is taken away. Whoever goes on after
+a death finds in the notes whether the disks are whole; if they are not, all of them are made anew, for only then are
+they of one moment.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from controller.hypervisor.port import Hardware
+from controller.node.cloning.copying import CONSISTENCY, Copying
+from controller.node.cloning.errands import Errands, Progress
+from controller.node.cloning.pairs import Pair, pairs
+from controller.node.cloning.target import asked, clone_object, is_for, released
+from controller.node.objects import Objects
+from controller.node.operations.work import Ended, Going, Job
+from hypersdk.errors import AlreadyExists, Invalid, NotFound, Terminal, Transient
+from hypersdk.model.base import JsonObject, condition
+from hypersdk.model.kinds import VIRTUAL_MACHINES
+from hypersdk.model.virtualmachine import Phase, VirtualMachine
+from hypersdk.model.vmoperation import CloneSpec
+
+TARGET = "cloneUid"
+"""In `status.result`: the clone's uid, written down before anything is copied."""
+WHOLE = "disksWhole"
+LOOK_S = 2.0
+
+
+@dataclass
+class CloneWork:
+    """Clones the VMs of one node. Use it with `async with`: what it copies ends with it."""
+
+    node: str
+    vms: Objects[VirtualMachine]
+    copying: Copying
+    errands: Errands = field(default_factory=Errands)
+    lets_plan: bool = False
+
+    async def __aenter__(self) -> Self:
+        self._stack = AsyncExitStack()
+        await self._stack.enter_async_context(self.errands)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def step(self, job: Job) -> Going | Ended:
+        """Make the object, fill its disks, let it go, and see it run where that was asked for."""
+        name, spec = asked(job.op, job.vm)
+        target = await self._target(job, name)
+        if TARGET not in job.notes:
+            return Going(5, f"{name} is made", {TARGET: target.metadata.uid, "clone": name}, again_in_s=0.0)
+        if job.notes.get(WHOLE) is True:
+            return await self._let_go(job, target, spec)
+        return await self._fill(job, target)
+
+    async def undo(self, job: Job) -> Going | None:
+        """Remove the clone as long as its disks are not whole; one that stands stays, whoever ends what follows."""
+        await self.errands.end(job.uid)
+        target = await self._found(job)
+        if target is None or (not is_for(target, job.uid) and target.metadata.uid != job.notes.get(TARGET)):
+            return None
+        if job.notes.get(WHOLE) is True and not is_for(target, job.uid):
+            return None
+        await self.copying.give_up(job.vm.metadata.uid, target.metadata.uid)
+        if target.metadata.deletion_timestamp is None:
+            namespace, name = target.key
+            await self.vms.client.delete(VIRTUAL_MACHINES, namespace, name, uid=target.metadata.uid)
+        return Going(0, f"{target.metadata.name} is being removed", again_in_s=0.5)
+
+    async def _target(self, job: Job, name: str) -> VirtualMachine:
+        namespace = job.vm.metadata.namespace or "default"
+        target = await self._found(job)
+        if target is None:
+            if TARGET in job.notes:
+                raise Terminal("TargetGone", f"{name} was deleted while it was being made")
+            try:
+                body = clone_object(job.vm, name, job.uid)
+                target = await self.vms.client.create(VIRTUAL_MACHINES, namespace, body, strict=False)
+            except AlreadyExists as error:
+                raise Transient(f"{name} has just been made by somebody") from error
+            except Invalid as error:
+                raise Terminal("TargetRefused", f"{name} cannot be made: {error}") from error
+        is_ours = is_for(target, job.uid) or target.metadata.uid == job.notes.get(TARGET)
+        if not is_ours:
+            raise Terminal("TargetExists", f"there is a VM {name} in {namespace} already: give the clone another name")
+        if target.metadata.deletion_timestamp is not None:
+            raise Terminal("TargetGone", f"{name} was deleted while it was being made")
+        if not target.status.node_name:
+            placed: JsonObject = {"status": {"nodeName": self.node, "phase": Phase.CREATING.value}}
+            target = await self.vms.write(target, placed, subresource="status")
+        return target
+
+    async def _found(self, job: Job) -> VirtualMachine | None:
+        spec = job.op.spec.clone_spec
+        if spec is None or not spec.target_name or spec.target_name == job.vm.metadata.name:
+            return None
+        try:
+            return await self.vms.client.get(VIRTUAL_MACHINES, job.vm.metadata.namespace or "default", spec.target_name)
+        except NotFound:
+            return None
+
+    async def _fill(self, job: Job, target: VirtualMachine) -> Going:
+        errand = self.errands.get(job.uid)
+        if errand is None:
+            await self.copying.give_up(job.vm.metadata.uid, target.metadata.uid)
+            errand = self.errands.begin(job.uid, await self._filling(job, target), job.wake)
+        if not errand.is_over:
+            progress = errand.progress
+            told: JsonObject = {"copiedBytes": progress.done, "totalBytes": progress.total}
+            words = f"copying the disks: {progress.words(asyncio.get_running_loop().time())}"
+            return Going(10 + progress.percent * 80 // 100, words, told, again_in_s=LOOK_S)
+        progress = self.errands.take(job.uid)
+        notes: JsonObject = {WHOLE: True, "copiedBytes": progress.total, "totalBytes": progress.total, **progress.found}
+        return Going(95, "the disks are whole", notes, again_in_s=0.0)
+
+    async def _filling(self, job: Job, target: VirtualMachine) -> Callable[[Progress], Awaitable[None]]:
+        source, there = job.vm.metadata.uid, job.observed
+        found = self._pairs(job, target, there.hardware if there is not None else Hardware())
+        if there is not None and there.is_active:
+            quiesce = there.agent_connected
+            return lambda progress: self.copying.of_running(source, target.metadata.uid, found, quiesce, progress)
+        return lambda progress: self.copying.of_stopped(target.metadata.uid, found, progress)
+
+    def _pairs(self, job: Job, target: VirtualMachine, there: Hardware) -> list[Pair]:
+        return pairs(job.vm, target, self.copying.places, there)
+
+    async def _let_go(self, job: Job, target: VirtualMachine, spec: CloneSpec) -> Going | Ended:
+        name, result = target.metadata.name, {WHOLE: None}
+        if is_for(target, job.uid):
+            target = await self.vms.write(target, released(start=spec.start_after_clone))
+        consistency = job.notes.get(CONSISTENCY, "")
+        if not spec.start_after_clone:
+            return Ended(f"{name} is whole ({consistency})", {**result})
+        if target.phase is Phase.RUNNING:
+            return Ended(f"{name} is whole ({consistency}), and runs", {**result})
+        ready = condition(target.status.conditions, "Ready")
+        why = f": {ready.message or ready.reason}" if ready is not None and ready.reason != "Filling" else ""
+        return Going(97, f"{name} is whole, and is being started{why}", again_in_s=1.0)

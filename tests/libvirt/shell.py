@@ -1,0 +1,29 @@
+"""A line of shell in a guest, by its agent: what a test writes into a guest, and reads there."""
+
+import asyncio
+import base64
+import json
+
+from hyperctl.stack.virsh import virsh
+
+WITHIN_S = 90.0
+
+
+async def shell(uri: str, uid: str, line: str) -> str:
+    """What the line prints; an assertion with what it says where it fails."""
+    asked = {"execute": "guest-exec", "arguments": {"path": "/bin/sh", "arg": ["-c", line], "capture-output": True}}
+    started = await _ask(uri, uid, asked)
+    status = {"execute": "guest-exec-status", "arguments": {"pid": started["pid"]}}
+    async with asyncio.timeout(WITHIN_S):
+        while not (done := await _ask(uri, uid, status))["exited"]:
+            await asyncio.sleep(0.1)
+    said = "".join(base64.b64decode(str(done.get(part, ""))).decode() for part in ("out-data", "err-data"))
+    assert done["exitcode"] == 0, said
+    return said.strip()
+
+
+async def _ask(uri: str, uid: str, question: dict[str, object]) -> dict[str, object]:
+    said = await asyncio.to_thread(virsh, uri, "qemu-agent-command", uid, json.dumps(question), "--timeout", "20")
+    answer = json.loads(said)["return"]
+    assert isinstance(answer, dict)
+    return answer

@@ -1,0 +1,148 @@
+"""Are clones of real guests whole, apart from their source, and gone when they are not to be?"""
+
+import asyncio
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hyperctl.guest.image import build
+from hypersdk.model.base import JsonObject
+from hypersdk.model.kinds import VM_OPERATIONS
+from hypersdk.model.virtualmachine import Phase
+from hypersdk.model.vmoperation import OperationPhase, VMOperation
+from hypersdk.settings import places
+from tests.controlplane.api import Api
+from tests.libvirt.benches import lone_bench, open_folder
+from tests.libvirt.bootsector import write_echo_disk
+from tests.libvirt.conftest import Libvirtd
+from tests.libvirt.controllers import Bench
+from tests.libvirt.shell import shell
+
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
+PATTERN = "0x5a"
+
+
+@dataclass
+class Clones:
+    """A controller with images, and clones made through it."""
+
+    bench: Bench
+    uri: str
+
+    @property
+    def images(self) -> Path:
+        return self.bench.controller.images
+
+    async def begin(self, source: str, target: str, **how: bool) -> VMOperation:
+        """Ask for a clone."""
+        spec: JsonObject = {
+            "vmRef": {"name": source},
+            "operation": "clone",
+            "cloneSpec": {"targetName": target, **how},
+        }
+        meta: JsonObject = {"generateName": f"{source}-clone-"}
+        self.bench.made.add(target)
+        made = await self.bench.client.create(VM_OPERATIONS, self.bench.namespace, {"metadata": meta, "spec": spec})
+        return made
+
+    async def over(self, op: VMOperation) -> VMOperation:
+        """The operation once it is over."""
+        operations = self.bench.operations
+
+        def is_over() -> bool:
+            found = operations.get(*op.key)
+            return found is not None and found.phase.is_over
+
+        await self.bench.until_of(operations, is_over, 120)
+        found = operations.get(*op.key)
+        assert found is not None
+        return found
+
+    async def clone(self, source: str, target: str, **how: bool) -> VMOperation:
+        """Clone, and see that it came about."""
+        op = await self.over(await self.begin(source, target, **how))
+        assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+        return op
+
+    def uid(self, name: str) -> str:
+        return self.bench.vm(name).metadata.uid
+
+    def disk(self, name: str, file: str = "root.qcow2") -> Path:
+        return self.bench.controller.state / "disks" / f"{self.uid(name)}-{file}"
+
+    async def sh(self, name: str, line: str) -> str:
+        """A line of shell in the guest, once its agent answers."""
+        await self.bench.until(lambda: self.bench.reason(name, "LivenessProbe") == "AgentAnswers")
+        return await shell(self.uri, self.uid(name), line)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def clones(embedded_api: Api, libvirtd: Libvirtd, private_network: None) -> AsyncIterator[Clones]:
+    """A controller of the module's own."""
+    with open_folder() as folder:
+        async with lone_bench(embedded_api, libvirtd, folder, "--network", "bridge:br-none") as made:
+            write_echo_disk(made.controller.images / "echo.raw")
+            image = await asyncio.to_thread(build, places(os.environ).cache, print)
+            await asyncio.to_thread(shutil.copy, image, made.controller.images / "demo.qcow2")
+            yield Clones(made, libvirtd.uri)
+
+
+async def off(clones: Clones, name: str, marker: str = PATTERN) -> None:
+    """A VM that is off, with a marker on its disk."""
+    disks = [{"name": "root", "size": "64Mi", "bootOrder": 1}, {"name": "data", "size": "32Mi"}]
+    image = f"file://{clones.images / 'echo.raw'}"
+    networks = [{"name": "default", "macAddress": "52:54:00:aa:bb:01"}]
+    await clones.bench.create(name, image, memory="32Mi", running=False, disks=disks, networks=networks)
+    await clones.bench.until_phase(name, Phase.STOPPED)
+    for file in ("root.qcow2", "disk-data.qcow2"):
+        qemu_io(clones.disk(name, file), f"write -P {marker} 1M 64k")
+
+
+def qemu_io(disk: Path, command: str) -> str:
+    """What qemu-io does to a disk that nobody uses."""
+    done = subprocess.run(["qemu-io", "-f", "qcow2", "-c", command, str(disk)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Pattern verification failed" not in done.stdout, done.stdout
+    return done.stdout
+
+
+def facts(disk: Path) -> str:
+    return subprocess.run(["qemu-img", "info", str(disk)], capture_output=True, text=True, check=True).stdout
+
+
+async def test_clone_of_a_stopped_machine_is_whole_and_stands_alone(clones: Clones) -> None:
+    await off(clones, "still")
+    op = await clones.clone("still", "copy")
+    copy, still = clones.bench.vm("copy"), clones.bench.vm("still")
+    assert (op.status.result or {})["clone"] == "copy"
+    await clones.bench.until_phase("copy", Phase.STOPPED)
+    assert copy.spec.networks is not None
+    assert copy.spec.networks[0].mac_address is None
+    assert copy.metadata.uid != still.metadata.uid
+    for file in ("root.qcow2", "disk-data.qcow2"):
+        qemu_io(clones.disk("copy", file), f"read -P {PATTERN} 1M 64k")
+        assert "backing file" not in facts(clones.disk("copy", file))
+    qemu_io(clones.disk("copy"), "write -P 0x11 1M 64k")
+    qemu_io(clones.disk("still"), f"read -P {PATTERN} 1M 64k")
+
+
+async def test_running_guest_is_cloned_and_goes_on_beside_its_clone(clones: Clones) -> None:
+    await clones.bench.create("source", f"file://{clones.images / 'demo.qcow2'}")
+    await clones.bench.until_phase("source", Phase.RUNNING, "Running")
+    boot = await clones.sh("source", "echo marker >/data/root/marker; sync; cat /proc/sys/kernel/random/boot_id")
+    op = await clones.clone("source", "twin", startAfterClone=True)
+    assert "filesystem-frozen" in (op.status.message or "")
+    assert await clones.sh("twin", "cat /data/root/marker; hostname") == "marker\ntwin"
+    goes_on = "echo later >/data/root/later; sync; cat /proc/sys/kernel/random/boot_id"
+    assert await clones.sh("source", goes_on) == boot
+    assert await clones.sh("twin", "ls /data/root/later 2>/dev/null || echo none") == "none"
+    macs = [await clones.sh(name, "cat /sys/class/net/eth0/address") for name in ("source", "twin")]
+    uuids = [await clones.sh(name, "cat /sys/class/dmi/id/product_uuid") for name in ("source", "twin")]
+    assert len({*macs}) == 2
+    assert uuids == [clones.uid("source"), clones.uid("twin")]
