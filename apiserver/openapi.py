@@ -1,27 +1,18 @@
 """What do the resources look like in OpenAPI v3? As much as kubectl's explain, apply and validation read of it."""
 
 import hashlib
+from collections.abc import Sequence
 
 from pydantic import JsonValue
 
 from apiserver.document import child, encode
+from apiserver.parameters import parameters
 from apiserver.registry.builtin import schema as builtin_schema
 from apiserver.registry.catalogue import Catalogue
 from apiserver.registry.resource import ResourceType
 from hypersdk.model.base import JsonObject
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
-_QUERY_DESCRIPTIONS = {
-    "dryRun": "Nothing is stored when this is All.",
-    "fieldManager": "Who makes the changes.",
-    "fieldValidation": "What becomes of unknown and duplicate fields: Ignore, Warn or Strict.",
-}
-_FORCE: JsonObject = {
-    "name": "force",
-    "in": "query",
-    "description": "Take over fields that others own (apply patches only).",
-    "schema": {"type": "boolean", "uniqueItems": True},
-}
 _PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml")
 _STANDARD = {
     "apiVersion": "The version of the schema that this object follows, as group/version.",
@@ -120,12 +111,12 @@ def _paths(resource: ResourceType) -> JsonObject:
     collection = f"{root}{scope}/{resource.plural}"
     paths: JsonObject = {collection: _collection(resource)}
     if "get" in resource.verbs:
-        paths[f"{collection}/{{name}}"] = _item(resource, "")
+        paths[f"{collection}/{{name}}"] = _item(resource, resource.verbs)
     if resource.namespaced and "list" in resource.verbs:
         everywhere = _operation(resource, "list", resource.list_kind)
         paths[f"{root}/{resource.plural}"] = {"get": everywhere}
-    for name, _ in resource.subresources:
-        paths[f"{collection}/{{name}}/{name}"] = _item(resource, name)
+    for name, verbs in resource.subresources:
+        paths[f"{collection}/{{name}}/{name}"] = _item(resource, verbs)
     return paths
 
 
@@ -133,13 +124,16 @@ def _collection(resource: ResourceType) -> JsonObject:
     operations: JsonObject = {"post": _operation(resource, "post", resource.kind)}
     if "list" in resource.verbs:
         operations["get"] = _operation(resource, "list", resource.list_kind)
+    if "deletecollection" in resource.verbs:
+        operations["delete"] = _operation(resource, "deletecollection", resource.list_kind)
     return operations | _path_parameters(resource, has_name=False)
 
 
-def _item(resource: ResourceType, subresource: str) -> JsonObject:
-    operations: JsonObject = {method: _operation(resource, method, resource.kind) for method in ("get", "put", "patch")}
-    if not subresource:
-        operations["delete"] = _operation(resource, "delete", resource.kind)
+def _item(resource: ResourceType, verbs: Sequence[str]) -> JsonObject:
+    methods = {"get": "get", "update": "put", "patch": "patch", "delete": "delete"}
+    operations: JsonObject = {
+        method: _operation(resource, method, resource.kind) for verb, method in methods.items() if verb in verbs
+    }
     return operations | _path_parameters(resource, has_name=True)
 
 
@@ -158,12 +152,12 @@ def _operation(resource: ResourceType, action: str, answer: str) -> JsonObject:
     operation: JsonObject = {
         "description": f"{action} {resource.kind}",
         "operationId": f"{action}{resource.kind}",
+        "parameters": parameters(action),
         "responses": {"200": {"description": "OK", "content": {"application/json": content}}},
         "x-kubernetes-action": action,
         "x-kubernetes-group-version-kind": _gvk(resource),
     }
     if action in {"post", "put", "patch"}:
-        operation["parameters"] = _write_parameters(action)
         operation["requestBody"] = {"required": True, "content": _bodies(resource, action, content)}
     return operation
 
@@ -173,14 +167,6 @@ def _bodies(resource: ResourceType, action: str, content: JsonObject) -> JsonObj
         return {"application/json": content}
     strategic = ("application/strategic-merge-patch+json",) if resource.rules.is_typed else ()
     return {media: {"schema": {"type": "object"}} for media in (*_PATCH_TYPES, *strategic)}
-
-
-def _write_parameters(action: str) -> list[JsonValue]:
-    listed: list[JsonValue] = [
-        {"name": name, "in": "query", "description": words, "schema": {"type": "string", "uniqueItems": True}}
-        for name, words in _QUERY_DESCRIPTIONS.items()
-    ]
-    return [*listed, _FORCE] if action == "patch" else listed
 
 
 def swagger(catalogue: Catalogue) -> JsonObject:

@@ -135,8 +135,8 @@ def _without(value: JsonValue, gone: Tree, kept: Tree, schema: JsonObject) -> Js
             continue  # nobody owns anything in it any more: defaults alone do not keep it
         elif SELF not in cut or stays:
             rest = _without(member, cut, stays or {}, below)
-            if rest or not member:
-                left[element] = rest
+            if rest or not member or SELF in (stays or {}):
+                left[element] = rest  # empty, but somebody's own
     if isinstance(value, dict):
         return {element.removeprefix("f:"): member for element, member in left.items()}
     return list(left.values())

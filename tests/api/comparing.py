@@ -21,7 +21,6 @@ _VERSIONS = re.compile(r"((?:precondition|ResourceVersion in record)) \(\d+\)")
 _STORAGE = re.compile(r"StorageError: .*AdditionalErrorMsg: ")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 _QUOTED = re.compile(r'"\{(?:[^"\\]|\\.)*\}"')
-_CONFLICTS = "Apply failed with "
 
 
 @dataclass
@@ -96,13 +95,7 @@ def _plain_member(name: str, member: JsonValue) -> JsonValue:
     if name == "resourceVersion":
         return "VERSION" if member else member
     if name == "managedFields" and isinstance(member, list):
-        owned = (_plain(one) for one in member)
-        return sorted((one for one in owned if at(one, "fieldsV1")), key=lambda one: json.dumps(one, sort_keys=True))
-    if name == "fieldsV1" and isinstance(member, dict):
-        metadata = member.get("f:metadata")
-        kept = {part: owns for part, owns in metadata.items() if owns != {}} if isinstance(metadata, dict) else {}
-        rest = {part: owns for part, owns in member.items() if part != "f:metadata"}
-        return _plain(rest | ({"f:metadata": kept} if kept else {}))
+        return sorted((_plain(one) for one in member), key=lambda one: json.dumps(one, sort_keys=True))
     return _plain(member)
 
 
@@ -140,7 +133,7 @@ def _plain_status(status: JsonObject) -> JsonObject:
         details = plain["details"]
         assert isinstance(details, dict)
         details["causes"] = _told(causes)
-        message = _CONFLICTS if message.startswith(_CONFLICTS) else _around(message, causes)
+        message = _around(message, causes)
     if message:
         plain["message"] = _plain(_VERSIONS.sub(r"\1 (VERSION)", _STORAGE.sub("", message)))
     return plain
@@ -149,7 +142,7 @@ def _plain_status(status: JsonObject) -> JsonObject:
 def _told(causes: list[JsonValue]) -> list[JsonValue]:
     """Each field with what is wrong with it, once."""
     found = {(str(at(one, "field")), str(at(one, "reason")), str(_plain(at(one, "message")))) for one in causes}
-    return [[*one] for one in sorted(found) if one[:2] != (".metadata.labels", "FieldManagerConflict")]
+    return [[*one] for one in sorted(found)]
 
 
 def _around(message: str, causes: list[JsonValue]) -> str:

@@ -91,13 +91,7 @@ MEANT = (
         "",
     ),
     Meant(
-        "who owns `metadata.labels` itself, and conflicts about it, once the last label is gone",
-        "whoever did",
-        "nobody",
-        "there is nothing to own",
-    ),
-    Meant(
-        "a write of nothing (another `DELETE` of what is going, an empty patch) after the last label was taken back so",
+        "a write of nothing (a `DELETE` of what is going, an empty patch) after an applier took back the last label",
         "a new version and a MODIFIED event, once: what is stored has `labels: {}`, what is read has not",
         "no new version, no event",
         "nothing has changed",

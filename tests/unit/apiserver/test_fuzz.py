@@ -1,8 +1,14 @@
-"""Whatever is sent to whatever path the OpenAPI names: the server never fails, and says why it refuses."""
+"""Whatever is sent to whatever path the OpenAPI names: the server never fails, and says why it refuses.
+
+Every method of every path is tried with each of its parameters. HYPERSDK_ROUNDS asks for more of it, HYPERSDK_SEED for
+other values.
+"""
 
 import json
+import os
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,7 +21,11 @@ from hypersdk.data import data_folder
 from hypersdk.model.base import JsonObject
 from tests.unit.apiserver.serving import DEFINITION, Running, serving, thing
 
+ROUNDS = int(os.environ.get("HYPERSDK_ROUNDS", "1"))
+SEED = int(os.environ.get("HYPERSDK_SEED", "20261123"))
 SAMPLES = 12
+LEAST = 6
+"""Requests of each operation in a round; one with more parameters gets one for each."""
 NAMES = [
     "a",
     "default",
@@ -91,21 +101,28 @@ ACCEPTS = [
 ]
 
 
-async def _operations(api: Running) -> list[tuple[str, str, list[str]]]:
-    """Every method, path and the names of its query parameters that the OpenAPI tells of."""
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    path: str
+    parameters: list[str]
+    """The names of those in the query."""
+
+
+async def _operations(api: Running) -> list[Operation]:
+    """Everything that the OpenAPI tells of."""
     index = await api.call("GET", "/openapi/v3")
-    found: list[tuple[str, str, list[str]]] = []
+    found: list[Operation] = []
     for group in child(index.body, "paths").values():
         assert isinstance(group, dict)
         document = (await api.call("GET", text(group, "serverRelativeURL"))).body
         for path, item in child(document, "paths").items():
             assert isinstance(item, dict)
-            shared = objects(_list(item.get("parameters")))
-            for method in item.keys() & {"get", "put", "post", "patch", "delete"}:
-                parameters = [*shared, *objects(_list(child(item, method).get("parameters")))]
-                found.append(
-                    (method.upper(), path, [text(one, "name") for one in parameters if one.get("in") == "query"])
-                )
+            for method in item.keys() - {"parameters"}:
+                listed = objects(_list(child(item, method).get("parameters")))
+                found.append(Operation(method.upper(), path, [text(one, "name") for one in listed]))
     return found
 
 
@@ -128,9 +145,9 @@ class Chance:
     def _odd_name(self) -> str:
         return quote(self._random.choice(NAMES), safe="%/")
 
-    def query(self, names: list[str]) -> dict[str, str]:
-        """Some of the parameters, and never a watch that goes on."""
-        chosen = {name: self._random.choice(TEXTS) for name in names if self._random.random() < 0.25}
+    def query(self, names: list[str], always: str) -> dict[str, str]:
+        """One of the parameters and some of the others, and never a watch that goes on."""
+        chosen = {name: self._random.choice(TEXTS) for name in names if name == always or self._random.random() < 0.2}
         return chosen | ({"timeoutSeconds": "1"} if "watch" in chosen else {})
 
     def headers(self) -> dict[str, str]:
@@ -208,35 +225,41 @@ def _objects(definition: JsonObject, chance: random.Random) -> list[JsonValue]:
 
 OURS = shipped(data_folder("deploy") / "crds")
 EXAMPLES = [one | {"metadata": {"name": "a"}} for one in shipped(data_folder("deploy") / "examples")]
-CASES: dict[str, tuple[Sequence[JsonObject], str, list[JsonValue], int]] = {
-    "built in, and one more": ((DEFINITION,), "/", [thing("a"), DEFINITION, SECRET, PATCH], 6),
+CASES: dict[str, tuple[Sequence[JsonObject], str, list[JsonValue]]] = {
+    "built in, and one more": ((DEFINITION,), "/", [thing("a"), DEFINITION, SECRET, PATCH]),
     "our kinds": (
         OURS,
         "/apis/hypersdk.io/",
         [one for each in OURS for one in _objects(each, random.Random(7))] + [*EXAMPLES * 5, PATCH],
-        6,
     ),
 }
 
 
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize(("definitions", "below", "bodies", "rounds"), CASES.values(), ids=CASES.keys())
+@pytest.mark.timeout(60 * ROUNDS)
+@pytest.mark.parametrize(("definitions", "below", "bodies"), CASES.values(), ids=CASES.keys())
 async def test_nothing_that_is_sent_makes_it_fail(
-    tmp_path: Path, definitions: Sequence[JsonObject], below: str, bodies: list[JsonValue], rounds: int
+    tmp_path: Path, definitions: Sequence[JsonObject], below: str, bodies: list[JsonValue]
 ) -> None:
-    chance = Chance(20261123, bodies)
+    chance, sent = Chance(SEED, bodies), 0
     async with serving(tmp_path, definitions=definitions) as api:
-        operations = [one for one in await _operations(api) if one[1].startswith(below)]
+        operations = [one for one in await _operations(api) if one.path.startswith(below)]
         assert len(operations) > 50
-        for operation in operations * rounds:
-            await _try(api, chance, *operation)
+        for _ in range(ROUNDS):
+            for turn in range(max(LEAST, *(len(one.parameters) for one in operations))):
+                for operation in operations:
+                    if turn < max(LEAST, len(operation.parameters)):
+                        await _try(api, chance, operation, turn)
+                        sent += 1
         assert (await api.call("GET", "/readyz")).code == 200
+    print(f"{len(operations)} operations, {sum(len(one.parameters) for one in operations)} parameters, {sent} requests")  # noqa: T201 -- with -s
 
 
-async def _try(api: Running, chance: Chance, method: str, template: str, names: list[str]) -> None:
+async def _try(api: Running, chance: Chance, operation: Operation, turn: int) -> None:
     """Send something, and look at the answer."""
-    path, query, headers, body = chance.path(template), chance.query(names), chance.headers(), chance.body(method)
-    sent = f"{method} {path} {query} {headers} {body!r}"
+    method, names = operation.method, operation.parameters
+    path, query = chance.path(operation.path), chance.query(names, names[turn % len(names)])
+    headers, body = chance.headers(), chance.body(method)
+    sent = f"HYPERSDK_SEED={SEED}: {method} {path} {query} {headers} {body!r}"
     async with api.session.request(method, path, params=query, headers=headers, data=body) as response:
         answer = await response.read()
         assert response.status < 500 or response.status == 504, f"{sent}: {response.status} {answer!r}"
