@@ -20,8 +20,10 @@ from controller.gateway.sampler import Sampler
 from controller.gateway.server import Gateway, Listener, TlsListener, UnixListener
 from controller.gateway.streams import Streams
 from controller.gateway.targets import lookup_in
+from controller.hypervisor.backups import LibvirtBackups
 from controller.hypervisor.libvirt_host import open_host
 from controller.hypervisor.port import Hypervisor
+from controller.node.backups.controller import BackupController
 from controller.node.controller import Neighbours, NodeController
 from controller.node.images.store import Images
 from controller.node.images.web import Web
@@ -75,6 +77,8 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             settings.libvirt_uri, virt_type=settings.virt_type, log_folder=str(settings.log_folder)
         )
         stack.push_async_callback(hypervisor.close)
+        backup_host = LibvirtBackups(settings.libvirt_uri)
+        stack.push_async_callback(backup_host.close)
         places = NodePlaces(settings.state, settings.storage_classes, settings.storage_pools)
         await asyncio.to_thread(places.make)
         images = await stack.enter_async_context(Images(places.images, settings.limits, Web(settings.addresses)))
@@ -102,6 +106,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             group.create_task(_wake(hypervisor, consoles, sampler))
             group.create_task(controller.run())
             group.create_task(storage.run())
+            group.create_task(BackupController(controller, backup_host).run())
             group.create_task(_stand(settings, client, controller, recorder))
             group.create_task(serve(settings, hypervisor, controller, sampler, streams, gateway))
             group.create_task(_announce(controller, gateway, ready))

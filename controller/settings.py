@@ -101,6 +101,8 @@ class Settings:
     """Where images may be fetched from."""
     object_store: Path | None = None
     """A TOML file with the account for s3:// images that name no Secret."""
+    backup_folders: tuple[Path, ...] = ()
+    """Folders that backups may go to, mounted NFS among them."""
     pace: Pace = Pace()
     limits: Limits = Limits()
     metrics: Bind | None = None
@@ -136,6 +138,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--image-deny", action="append", default=[], metavar="CIDR", help="and not from there; 'private'")
     line.add_argument("--image-grace", type=float, default=6, metavar="HOURS", help="unused images stay so long")
     line.add_argument("--object-store", type=Path, metavar="FILE", help="TOML file with the node's own S3 account")
+    line.add_argument("--backup-folder", type=Path, action="append", default=[], help="local, nfs backups; repeatable")
     line.add_argument("--disk-overcommit", type=int, default=10, metavar="N", help="disks' sizes to room (default: 10)")
     line.add_argument("--cpu-overcommit", type=int, default=10, metavar="N", help="vCPUs a CPU (default: %(default)s)")
     line.add_argument("--metrics-bind", default="127.0.0.1:8081", help="metrics, health; or off (default: %(default)s)")
@@ -170,6 +173,7 @@ def settings_of(words: argparse.Namespace) -> Settings:
         storage_pools=_pools(words.storage_class),
         addresses=AddressRules(networks(words.image_allow), networks(words.image_deny)),
         object_store=words.object_store,
+        backup_folders=tuple(folder.resolve() for folder in words.backup_folder),
         pace=Pace(image_grace=words.image_grace * 3600),
         limits=Limits(cpu_overcommit=words.cpu_overcommit, disk_overcommit=words.disk_overcommit),
     )

@@ -33,21 +33,22 @@ class ImageFacts:
     virtual_bytes: int
 
 
-async def qemu_img(*arguments: str) -> bytes:
+async def qemu_img(*arguments: str, timeout_s: float = TIMEOUT_S) -> bytes:
     """Run it and return its output; Transient with its own words when it fails."""
     # It dies with the controller: the successor does not find a file that somebody still writes to.
-    limits = ["setpriv", "--pdeathsig", "KILL", "prlimit", f"--as={MEMORY_LIMIT}", f"--cpu={CPU_LIMIT_S}", "--"]
+    cpu_s = CPU_LIMIT_S if timeout_s <= TIMEOUT_S else int(timeout_s)
+    limits = ["setpriv", "--pdeathsig", "KILL", "prlimit", f"--as={MEMORY_LIMIT}", f"--cpu={cpu_s}", "--"]
     process = await asyncio.create_subprocess_exec(
         *limits, "qemu-img", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             output, errors = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
             await process.wait()
     except TimeoutError as error:
-        raise Transient(f"qemu-img {arguments[0]} took longer than {TIMEOUT_S:.0f} s") from error
+        raise Transient(f"qemu-img {arguments[0]} took longer than {timeout_s:.0f} s") from error
     finally:
         if process.returncode is None:
             process.kill()

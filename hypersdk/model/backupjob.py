@@ -10,6 +10,8 @@ Provider = Literal["kubevirt", "vsphere", "aws", "azure", "gcp", "hyperv", "prox
 StorageType = Literal["s3", "azure-blob", "gcs", "local", "nfs"]
 DiskFormat = Literal["ovf", "ova", "raw", "qcow2", "vmdk", "vhd", "vhdx"]
 JobPhase = Literal["Pending", "Running", "Completed", "Failed", "Cancelled"]
+OVER = frozenset({"Completed", "Failed", "Cancelled"})
+"""The phases in which nothing more happens."""
 Int64 = Annotated[int, Field(json_schema_extra={"format": "int64"})]
 Count = Annotated[int, Field(ge=0)]
 
@@ -113,6 +115,15 @@ class JobProgress(Model):
     total_bytes: Int64 | None = None
     current_phase: str | None = None
     estimated_completion: Time | None = None
+    bytes_per_second: Int64 | None = None
+
+
+class BackupBase(Model):
+    """The backup that an incremental one stands on."""
+
+    name: str | None = None
+    """Its BackupJob."""
+    uid: str | None = None
 
 
 class BackupJobStatus(Model):
@@ -129,6 +140,21 @@ class BackupJobStatus(Model):
     carbon_savings: float | None = None
     """Kilograms of CO2."""
     error: str | None = None
+    node_name: str | None = None
+    """The node that makes it."""
+    kind: Literal["Full", "Incremental"] | None = None
+    base: BackupBase | None = None
+    checksum: str | None = None
+    """`sha256:` and the digest of its manifest, which has those of all else."""
+    disk_layers: dict[str, str] | None = None
+    """The file that each disk was written to at that moment."""
+    verify_request: str | None = None
+    """The value of the annotation `hypersdk.io/verify` that the condition `Verified` answers."""
+    verified_time: Time | None = None
+    delete_request: str | None = None
+    """The value of the annotation `hypersdk.io/delete-data` that the condition `DataDeleted` answers."""
+    freeze_milliseconds: Int64 | None = None
+    """For how long the guest's file systems were held."""
 
 
 class BackupJob(Resource):
@@ -136,3 +162,13 @@ class BackupJob(Resource):
 
     spec: BackupJobSpec
     status: BackupJobStatus = BackupJobStatus()
+
+    @property
+    def machine(self) -> tuple[str, str]:
+        """The key of the VM that it names, which is one of its own namespace."""
+        return (self.key[0], self.spec.source.vm_name or "")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status.phase in OVER

@@ -12,11 +12,12 @@ CLONED_FROM = "hypersdk.io/cloned-from"
 """An annotation on a VM: the VM that its disks were copied from, so that its guest takes an identity of its own."""
 OPERATION_FINALIZER = "hypersdk.io/vmoperation-finalizer"
 """Holds an operation that has begun until it is over: deleting it is cancelling it."""
-
-
-def is_filled(obj: Resource) -> bool:
-    """Whether somebody still fills the VM's disks."""
-    return FILLING in (obj.metadata.annotations or {})
+SNAPSHOT_FINALIZER = "hypersdk.io/vmsnapshot-finalizer"
+"""Holds a snapshot until its files are merged or removed."""
+MADE_BY = "hypersdk.io/made-by"
+"""An annotation on a VMSnapshot: the uid of the operation that made the object."""
+MADE_FOR = "hypersdk.io/made-for"
+"""An annotation on an operation: the uid of the VMSnapshot for whose sake the controller made it."""
 BACKUP_FINALIZER = "hypersdk.io/backupjob-finalizer"
 """Holds a backup that has begun: deleting it is cancelling it."""
 RESTORE_FINALIZER = "hypersdk.io/restorejob-finalizer"
@@ -31,3 +32,8 @@ SCHEDULED_BACKUP = "hypersdk.io/scheduled-backup"
 """A label: `"true"` on each BackupJob that a schedule made."""
 SCHEDULED_AT = "hypersdk.io/scheduled-at"
 """An annotation: the time for which a schedule made the BackupJob."""
+
+
+def is_filled(obj: Resource) -> bool:
+    """Whether somebody still fills the VM's disks."""
+    return FILLING in (obj.metadata.annotations or {})

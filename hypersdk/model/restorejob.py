@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from hypersdk.model.backupjob import Credentials, DiskFormat, JobPhase, JobProgress, Provider
+from hypersdk.model.backupjob import OVER, Credentials, DiskFormat, JobPhase, JobProgress, Provider
 from hypersdk.model.base import Condition, Model, Resource, Time
 from hypersdk.model.rules import Rule, rules
 
@@ -98,6 +98,8 @@ class RestoreJobStatus(Model):
     restored_vm_name: Annotated[str | None, Field(alias="restoredVMName")] = None
     restored_vm_id: Annotated[str | None, Field(alias="restoredVMID")] = None
     error: str | None = None
+    node_name: str | None = None
+    """The node that does it."""
 
 
 class RestoreJob(Resource):
@@ -105,3 +107,8 @@ class RestoreJob(Resource):
 
     spec: RestoreJobSpec
     status: RestoreJobStatus = RestoreJobStatus()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status.phase in OVER

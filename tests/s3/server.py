@@ -26,6 +26,8 @@ class S3Server:
 
     endpoint: str
     process: Process
+    objects: Path
+    """The folder whose files the bucket's objects are."""
 
     @property
     def keys(self) -> Keys:
@@ -57,7 +59,7 @@ def served(folder: Path) -> Iterator[S3Server]:
     process = Process.start([*command, "posix", folder / "objects"], folder / "log", environ | {"PATH": os.defpath})
     try:
         process.wait_until(lambda: _listens(port), READY_WITHIN_S)
-        yield S3Server(f"http://127.0.0.1:{port}", process)
+        yield S3Server(f"http://127.0.0.1:{port}", process, folder / "objects" / BUCKET)
     finally:
         process.stop()
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, unquote, urlsplit
 
 from hypersdk.errors import ConfigError, Terminal
@@ -99,8 +99,8 @@ def checked_object(url: str) -> tuple[str, str]:
     return bucket, key
 
 
-def signed_url(url: str, keys: Keys) -> str:
-    """An HTTP URL of the object, signed where there is an account to sign with. Asks nobody."""
+def signed_url(url: str, keys: Keys, method: Literal["GET", "PUT", "DELETE"] = "GET") -> str:
+    """An HTTP URL to do that to the object, signed where there is an account to sign with. Asks nobody."""
     bucket, key = checked_object(url)
     region = keys.region or DEFAULT_REGION
     endpoint = (keys.endpoint or f"https://s3.{region}.amazonaws.com").rstrip("/")
@@ -130,6 +130,6 @@ def signed_url(url: str, keys: Keys) -> str:
             client_options={"allow_http": True},
             credential_provider=account,
         )
-        return sign(store, "GET", key, VALID_FOR)
+        return sign(store, method, key, VALID_FOR)
     except (BaseError, ValueError) as error:
         raise Terminal("ImageSourceUnsupported", f"image {url!r} cannot be asked for: {error}") from error

@@ -1,0 +1,206 @@
+"""How are the disks of a running domain copied as of one moment? By QEMU's own backup job, through libvirt.
+
+libvirt copies by device, so it does not matter which layer a disk is written to now. What the guest writes meanwhile is
+kept apart by QEMU: the copy is that of the moment of the beginning.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
+
+import libvirt
+
+from controller.hypervisor.backup_port import NO_CHECKPOINT, BackupBegun, BackupState, DiskCopy
+from controller.hypervisor.calls import Pool
+from controller.hypervisor.errors import is_code
+from controller.hypervisor.observe import our_domain
+from hypersdk.errors import Terminal, Transient
+
+_WORKERS = 2
+_AGENT_TIMEOUT_S = 5
+_THAWS = 5
+"""An agent that does not answer at once is asked again: its guest stands still until it does."""
+_BEGIN_DEADLINE_S = 60.0
+_BROKEN = (libvirt.VIR_ERR_CHECKPOINT_INCONSISTENT, libvirt.VIR_ERR_NO_DOMAIN_CHECKPOINT)
+
+
+class LibvirtBackups:
+    """The backups of one host, as `controller.hypervisor.backup_port.BackupHost` has it."""
+
+    def __init__(self, uri: str) -> None:
+        self._work = Pool(uri, _WORKERS, "libvirt-backups")
+
+    async def begin(
+        self, uuid: str, copies: Sequence[DiskCopy], *, checkpoint: str = "", since: str = "", quiesce: bool = True
+    ) -> BackupBegun:
+        """Begin to copy all disks as of one moment."""
+        work = partial(begin, uuid=uuid, copies=copies, checkpoint=checkpoint, since=since, quiesce=quiesce)
+        return await self._work.call(work, f"begin a backup of the domain {uuid}", _BEGIN_DEADLINE_S)
+
+    async def state(self, uuid: str) -> BackupState:
+        """How far it is."""
+        return await self._work.call(partial(state, uuid=uuid), f"look at the backup of the domain {uuid}")
+
+    async def abort(self, uuid: str) -> None:
+        """End a backup that goes on."""
+        await self._work.call(partial(abort, uuid=uuid), f"end the backup of the domain {uuid}")
+
+    async def thaw(self, uuid: str) -> None:
+        """Let the guest's file systems go."""
+        await self._work.call(partial(thaw, uuid=uuid), f"thaw the file systems of the domain {uuid}")
+
+    async def checkpoints(self, uuid: str) -> list[str]:
+        """The names of the domain's checkpoints."""
+        return await self._work.call(partial(checkpoints, uuid=uuid), f"list the checkpoints of the domain {uuid}")
+
+    async def drop_checkpoint(self, uuid: str, name: str) -> None:
+        """Forget a checkpoint."""
+        work = partial(drop_checkpoint, uuid=uuid, name=name)
+        await self._work.call(work, f"forget a checkpoint of the domain {uuid}")
+
+    async def close(self) -> None:
+        """Let go of the host."""
+        await self._work.close()
+
+
+def begin(
+    connection: libvirt.virConnect, uuid: str, copies: Sequence[DiskCopy], checkpoint: str, since: str, quiesce: bool
+) -> BackupBegun:
+    """Freeze, begin, thaw: in one call, so that nothing can come between. Blocks, like all here."""
+    domain = _running(connection, uuid)
+    if since and since not in checkpoints(connection, uuid):
+        raise Terminal(NO_CHECKPOINT, f"the domain has no checkpoint {since} any more")
+    xml, mark = backup_xml(copies, _devices(domain), since), checkpoint_xml(copies, _devices(domain), checkpoint)
+    reuse = libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL if all(copy.is_made for copy in copies) else 0
+    why_not = _freeze(domain) if quiesce else "it was not asked for"
+    frozen_at = time.monotonic()
+    try:
+        domain.backupBegin(xml, mark, reuse)
+    except libvirt.libvirtError as error:
+        if since and (is_code(error, *_BROKEN) or "bitmap" in str(error) or "checkpoint" in str(error)):
+            raise Terminal(NO_CHECKPOINT, f"{error.get_error_message()}") from error
+        raise
+    finally:
+        if quiesce:
+            _thaw(domain)
+    return BackupBegun(0.0 if why_not else time.monotonic() - frozen_at, why_not)
+
+
+def state(connection: libvirt.virConnect, uuid: str) -> BackupState:
+    """How far the backup is that goes on, or how the last one ended."""
+    domain = _running(connection, uuid)
+    job = domain.jobStats()
+    if job.get("type", libvirt.VIR_DOMAIN_JOB_NONE) != libvirt.VIR_DOMAIN_JOB_NONE:
+        return BackupState(False, "", int(job.get("disk_processed", 0)), int(job.get("disk_total", 0)))
+    flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
+    job = domain.jobStats(flags)
+    if job.get("operation") != libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP:
+        return BackupState(True, "QEMU tells of no backup that ended")
+    total = int(job.get("disk_total", 0))
+    if job.get("success", job.get("type") == libvirt.VIR_DOMAIN_JOB_COMPLETED):
+        return BackupState(True, "", total, total)
+    return BackupState(True, str(job.get("errmsg") or "QEMU gave the backup up"), 0, total)
+
+
+def abort(connection: libvirt.virConnect, uuid: str) -> None:
+    """End a backup that goes on."""
+    domain = our_domain(connection, uuid)
+    if domain is None or not domain.isActive():
+        return
+    try:
+        domain.backupGetXMLDesc()
+    except libvirt.libvirtError as error:
+        if is_code(error, libvirt.VIR_ERR_NO_DOMAIN_BACKUP):
+            return
+        raise
+    with suppress(libvirt.libvirtError):  # it has just ended by itself
+        domain.abortJob()
+
+
+def thaw(connection: libvirt.virConnect, uuid: str) -> None:
+    """Let the guest's file systems go."""
+    domain = our_domain(connection, uuid)
+    if domain is not None and domain.isActive():
+        domain.agentSetResponseTimeout(_AGENT_TIMEOUT_S)
+        _thaw(domain)
+
+
+def checkpoints(connection: libvirt.virConnect, uuid: str) -> list[str]:
+    """The names of the domain's checkpoints."""
+    domain = our_domain(connection, uuid)
+    return [one.getName() for one in domain.listAllCheckpoints()] if domain is not None else []
+
+
+def drop_checkpoint(connection: libvirt.virConnect, uuid: str, name: str) -> None:
+    """Forget a checkpoint, and where its bitmaps cannot be removed, the name alone."""
+    domain = our_domain(connection, uuid)
+    if domain is None or name not in checkpoints(connection, uuid):
+        return
+    found = domain.checkpointLookupByName(name)
+    try:
+        found.delete()
+    except libvirt.libvirtError:
+        # Of a domain that is off, or whose disk was replaced: a bitmap that nothing names does no harm.
+        found.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
+
+
+def backup_xml(copies: Sequence[DiskCopy], devices: Sequence[str], since: str) -> str:
+    """What libvirt is asked to copy, and where to."""
+    root = Element("domainbackup", mode="push")
+    if since:
+        SubElement(root, "incremental").text = since
+    disks, targets = SubElement(root, "disks"), {copy.dev: copy.target for copy in copies}
+    for dev in devices:
+        if dev not in targets:
+            SubElement(disks, "disk", name=dev, backup="no")
+            continue
+        disk = SubElement(disks, "disk", name=dev, backup="yes", type="file")
+        SubElement(disk, "driver", type="qcow2")
+        SubElement(disk, "target", file=targets[dev])
+    return tostring(root, encoding="unicode")
+
+
+def checkpoint_xml(copies: Sequence[DiskCopy], devices: Sequence[str], name: str) -> str | None:
+    """The mark from which a later backup knows what changed; None for none."""
+    if not name:
+        return None
+    root = Element("domaincheckpoint")
+    SubElement(root, "name").text = name
+    disks, copied = SubElement(root, "disks"), {copy.dev for copy in copies}
+    for dev in devices:
+        SubElement(disks, "disk", name=dev, checkpoint="bitmap" if dev in copied else "no")
+    return tostring(root, encoding="unicode")
+
+
+def _running(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain:
+    domain = our_domain(connection, uuid)
+    if domain is None or not domain.isActive():
+        raise Transient(f"the domain {uuid} is not running")
+    return domain
+
+
+def _devices(domain: libvirt.virDomain) -> list[str]:
+    return [target.get("dev", "") for target in fromstring(domain.XMLDesc()).findall("devices/disk/target")]
+
+
+def _freeze(domain: libvirt.virDomain) -> str:
+    """Hold the guest's file systems; why that could not be, or nothing."""
+    try:
+        domain.agentSetResponseTimeout(_AGENT_TIMEOUT_S)
+        domain.fsFreeze()
+    except libvirt.libvirtError as error:
+        return error.get_error_message() or str(error)
+    return ""
+
+
+def _thaw(domain: libvirt.virDomain) -> None:
+    # Also after a freeze that failed: an agent that was too slow may have frozen since.
+    for _ in range(_THAWS):
+        try:
+            domain.fsThaw()
+        except libvirt.libvirtError as error:
+            if is_code(error, libvirt.VIR_ERR_AGENT_UNSYNCED, libvirt.VIR_ERR_AGENT_COMMAND_TIMEOUT):
+                continue
+        return

@@ -1,0 +1,114 @@
+"""What is known of a backup under way, on the node's disk: a controller that comes after a kill goes on from it."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from controller.node.backups.manifest import Base, Machine, Part
+from controller.node.places import checked_uid, make_folder
+from hypersdk.model.base import Time
+
+_CAPTURE, _PARTS = "capture.json", "parts.jsonl"
+
+
+class CopiedFile(BaseModel):
+    """The copy of one disk."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    name: str
+    file: str
+    """In the scratch folder."""
+    format: str
+    virtual_bytes: int
+    bytes: int
+
+
+class Capture(BaseModel):
+    """The copies of all disks as of one moment: written once they are all whole."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    created: Time
+    consistency: str
+    vm: Machine
+    files: list[CopiedFile]
+    layers: dict[str, str] = {}
+    checkpoint: str = ""
+    base: Base | None = None
+    base_uid: str = ""
+    base_job: str = ""
+    why_full: str = ""
+    why_not_frozen: str = ""
+    frozen_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """The folder of one backup under way. Everything here blocks."""
+
+    folder: Path
+
+    def make(self) -> None:
+        """Make it where it is missing."""
+        make_folder(self.folder.parent)
+        make_folder(self.folder)
+
+    def remove(self) -> None:
+        """Remove it with everything in it."""
+        if self.folder.is_dir() and not self.folder.is_symlink():
+            shutil.rmtree(self.folder)
+
+    def capture(self) -> Capture | None:
+        """The whole copies, if they are there."""
+        try:
+            found = Capture.model_validate_json((self.folder / _CAPTURE).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+        sizes = {file: (self.folder / file.file) for file in found.files}
+        return (
+            found if all(path.is_file() and path.stat().st_size == file.bytes for file, path in sizes.items()) else None
+        )
+
+    def _is_whole(self, copied: CopiedFile) -> bool:
+        path = self.folder / copied.file
+        return path.is_file() and path.stat().st_size == copied.bytes
+
+    def keep(self, capture: Capture) -> None:
+        """Write down that the copies are whole."""
+        fresh = self.folder / f"{_CAPTURE}.tmp"
+        with fresh.open("w") as file:
+            file.write(capture.model_dump_json())
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(self.folder / _CAPTURE)
+
+    def parts(self) -> dict[tuple[str, int], Part]:
+        """The pieces that are stored already, by disk and number; a line cut short is left out."""
+        found: dict[tuple[str, int], Part] = {}
+        try:
+            lines = (self.folder / _PARTS).read_text().splitlines()
+        except FileNotFoundError:
+            return found
+        for line in lines:
+            try:
+                raw = json.loads(line)
+                found[(raw["disk"], raw["number"])] = Part.model_validate(raw["part"])
+            except (ValueError, KeyError, TypeError):
+                continue
+        return found
+
+    def stored(self, disk: str, number: int, part: Part) -> None:
+        """Write down that a piece is stored."""
+        line = json.dumps({"disk": disk, "number": number, "part": part.model_dump()})
+        with (self.folder / _PARTS).open("a") as file:
+            file.write(f"\n{line}\n")
+
+
+def scratch_of(root: Path, uid: str) -> Scratch:
+    """The scratch folder of a BackupJob or RestoreJob."""
+    return Scratch(root / checked_uid(uid))

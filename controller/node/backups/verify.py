@@ -1,0 +1,53 @@
+"""Can a stored backup still be restored? Every object of it, and of all that it stands on, is read and checked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.node.backups.chain import read_chain, read_part
+from controller.node.backups.manifest import INVALID
+from controller.node.backups.store import Place
+from hypersdk.errors import Terminal
+from hypersdk.model.quantity import human_bytes
+
+MOST_TOLD = 5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of it."""
+
+    reason: str
+    words: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it can be restored."""
+        return self.reason == "Restorable"
+
+
+async def verify(place: Place, folder: str, expected: str, tell: Callable[[int, int], None]) -> Verdict:
+    """Read all of it. Transient while the store does not answer, Terminal when it refuses the account."""
+    try:
+        chain = await read_chain(place, folder, expected)
+    except Terminal as error:
+        if error.reason in {INVALID, "ManifestNotFound", "ChainBroken"}:
+            return Verdict(error.reason, str(error))
+        raise
+    total = sum(link.manifest.stored_bytes for link in chain)
+    done, objects, faults = 0, 0, []
+    for link in chain:
+        for disk in link.manifest.disks:
+            for part in disk.parts:
+                try:
+                    await read_part(place, link.folder, disk, part)
+                except Terminal as error:
+                    if error.reason != INVALID:
+                        raise
+                    faults.append(str(error))
+                done, objects = done + part.stored, objects + 1
+                tell(done, total)
+    if faults:
+        more = f"; and {len(faults) - MOST_TOLD} more" if len(faults) > MOST_TOLD else ""
+        return Verdict(INVALID, "; ".join(faults[:MOST_TOLD]) + more)
+    links = f" in a chain of {len(chain)} backups" if len(chain) > 1 else ""
+    return Verdict("Restorable", f"{objects} objects, {human_bytes(total)}{links}: all there and as written")
