@@ -43,7 +43,9 @@ def _command(id: str, title: str, help: str, action: str, *views: View, hint: bo
 
 
 _VERBS: Final = tuple(
-    Command(verb.id, verb.title, verb.help, f"verb('{verb.id}')", frozenset({View.VMS, View.DETAIL}), True, True)
+    Command(
+        verb.id, verb.title, verb.help, f"verb('{verb.id}')", frozenset({View.VMS, View.DETAIL}), verb.is_common, True
+    )
     for verb in VERBS
 )
 _CREATE: Final = Command(

@@ -276,6 +276,12 @@ class FakeHypervisor:
         told = tuple(GuestAddress(ip, domain.macs[0], "agent", "eth0") for ip in self.guest_behaviour.ips)
         return GuestFacts(True, "7.2.0", "guest", told)
 
+    async def cpus_in_use(self, uuid: str) -> int | None:
+        """All that it has."""
+        self._ask("cpus_in_use")
+        domain = self._ours(uuid).observed
+        return domain.hardware.cpus if domain.agent_connected and self.guest_behaviour.agent_answers else None
+
     async def addresses(self, uuid: str) -> list[GuestAddress]:
         """No leases here."""
         self._ask("addresses")

@@ -14,6 +14,7 @@ from controller.hypervisor.events import EventBus
 from controller.hypervisor.facts import host_facts
 from controller.hypervisor.graphics import open_graphics
 from controller.hypervisor.guest_agent import ask_guest
+from controller.hypervisor.guest_cpus import cpus_in_use
 from controller.hypervisor.link import Link
 from controller.hypervisor.networks import ensure_network
 from controller.hypervisor.observe import all_domains, all_names, one_domain
@@ -189,6 +190,12 @@ class LibvirtHost:
 
     async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
         """One of the domain's consoles."""
+    async def cpus_in_use(self, uuid: str) -> int | None:
+        """How many CPUs the guest uses by its agent; None without one."""
+        return await self._agents.call(
+            partial(cpus_in_use, uuid=uuid), f"ask the guest agent of {uuid} for its CPUs", _AGENT_DEADLINE_S
+        )
+
         return await self._consoles.open(uuid, device)
 
     async def ensure_network(self, name: str) -> HostNetwork:

@@ -160,6 +160,8 @@ class DomainStats:
     """Whether the memory used is the guest's own word; else it is QEMU's resident size."""
 
 
+    guest_memory_bytes: int = 0
+    """What the guest has for its programs, by its own word; 0 where it does not tell."""
 @dataclass(frozen=True)
 class Pulse:
     """Counters of one running domain as the kernel has them; disk and memory are those of its QEMU process."""
@@ -353,6 +355,10 @@ class Hypervisor(Protocol):
 
     async def addresses(self, uuid: str) -> list[GuestAddress]:
         """Addresses from DHCP leases and the ARP table, for guests without an agent."""
+    async def cpus_in_use(self, uuid: str) -> int | None:
+        """How many CPUs the guest uses by its agent, which brings online what was plugged in; None without an agent."""
+        ...
+
         ...
 
     async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:

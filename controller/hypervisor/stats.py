@@ -67,6 +67,7 @@ def read_stats(record: Record) -> DomainStats:
         network_receive_bytes=_sum(record, "net", "rx.bytes"),
         network_transmit_bytes=_sum(record, "net", "tx.bytes"),
         memory_is_guests=is_guests,
+        guest_memory_bytes=_number(record, "balloon.available") * _KIB,
     )
 
 

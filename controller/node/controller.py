@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from controller.cluster.placement import room
 from controller.hypervisor.port import DomainEvent, Hypervisor
 from controller.node.apply import Applier
 from controller.node.clashes import Clashes
@@ -17,6 +18,7 @@ from controller.node.memory import Memories
 from controller.node.objects import Objects
 from controller.node.operations.conduct import Conductor
 from controller.node.operations.labour import Labour
+from controller.node.operations.resize import Left, Resize
 from controller.node.operations.work import Work
 from controller.node.places import NodePlaces
 from controller.node.ports import ConsoleKeeper, Usage
@@ -36,7 +38,7 @@ from hypersdk.kube.cache import Cache, Key
 from hypersdk.kube.client import Client
 from hypersdk.kube.events import Recorder, utcnow
 from hypersdk.kube.watch import Watch
-from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_OPERATIONS
+from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_NODES, VM_OPERATIONS
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
 
@@ -124,6 +126,7 @@ class NodeController:
         clashes = Clashes(near.hypervisor, lambda: (vm for vm in self.vm_cache if self._is_mine(vm)))
         preparation = Preparation(near.hypervisor, self.host, near.storage, self.places, definitions, settings, clashes)
         conductor = Conductor(self.operations, self.vms, near.now)
+        self.works["resize"] = Resize(self.vms, near.hypervisor, definitions, self._left)
         return VmReconciler(
             settings=settings,
             hypervisor=near.hypervisor,
@@ -140,6 +143,11 @@ class NodeController:
             now=near.now,
             chance=near.chance,
         )
+
+    async def _left(self) -> Left:
+        node = await self.with_.client.get(VM_NODES, "", self.settings.node)
+        here = room(node, self.vm_cache)
+        return Left(here.cpus, here.memory_bytes)
 
     def _mine(self) -> list[Key]:
         return [vm.key for vm in self.vm_cache if self._is_mine(vm)]

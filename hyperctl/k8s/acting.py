@@ -5,10 +5,11 @@ import sys
 
 from hyperctl.exits import Exit
 from hyperctl.k8s.session import Session
+from hypersdk.errors import UsageError
 from hypersdk.model.kinds import VIRTUAL_MACHINES
 from hypersdk.plaintext import plain
 from hypersdk.verbs.table import verb
-from hypersdk.verbs.verb import Values
+from hypersdk.verbs.verb import Param, Values
 
 
 class Teller:
@@ -25,11 +26,19 @@ class Teller:
             print(f"· {words}", file=sys.stderr)
 
 
+def _value(param: Param, given: str | bool | None) -> str | int | bool | None:
+    if param.type != "int" or not isinstance(given, str):
+        return given
+    if not (given.isascii() and given.isdecimal() and len(given) <= 9):
+        raise UsageError(f"-{param.name} {given}: write a whole number")
+    return int(given)
+
+
 async def act(session: Session, arguments: argparse.Namespace) -> int:
     """Do the verb and wait for its effect."""
     chosen = verb(arguments.command)
     vm = await session.client.get(VIRTUAL_MACHINES, session.namespace, arguments.vm)
-    given = {p.name: getattr(arguments, p.name.replace("-", "_")) for p in chosen.params}
+    given = {p.name: _value(p, getattr(arguments, p.name.replace("-", "_"))) for p in chosen.params}
     values: Values = {name: value for name, value in given.items() if value not in {None, False}}
     outcome = await chosen.run(session.client, vm, values, Teller())
     if outcome.ok:

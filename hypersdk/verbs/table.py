@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from hypersdk.model.virtualmachine import VirtualMachine
 
 FORCE = Param("force", "bool", "cut the power instead of asking the guest")
+CPUS = Param("cpus", "int", "vCPUs, 1 to 128; as many as now when left out")
+MEMORY = Param("memory", "str", "such as 16Gi; as much as now when left out")
+HOTPLUG = Param("hotplug", "bool", "wait until the running guest has it")
 KEEP = Param("keep-disks", "bool", "leave its disks on the node, where the Event DisksKept says")
 
 
@@ -59,6 +62,14 @@ async def _delete(client: "Client", vm: "VirtualMachine", values: Values, progre
     return await gone(client, vm, progress)
 
 
+async def _resize(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    size: JsonObject = {name: values[name] for name in (CPUS.name, MEMORY.name) if values.get(name)}
+    if not size:
+        raise UsageError(f"resize {vm.metadata.name} to what? Say -cpus, -memory or both")
+    size[HOTPLUG.name] = bool(values.get(HOTPLUG.name))
+    return await _operate(client, vm, "resize", {"resizeSpec": size}, progress)
+
+
 def _forced(values: Values) -> "JsonObject":
     return {"force": True} if values.get("force") else {}
 
@@ -84,7 +95,18 @@ PAUSE = Verb("vm.pause", "Pause", "hold the guest where it is", Danger.CONFIRM, 
 RESUME = Verb("vm.resume", "Resume", "let a paused guest run on", Danger.NONE, _only_in("Paused", "Unknown"), _resume)
 DELETE = Verb("vm.delete", "Delete", "remove the VM and its disks", Danger.NAME, _always, _delete, (KEEP,))
 
-VERBS: tuple[Verb, ...] = (START, STOP, RESTART, PAUSE, RESUME, DELETE)
+RESIZE = Verb(
+    "vm.resize",
+    "Resize",
+    "give it other CPUs and memory",
+    Danger.CONFIRM,
+    _always,
+    _resize,
+    (CPUS, MEMORY, HOTPLUG),
+    is_common=False,
+)
+
+VERBS: tuple[Verb, ...] = (START, STOP, RESTART, PAUSE, RESUME, RESIZE, DELETE)
 
 
 def verb(word: str) -> Verb:

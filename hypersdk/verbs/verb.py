@@ -62,6 +62,8 @@ class Verb:
     """Why it makes no sense now; empty when it does."""
     run: Run
     params: tuple[Param, ...] = ()
+    is_common: bool = True
+    """Whether the console's line of keys has room for it; help and palette have all."""
 
     @property
     def word(self) -> str:

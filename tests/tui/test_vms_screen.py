@@ -135,6 +135,20 @@ async def test_stop_asks_and_shows_its_command() -> None:
         assert session.done == [("vm.stop", "web-1", {"force": True})]
 
 
+async def test_resize_asks_for_the_size_and_shows_its_command() -> None:
+    session = three()
+    async with console(session) as pilot:
+        await until(pilot, "web-2")
+        await pilot.press("down", "R")
+        await until(pilot, "Resize web-1?")
+        await pilot.press("8", "tab", *"16Gi", "tab", "space")
+        await until(pilot, "-cpus 8 -memory 16Gi")
+        await until(pilot, "--hotplug   ")
+        await pilot.press("shift+tab", "enter")
+        await until(pilot, "Resize web-1: done")
+        assert session.done == [("vm.resize", "web-1", {"cpus": 8, "memory": "16Gi", "hotplug": True})]
+
+
 async def test_delete_takes_the_typed_name() -> None:
     session = three()
     async with console(session) as pilot:

@@ -10,7 +10,7 @@ from textual.widgets import Input, Static
 
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.plaintext import plain
-from hypersdk.verbs.verb import Danger, Values, Verb
+from hypersdk.verbs.verb import Danger, Param, Values, Verb
 from tui.commands import View, bindings
 from tui.keymap import Keymap
 from tui.screens.dialog import Dialog
@@ -45,8 +45,7 @@ class ConfirmScreen(Dialog[Values | None]):
             yield Static(f"{self._verb.title} {_count(self._vms)}?", classes="dialog--title", markup=False)
             yield Static("\n".join(self._plan()), markup=False)
             for param in self._verb.params:
-                if param.type == "bool":
-                    yield Option(param.name, f"{param.name}: {param.help}")
+                yield from _asked(param)
             yield Static(self._command(), id="command", classes="dialog--command", markup=False)
             if self._verb.danger is Danger.NAME:
                 yield Static(f"Type {self._wanted!r} to confirm:", markup=False)
@@ -54,9 +53,10 @@ class ConfirmScreen(Dialog[Values | None]):
             yield Static(self._ways(), classes="dialog--keys", markup=False)
 
     def on_mount(self) -> None:
-        """A name is typed at once; otherwise keys answer."""
-        if self._verb.danger is Danger.NAME:
-            self.query_one("#name", Input).focus()
+        """What is to be typed is typed at once; where nothing is, keys answer."""
+        for first in self.query(Input):
+            first.focus()
+            break
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What loses something for good takes the typed name, never a single key."""
@@ -80,13 +80,21 @@ class ConfirmScreen(Dialog[Values | None]):
         """The command says the options, too."""
         self.query_one("#command", Static).update(self._command())
 
+    def on_input_changed(self) -> None:
+        """And what is typed."""
+        self.query_one("#command", Static).update(self._command())
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Only the right name is a yes."""
-        if event.value.strip() == self._wanted:
-            self.dismiss(self._values())
-        else:
+        """Enter goes on to what is missing; a yes once all is there, and only the right name where it is asked."""
+        if event.input.id == "name" and event.value.strip() != self._wanted:
             event.input.value = ""
             event.input.placeholder = f"that was not {self._wanted}"
+        elif (empty := self._missing()) is not None:
+            empty.focus()
+        elif self._verb.danger is Danger.NAME and event.input.id != "name":
+            self.query_one("#name", Input).focus()
+        else:
+            self.dismiss(self._values())
 
     def command_lines(self) -> list[str]:
         """A line for each VM."""
@@ -97,7 +105,17 @@ class ConfirmScreen(Dialog[Values | None]):
         return self._vms[0].metadata.name if len(self._vms) == 1 else f"{len(self._vms)} VMs"
 
     def _values(self) -> Values:
-        return {option.name: True for option in self.query(Option) if option.is_on and option.name}
+        typed = {f"value-{param.name}": param for param in self._verb.params if param.type != "bool"}
+        values: dict[str, str | int | bool] = {}
+        for field in self.query(Input):
+            if (param := typed.get(field.id or "")) and (text := field.value.strip()):
+                values[param.name] = int(text) if param.type == "int" and text.isdecimal() else text
+        return values | {option.name: True for option in self.query(Option) if option.is_on and option.name}
+
+    def _missing(self) -> Input | None:
+        """The first field that must have a value and has none."""
+        needed = [f"value-{param.name}" for param in self._verb.params if param.required and param.type != "bool"]
+        return next((field for field in self.query(Input) if field.id in needed and not field.value.strip()), None)
 
     def _plan(self) -> list[str]:
         lines = [self._verb.help + ":"]
@@ -117,8 +135,18 @@ class ConfirmScreen(Dialog[Values | None]):
         close, copy = self._keymap.shown("dialog.close"), f"{self._keymap.shown('dialog.copy')} copy"
         if self._verb.danger is Danger.NAME:
             return f"enter confirm   {close} leave   {copy}"
+        if any(param.type != "bool" for param in self._verb.params):
+            return f"enter yes   tab next   {close} leave   {copy}"
         toggle = f"   {self._keymap.shown('dialog.toggle')} option" if self._verb.params else ""
         return f"{self._keymap.shown('dialog.yes')} yes   {self._keymap.shown('dialog.no')} no{toggle}   {copy}"
+
+
+def _asked(param: Param) -> ComposeResult:
+    if param.type == "bool":
+        yield Option(param.name, f"{param.name}: {param.help}")
+        return
+    yield Static(f"{param.name}: {param.help}", markup=False)
+    yield Input(id=f"value-{param.name}", type="integer" if param.type == "int" else "text", compact=True)
 
 
 def _count(vms: Sequence[VirtualMachine]) -> str:

@@ -55,7 +55,7 @@ def test_what_is_offered(line: str, offered: list[str]) -> None:
 
 def test_program_prints_a_candidate_a_line_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["__complete", "k8s", "vm", "re"]) == 0
-    assert capsys.readouterr() == ("restart\nresume\n", "")
+    assert capsys.readouterr() == ("resize\nrestart\nresume\n", "")
 
 
 def test_unknown_shell_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
