@@ -4,29 +4,26 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 
+from controller.gateway.follower import Follower, LogStopped
 from controller.gateway.keyboard import Keyboard
 from controller.gateway.marks import Mark
 from controller.gateway.ring import CAPACITY, Ring
-from controller.gateway.seam import PROOF, Repeats
-from controller.gateway.serial_log import Place, SerialLog
-from controller.gateway.splice import Seen, Splice, splice
+from controller.gateway.serial_log import Piece, Place, SerialLog
 from controller.gateway.words import note
 from controller.hypervisor.port import ConsoleDevice, DomainState, Hypervisor, ObservedDomain, SerialConsole
 from controller.telemetry.figures import CONSOLE_BYTES
 from hypersdk.errors import Terminal, Transient
 
 _log = logging.getLogger(__name__)
-SETTLE_S = 0.3
-"""How long to wait for a stream to repeat what the log has already."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.1, 5.0
-LAG = 64 * 1024
-"""By how much virtlogd's file may be behind what a client has seen."""
 
 
 class SerialLine:
-    """The only reader of one port of a domain, over every end of it: power-off, libvirtd's, our own."""
+    """The only reader of one port of a domain, over every end of it: power-off, libvirtd's, our own.
+
+    Its output is taken from virtlogd's log; from the port itself only where there is no log, or where it has stopped.
+    """
 
     def __init__(
         self,
@@ -55,7 +52,12 @@ class SerialLine:
         self._heard = heard
         self._changed = changed
         self._port: SerialConsole | None = None
-        self._seen = Seen()
+        self._place: Place | None = None
+        """Where in the log the history ends; None when it does not come from there."""
+        self._boot_ended = False
+        """Whether the domain was seen off since the last output: the log may have begun anew."""
+        self._has_stopped = False
+        """Whether the log of this boot does not grow any more."""
         self._wake = asyncio.Event()
         self._tried = asyncio.Event()
 
@@ -77,7 +79,7 @@ class SerialLine:
 
     def mark(self, place: int) -> Mark:
         """A place in the ring as a client may come back to it."""
-        log = self._seen.place
+        log = self._place
         there = Place(log.inode, log.offset - (self.ring.end - place)) if log else None
         return Mark(self._epoch, place, there)
 
@@ -86,10 +88,10 @@ class SerialLine:
         if mark.epoch == self._epoch:
             return mark.place if mark.place <= self.ring.end else None
         tail = await asyncio.to_thread(self.log.tail, 0)
-        there, ours = tail.index(mark.log), tail.index(self._seen.place)
-        if there is None or ours is None or there > ours + LAG:
+        there, ours = tail.index(mark.log), tail.index(self._place)
+        if there is None or ours is None or there > ours:
             return None
-        return min(self.ring.end + there - ours, self.ring.end)
+        return self.ring.end + there - ours
 
     async def run(self) -> None:
         """Keep the port open and read it, until cancelled."""
@@ -97,13 +99,12 @@ class SerialLine:
         try:
             while True:
                 self._wake.clear()
-                repeats = await self._open()
-                if repeats is None:
+                if (port := await self._open()) is None:
                     await self._rest(retry_s)
                     retry_s = min(retry_s * 2, LONGEST_RETRY_S)
                 else:
                     retry_s = FIRST_RETRY_S
-                    await self._use(repeats)
+                    await self._use(port)
         finally:
             if self._port is not None:
                 await self._port.close()
@@ -129,50 +130,53 @@ class SerialLine:
             self._end_boot()
 
     def _end_boot(self) -> None:
-        self._seen = replace(self._seen, boot_ended=True)
-        self.has_spoken = False
+        self._boot_ended, self.has_spoken = True, False
 
-    async def _open(self) -> Repeats | None:
+    async def _open(self) -> SerialConsole | None:
         """Open the port and take what the log has; None when it cannot be opened now."""
-        before = await asyncio.to_thread(self.log.end)
         try:
             self._port = await self._hypervisor.open_console(self._uuid, self._device)
         except (Transient, Terminal) as error:
             await self.look(str(error))
-            repeats = None
         else:
             await self.look()
-            repeats = await self._opened(before)
-        if self._is_off and not self.trouble and not self._seen.boot_ended:
-            await self._catch_up()
+            await self._opened()
+        if self._is_off and not self.trouble and not self._boot_ended:
+            await self._join()
+            self._end_boot()
         self._tried.set()
-        return repeats
+        return self._port
 
-    async def _opened(self, before: Place | None) -> Repeats:
-        is_first = not self._seen.end
-        joint = await self._join(before)
+    async def _opened(self) -> None:
+        is_first = not self.is_joined
+        await self._join()
         if is_first and self.domain is not None and self.domain.state is DomainState.PAUSED:
             self.has_spoken = False  # before its first byte: what the log has is of earlier boots
-        return Repeats(joint.output, joint.sure)
 
-    async def _join(self, before: Place | None) -> Splice:
+    async def _join(self) -> None:
         """Take what the log has and the history has not."""
-        tail = await asyncio.to_thread(self.log.tail, CAPACITY)
-        joint = splice(tail, before, self._seen)
-        if not joint.is_whole:
-            _log.warning("VM %s: its serial log does not go on where the console's history ends", self._uuid)
-            self.ring.append(note("some output is missing here"))
-        self._keep(joint.output)
-        self._seen = Seen(self._seen.end, joint.place)
+        if self._has_stopped:
+            await self._skip()
+        elif self._place is None:
+            tail = await asyncio.to_thread(self.log.tail, CAPACITY)
+            self._keep(tail.data[tail.first_line :], tail.end)
+        else:
+            while (piece := await asyncio.to_thread(self.log.after, self._place, CAPACITY)).data:
+                self._take(piece)
         if not self.is_joined:
             self.is_joined = True
             self._changed()
-        return joint
 
-    async def _catch_up(self) -> None:
-        """Take the rest of the log: a port that ends with its domain may have lost the last words."""
-        await self._join(None)
-        self._end_boot()
+    async def _skip(self) -> None:
+        """The log of this boot has stopped; that of the next one begins where it ends now."""
+        if self._boot_ended:
+            self._has_stopped, self._place = False, await asyncio.to_thread(self.log.end)
+
+    def _take(self, piece: Piece) -> None:
+        if piece.is_anew and not self._boot_ended:
+            _log.warning("VM %s: its serial log does not go on where the console's history ends", self._uuid)
+            self.ring.append(note("some output is missing here"))
+        self._keep(piece.data, piece.place)
 
     @property
     def _is_off(self) -> bool:
@@ -186,14 +190,18 @@ class SerialLine:
         except TimeoutError:
             return
 
-    async def _use(self, repeats: Repeats) -> None:
+    async def _use(self, port: SerialConsole) -> None:
         """Read and type until the port ends."""
-        assert self._port is not None
-        port = _Reader(self._port)
         try:
             async with asyncio.TaskGroup() as group:
-                typist = group.create_task(self._type_into(self._port))
-                await self._read(port, repeats)
+                typist = group.create_task(self._type_into(port))
+                if self._place is None:
+                    await self._listen(port, None)
+                else:
+                    follower = Follower(self.log, self._place)
+                    group.create_task(self._follow(follower))
+                    await self._listen(port, follower)
+                    follower.end()
                 typist.cancel()
         finally:
             await port.close()
@@ -208,53 +216,34 @@ class SerialLine:
         except Transient:
             return  # the reader sees the port's end too
 
-    async def _read(self, port: "_Reader", repeats: Repeats) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time() + SETTLE_S
-        while (data := await port.read(max(due - loop.time(), 0) if repeats.is_pending else None)) != b"":
-            was_pending = repeats.is_pending
-            self._keep(repeats.settle() if data is None else repeats.feed(data))
-            if not was_pending:
-                due = loop.time() + SETTLE_S
-        self._keep(repeats.settle())
+    async def _listen(self, port: SerialConsole, follower: Follower | None) -> None:
+        try:
+            while data := await port.read():
+                if follower is None or self._has_stopped:
+                    self._keep(data, None)
+                else:
+                    follower.hear(data)
+        except Transient as error:
+            _log.debug("VM %s: its port has ended: %s", self._uuid, error)
 
-    def _keep(self, output: bytes) -> None:
+    async def _follow(self, follower: Follower) -> None:
+        try:
+            while (piece := await follower.next()) is not None:
+                self._take(piece)
+        except LogStopped as stopped:
+            _log.warning("VM %s: %s; its console is read from the port alone", self._uuid, stopped)
+            self._has_stopped = True
+            self._keep(stopped.output, None)
+
+    def _keep(self, output: bytes, place: Place | None) -> None:
+        """What follows the history, and where it ends in the log."""
+        self._place = place
         if not output:
             return
         self.ring.append(output)
+        self._boot_ended = False
         CONSOLE_BYTES.inc(len(output))
-        place = self._seen.place
-        moved = Place(place.inode, place.offset + len(output)) if place else None
-        self._seen = replace(self._seen, end=(self._seen.end + output)[-PROOF:], place=moved)
         self._heard()
         if not self.has_spoken:
             self.has_spoken = True
             self._changed()
-
-
-class _Reader:
-    """A port whose reader may stop waiting without losing what comes just then."""
-
-    def __init__(self, port: SerialConsole) -> None:
-        self._port = port
-        self._reading: asyncio.Task[bytes] | None = None
-
-    async def read(self, timeout: float | None) -> bytes | None:
-        """The next bytes; empty at the port's end, None when nothing came in time."""
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._port.read())
-        done, _ = await asyncio.wait({self._reading}, timeout=timeout)
-        if not done:
-            return None
-        reading, self._reading = self._reading, None
-        try:
-            return reading.result()
-        except Transient:
-            return b""
-
-    async def close(self) -> None:
-        """Stop reading and let go of the port."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait({self._reading})
-        await self._port.close()

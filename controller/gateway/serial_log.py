@@ -10,6 +10,8 @@ from controller.gateway.ring import LINE_SEARCH
 
 _log = logging.getLogger(__name__)
 TRIES = 3
+ROTATED = 3
+"""virtlogd keeps as many old files (max_backups)."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,17 @@ class Tail:
         return None
 
 
+@dataclass(frozen=True)
+class Piece:
+    """What follows a place of the log."""
+
+    data: bytes
+    place: Place
+    """The place after it."""
+    is_anew: bool = False
+    """Whether the log begins anew with it: the file with the place was emptied, or is gone."""
+
+
 class SerialLog:
     """The log file of one serial port; an empty path is a port without one. Blocking: call it in a thread."""
 
@@ -82,6 +95,39 @@ class SerialLog:
                 _log.warning("the serial log %s cannot be read: %s", self.path, error)
                 return Tail()
         return Tail()
+
+    def after(self, place: Place, limit: int) -> Piece:
+        """What follows a place, at most `limit` bytes at once and over the rotation; nothing when nothing does."""
+        for _ in range(TRIES):
+            try:
+                return self._after(place, limit)
+            except FileNotFoundError:
+                continue  # it is being rotated
+            except OSError as error:
+                _log.warning("the serial log %s cannot be read: %s", self.path, error)
+                break
+        return Piece(b"", place)
+
+    def _after(self, place: Place, limit: int) -> Piece:
+        with Path(self.path).open("rb") as file:
+            newer = _part(file)
+            if newer.inode == place.inode:
+                is_anew = newer.size < place.offset
+                return _piece(file, 0 if is_anew else place.offset, limit, is_anew=is_anew)
+        for number in range(ROTATED):
+            try:
+                with Path(f"{self.path}.{number}").open("rb") as file:
+                    part = _part(file)
+                    if part.inode == place.inode and part.size > place.offset:
+                        return _piece(file, place.offset, limit)
+            except FileNotFoundError:
+                break
+            if part.inode == place.inode:
+                # At its end, and nobody writes to it any more: on with the one that came after it.
+                return self._after(Place(newer.inode, 0), limit)
+            newer = part
+        with Path(self.path).open("rb") as file:
+            return _piece(file, 0, limit, is_anew=True)
 
     def _read(self, limit: int) -> Tail:
         if not self.path:
@@ -110,6 +156,12 @@ class _Rotated(Exception):
 def _part(file: BinaryIO) -> Part:
     status = os.fstat(file.fileno())
     return Part(status.st_ino, status.st_size)
+
+
+def _piece(file: BinaryIO, offset: int, limit: int, *, is_anew: bool = False) -> Piece:
+    file.seek(offset)
+    data = file.read(limit)
+    return Piece(data, Place(_part(file).inode, offset + len(data)), is_anew)
 
 
 def _last(file: BinaryIO, size: int, limit: int) -> bytes:

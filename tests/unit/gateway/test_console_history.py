@@ -1,5 +1,6 @@
 """The history of a console: whole from power-on, over every break of the line."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -106,6 +107,9 @@ def _nothing(log: Path) -> None:
 
 
 def _rotate(log: Path) -> None:
+    for number in (1, 0):
+        if Path(f"{log}.{number}").exists():
+            os.rename(f"{log}.{number}", f"{log}.{number + 1}")
     os.rename(log, f"{log}.0")
     log.write_bytes(b"")
 
@@ -132,18 +136,21 @@ async def test_output_while_libvirtd_was_away_is_not_lost(
     assert screen.output == b"before\r\nunheard\r\nunheard too\r\nheard twice\r\nafter\r\n"
 
 
-async def test_more_than_the_ring_while_libvirtd_was_away_is_said_to_be_missing(lab: Lab, guest: ScriptedGuest) -> None:
+async def test_more_than_the_ring_while_libvirtd_was_away_is_shown_or_said_to_be_skipped(
+    lab: Lab, guest: ScriptedGuest
+) -> None:
     await _boot(lab, guest, b"before\r\n")
     async with await open_console(lab.client(), "default", "vm") as stream:
         screen = await Screen(stream).shows(b"before\r\n")
         lab.host.down = True
         guest.hang_up()
         await screen.says("libvirtd does not answer")
-        guest.say(b"".join(b"unheard %d\r\n" % number for number in range(40000)))
+        unheard = b"".join(b"unheard %d\r\n" % number for number in range(40000))
+        guest.say(unheard)
         lab.host.down = False
         lab.consoles.wake()
-        await screen.shows(b"unheard 39999")
-    assert b"skipped" in screen.output or b"missing" in screen.output
+        await screen.shows(b"unheard 39999\r\n")
+    assert screen.output == b"before\r\n" + unheard or b"skipped" in screen.output
 
 
 async def test_session_lives_over_power_off_and_on(lab: Lab, guest: ScriptedGuest) -> None:
@@ -200,3 +207,54 @@ async def test_sessions_end_when_the_vm_is_deleted(lab: Lab, guest: ScriptedGues
         await lab.consoles.detach(UUID)
         await screen.end()
     assert stream.socket.close_code == 1000
+
+
+ZEROS = [b"word %05d\r\n" % number for number in range(200)]
+"""Output that is like itself in many places."""
+
+
+@pytest.mark.parametrize("at", range(1, 60, 7))
+async def test_what_a_pty_has_kept_is_not_shown_again(lab: Lab, guest: ScriptedGuest, at: int) -> None:
+    await _boot(lab, guest, *ZEROS[:100])
+    kept, written = b"".join(ZEROS)[at : at + 300], b"".join(ZEROS[:100])
+    async with await open_console(lab.client(), "default", "vm") as stream:
+        screen = await Screen(stream).shows(ZEROS[99])
+        lab.host.down = True
+        guest.hang_up()
+        await screen.says("libvirtd does not answer")
+        lab.host.down = False
+        lab.consoles.wake()
+        await screen.until(lambda screen: screen.state.connected)
+        assert guest.port is not None
+        guest.port.feed(kept)
+        for line in ZEROS[100:]:
+            guest.say(line)
+        await screen.shows(ZEROS[-1])
+    assert screen.output == written + b"".join(ZEROS[100:])
+
+
+async def test_log_is_followed_over_its_rotation(lab: Lab, guest: ScriptedGuest) -> None:
+    await _boot(lab, guest)
+    async with await open_console(lab.client(), "default", "vm") as stream:
+        screen = Screen(stream)
+        for number, line in enumerate(ZEROS):
+            guest.say(line)
+            if number % 60 == 59:
+                await screen.shows(line)
+                _rotate(guest.log)
+        await screen.shows(ZEROS[-1])
+    assert screen.output == b"".join(ZEROS)
+
+
+async def test_log_that_lags_behind_the_stream_is_waited_for(lab: Lab, guest: ScriptedGuest) -> None:
+    await _boot(lab, guest, b"boot\r\n")
+    async with await open_console(lab.client(), "default", "vm") as stream:
+        screen = await Screen(stream).shows(b"boot\r\n")
+        assert guest.port is not None
+        guest.port.feed(b"login: ")
+        with guest.log.open("ab") as log:
+            for byte in b"login: ":
+                await asyncio.to_thread(log.write, bytes([byte]))
+                log.flush()
+        await screen.shows(b"login: ")
+    assert screen.output == b"boot\r\nlogin: "
