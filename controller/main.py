@@ -26,6 +26,8 @@ from controller.hypervisor.port import Hypervisor
 from controller.node.backups.controller import BackupController
 from controller.node.controller import Neighbours, NodeController
 from controller.node.images.store import Images
+from controller.node.cloning.copying import Copying
+from controller.node.cloning.work import CloneWork
 from controller.node.images.web import Web
 from controller.node.places import NodePlaces
 from controller.node.pools import NodePools
@@ -91,6 +93,8 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         streams = Streams(
             settings.node,
             lookup_in(controller.vm_cache),
+        cloning = CloneWork(settings.node, controller.vms, Copying(places, backup_host))
+        controller.works["clone"] = await stack.enter_async_context(cloning)
             hypervisor,
             consoles,
             sampler,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from pydantic import JsonValue
 
 from hyperctl.guest.image import build
 from hypersdk.model.base import JsonObject
@@ -95,9 +96,9 @@ async def clones(embedded_api: Api, libvirtd: Libvirtd, private_network: None) -
 
 async def off(clones: Clones, name: str, marker: str = PATTERN) -> None:
     """A VM that is off, with a marker on its disk."""
-    disks = [{"name": "root", "size": "64Mi", "bootOrder": 1}, {"name": "data", "size": "32Mi"}]
+    disks: list[JsonValue] = [{"name": "root", "size": "64Mi", "bootOrder": 1}, {"name": "data", "size": "32Mi"}]
     image = f"file://{clones.images / 'echo.raw'}"
-    networks = [{"name": "default", "macAddress": "52:54:00:aa:bb:01"}]
+    networks: list[JsonValue] = [{"name": "default", "macAddress": "52:54:00:aa:bb:01"}]
     await clones.bench.create(name, image, memory="32Mi", running=False, disks=disks, networks=networks)
     await clones.bench.until_phase(name, Phase.STOPPED)
     for file in ("root.qcow2", "disk-data.qcow2"):

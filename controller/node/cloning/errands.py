@@ -80,6 +80,8 @@ class Errands:
         errand = self._errands.pop(uid)
         if errand.failure is not None:
             raise errand.failure
+        if errand.task is None or errand.task.cancelled():
+            raise Transient("it was broken off; it begins anew")
         return errand.progress
 
     async def end(self, uid: str) -> None:

@@ -65,15 +65,16 @@ class CloneWork:
     async def undo(self, job: Job) -> Going | None:
         """Remove the clone as long as its disks are not whole; one that stands stays, whoever ends what follows."""
         await self.errands.end(job.uid)
-        target = await self._found(job)
-        if target is None or (not is_for(target, job.uid) and target.metadata.uid != job.notes.get(TARGET)):
+        target, noted = await self._found(job), job.notes.get(TARGET)
+        uid = noted if isinstance(noted, str) else target.metadata.uid if target and is_for(target, job.uid) else ""
+        if not uid or (job.notes.get(WHOLE) is True and target is not None and not is_for(target, job.uid)):
             return None
-        if job.notes.get(WHOLE) is True and not is_for(target, job.uid):
+        await self.copying.give_up(job.vm.metadata.uid, uid)
+        if target is None or target.metadata.uid != uid:
             return None
-        await self.copying.give_up(job.vm.metadata.uid, target.metadata.uid)
         if target.metadata.deletion_timestamp is None:
             namespace, name = target.key
-            await self.vms.client.delete(VIRTUAL_MACHINES, namespace, name, uid=target.metadata.uid)
+            await self.vms.client.delete(VIRTUAL_MACHINES, namespace, name, uid=uid)
         return Going(0, f"{target.metadata.name} is being removed", again_in_s=0.5)
 
     async def _target(self, job: Job, name: str) -> VirtualMachine:
