@@ -25,7 +25,7 @@ test: dev
 	$(PY) -m tests.s3.build
 	$(PY) -m hyperctl.guest
 	$(PY) -m tests.debian.build
-	scripts/private-network.sh $(PY) -m tests $(ARGS)
+	$(PY) -m tests $(ARGS)
 
 check: dev
 	.venv/bin/ruff format --check .
