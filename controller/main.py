@@ -15,7 +15,9 @@ from controller.cluster.leader import Leader
 from controller.gateway import audit
 from controller.gateway.access import ReviewedAccess
 from controller.gateway.consoles import Consoles
-from controller.gateway.hop import hop_of, trusted_names
+from controller.gateway.hop import Addresses, hop_of, peers_of, trusted_names
+from controller.gateway.migrations import Migrations
+from controller.gateway.peers import GatewayPeers, NoPeers
 from controller.gateway.sampler import Sampler
 from controller.gateway.server import Gateway, Listener, TlsListener, UnixListener
 from controller.gateway.streams import Streams
@@ -24,11 +26,12 @@ from controller.hypervisor.backups import LibvirtBackups
 from controller.hypervisor.libvirt_host import open_host
 from controller.hypervisor.port import Hypervisor
 from controller.node.backups.controller import BackupController
-from controller.node.controller import Neighbours, NodeController
-from controller.node.images.store import Images
 from controller.node.cloning.copying import Copying
 from controller.node.cloning.work import CloneWork
+from controller.node.controller import Neighbours, NodeController
+from controller.node.images.store import Images
 from controller.node.images.web import Web
+from controller.node.migration.parts import Moves, moves_of
 from controller.node.places import NodePlaces
 from controller.node.pools import NodePools
 from controller.node.storage import NodeStorage
@@ -90,11 +93,11 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         storage = NodeStorage(places, images, NodePools(hypervisor, places), client, settings)
         near = Neighbours(client, hypervisor, storage, consoles, sampler, recorder, places=places)
         controller = NodeController(settings, near, MeteredQueue())
+        cloning = CloneWork(settings.node, controller.vms, Copying(places, backup_host))
+        controller.works["clone"] = await stack.enter_async_context(cloning)
         streams = Streams(
             settings.node,
             lookup_in(controller.vm_cache),
-        cloning = CloneWork(settings.node, controller.vms, Copying(places, backup_host))
-        controller.works["clone"] = await stack.enter_async_context(cloning)
             hypervisor,
             consoles,
             sampler,
@@ -102,7 +105,10 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             trusted_names(settings.gateway_tls),
             hop=hop_of(settings, client),
         )
-        gateway = Gateway(streams, _listeners(settings))
+        moves = moves_of(controller, peers := _peers(settings, client), storage.pools)
+        stack.push_async_callback(peers.close)
+        controller.works["migrate"] = moves.work
+        gateway = Gateway(streams, _listeners(settings), _migrations(settings, client, moves))
         async with asyncio.TaskGroup() as group:
             group.create_task(consoles.run())
             group.create_task(sampler.run())
@@ -110,10 +116,21 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             group.create_task(_wake(hypervisor, consoles, sampler))
             group.create_task(controller.run())
             group.create_task(storage.run())
+            group.create_task(moves.sweep.run())
             group.create_task(BackupController(controller, backup_host).run())
             group.create_task(_stand(settings, client, controller, recorder))
             group.create_task(serve(settings, hypervisor, controller, sampler, streams, gateway))
             group.create_task(_announce(controller, gateway, ready))
+
+
+def _peers(settings: Settings, client: Client) -> GatewayPeers | NoPeers:
+    tls = peers_of(settings)
+    return GatewayPeers(settings.node, Addresses(client), tls) if tls is not None else NoPeers()
+
+
+def _migrations(settings: Settings, client: Client, moves: Moves) -> Migrations | None:
+    tls = peers_of(settings)
+    return Migrations(settings.node, client, moves.incoming, tls.name) if tls is not None else None
 
 
 async def _stand(settings: Settings, client: Client, controller: NodeController, recorder: Recorder) -> None:

@@ -105,6 +105,8 @@ class Settings:
     """Folders that backups may go to, mounted NFS among them."""
     pace: Pace = Pace()
     limits: Limits = Limits()
+    migration_folder: Path = Path("/run/hypersdk/migration")
+    """Of the sockets of VMs that move; the same path on every node."""
     metrics: Bind | None = None
     """Where metrics and health are served."""
 
@@ -128,6 +130,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--gateway-advertise", default="", metavar="HOST:PORT", help="where other nodes reach it")
     line.add_argument("--peer-ca", type=Path, help="the CA of all gateways' certificates; needed to reach other nodes")
     line.add_argument("--peer-name", default=Tls.peer_name, help="the name in all of them (default: %(default)s)")
+    line.add_argument("--migration-folder", type=Path, default=Settings.migration_folder, help="default: %(default)s")
     line.add_argument("--catalogue", type=Path, help="TOML file of short image names")
     line.add_argument("--image-folder", type=Path, action="append", default=[], help="file:// images; repeatable")
     line.add_argument("--log-folder", type=Path, default=Path("/var/log/libvirt/qemu"), help="folder of QEMU's logs")
@@ -170,6 +173,7 @@ def settings_of(words: argparse.Namespace) -> Settings:
         bridges=tuple(words.bridge),
         storage_classes=_folders(words.storage_class),
         metrics=_bind(words.metrics_bind),
+        migration_folder=words.migration_folder,
         storage_pools=_pools(words.storage_class),
         addresses=AddressRules(networks(words.image_allow), networks(words.image_deny)),
         object_store=words.object_store,

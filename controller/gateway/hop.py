@@ -182,10 +182,15 @@ def trusted_names(tls: Tls | None) -> frozenset[str]:
     return frozenset([*tls.client_names, tls.peer_name] if tls.peer_ca else tls.client_names)
 
 
-def hop_of(settings: Settings, client: Client) -> Hop | None:
-    """The way to other nodes, where there is one."""
+def peers_of(settings: Settings) -> PeerTls | None:
+    """How this node's gateway and the others know each other, where there are others."""
     tls = settings.gateway_tls
     if tls is None or tls.peer_ca is None:
         return None
-    peers = PeerTls(tls.certificate, tls.key, tls.peer_ca, tls.peer_name)
-    return Hop(settings.node, Addresses(client), peers)
+    return PeerTls(tls.certificate, tls.key, tls.peer_ca, tls.peer_name)
+
+
+def hop_of(settings: Settings, client: Client) -> Hop | None:
+    """The way to other nodes, where there is one."""
+    peers = peers_of(settings)
+    return Hop(settings.node, Addresses(client), peers) if peers is not None else None

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from controller.gateway.answers import as_status
 from controller.gateway.discovery import routes
+from controller.gateway.migrations import Migrations
 from controller.gateway.streams import Streams
 
 SHUTDOWN_S = 3.0
@@ -66,8 +67,9 @@ Listener = UnixListener | TlsListener
 class Gateway:
     """Serves a node's streams on its listeners."""
 
-    def __init__(self, streams: Streams, listeners: Sequence[Listener]) -> None:
+    def __init__(self, streams: Streams, listeners: Sequence[Listener], migrations: Migrations | None = None) -> None:
         self._streams = streams
+        self._migrations = migrations
         self._listeners = listeners
         self.ready = asyncio.Event()
         """Set while it listens."""
@@ -78,6 +80,8 @@ class Gateway:
         """Listen and serve, until cancelled; OSError when a socket cannot be had."""
         app = web.Application(middlewares=[as_status])
         app.add_routes([*routes(), *self._streams.routes()])
+        if self._migrations is not None:
+            app.add_routes(self._migrations.routes())
         app.on_shutdown.append(self._let_go)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handler_cancellation=True)
         await runner.setup()
@@ -99,6 +103,8 @@ class Gateway:
 
     async def _let_go(self, app: web.Application) -> None:
         await self._streams.close()
+        if self._migrations is not None:
+            await self._migrations.close()
 
 
 def _bound(family: int, address: tuple[object, ...]) -> socket.socket:

@@ -9,6 +9,7 @@ from xml.etree.ElementTree import fromstring
 
 from controller.domain.hardware import read_disk, read_interface
 from controller.domain.parse import parse_domain
+from controller.hypervisor.fake_mover import FakeMover
 from controller.hypervisor.port import (
     ConsoleDevice,
     DomainEvent,
@@ -19,6 +20,7 @@ from controller.hypervisor.port import (
     GuestFacts,
     Hardware,
     HostFacts,
+    HostGpu,
     HostNetwork,
     HostPool,
     ObservedDomain,
@@ -57,7 +59,7 @@ class FakeDomain:
 
 
 @dataclass
-class FakeHypervisor:
+class FakeHypervisor(FakeMover):
     """Behaves like libvirt as far as the port goes. `calls` tells what it was asked to change."""
 
     clock: Callable[[], float]
@@ -78,6 +80,7 @@ class FakeHypervisor:
     logs: dict[str, list[str]] = field(default_factory=dict)
     host_pools: list[HostPool] = field(default_factory=list)
     refreshed_pools: list[str] = field(default_factory=list)
+    host_gpus: list[HostGpu] = field(default_factory=list)
     _faults: dict[str, list[Exception]] = field(default_factory=dict)
     _listeners: list[asyncio.Queue[DomainEvent]] = field(default_factory=list)
     _next_pid: int = 1000
@@ -330,6 +333,20 @@ class FakeHypervisor:
     async def screenshot(self, uuid: str) -> bytes:
         """There are no screens here."""
         raise Transient(f"the fake has no screen for {uuid}")
+
+    async def gpus(self) -> list[HostGpu]:
+        """What a test put there."""
+        self._ask("gpus")
+        return self.host_gpus
+
+    async def host_devices(self) -> dict[str, tuple[str, ...]]:
+        """Of every domain."""
+        self._ask("host_devices")
+        both = {
+            uuid: (*domain.defined_hardware.host_devices, *domain.observed.hardware.host_devices)
+            for uuid, domain in self.domains_by_uuid.items()
+        }
+        return {uuid: tuple(dict.fromkeys(devices)) for uuid, devices in both.items() if devices}
 
     async def open_graphics(self, uuid: str) -> socket.socket:
         """There are no screens here."""

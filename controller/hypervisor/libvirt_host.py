@@ -4,20 +4,23 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Collection
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
-from controller.hypervisor import devices, lifecycle
+from controller.hypervisor import devices, lifecycle, transfer
 from controller.hypervisor.addresses import host_addresses
 from controller.hypervisor.calls import Pool
 from controller.hypervisor.console import Consoles
 from controller.hypervisor.events import EventBus
 from controller.hypervisor.facts import host_facts
+from controller.hypervisor.gpus import host_gpus
 from controller.hypervisor.graphics import open_graphics
 from controller.hypervisor.guest_agent import ask_guest
 from controller.hypervisor.guest_cpus import cpus_in_use
 from controller.hypervisor.link import Link
+from controller.hypervisor.mover import Documents, Transfer, TransferState
 from controller.hypervisor.networks import ensure_network
-from controller.hypervisor.observe import all_domains, all_names, one_domain
+from controller.hypervisor.observe import all_domains, all_host_devices, all_names, one_domain
 from controller.hypervisor.pools import ensure_pool, host_pools, refresh_pool
 from controller.hypervisor.port import (
     ConsoleDevice,
@@ -27,6 +30,7 @@ from controller.hypervisor.port import (
     GuestAddress,
     GuestFacts,
     HostFacts,
+    HostGpu,
     HostNetwork,
     HostPool,
     ObservedDomain,
@@ -55,6 +59,9 @@ _DESTROY_DEADLINE_S = 60.0
 """libvirt itself waits up to 30 s for a QEMU that does not die."""
 _SHUTDOWN_DEADLINE_S = 10.0
 _NETWORK_DEADLINE_S = 30.0
+_TRANSFERS = 4
+_TRANSFER_DEADLINE_S = 7 * 24 * 3600.0
+"""Whoever waits has a deadline of his own, and aborts."""
 
 
 async def open_host(
@@ -78,11 +85,15 @@ class LibvirtHost:
         self._link = Link(uri, self._bus)
         self._work = Pool(uri, _WORKERS, "libvirt-work")
         self._agents = Pool(uri, _AGENT_WORKERS, "libvirt-agents")
+        self._transfers = Pool(uri, _TRANSFERS, "libvirt-transfers")
+        self._uri = uri
         self._consoles = Consoles(uri)
         self._processes = QemuProcesses(uri)
         self._counters = Counters(self._processes.of)
         self._virt_type = VirtTypeChoice(virt_type)
         self._log_folder = log_folder
+        self.sysfs = Path("/sys")
+        """Where the host's devices are read from."""
 
     async def tried(self, timeout_s: float) -> None:
         """Wait until libvirt was reached or could not be, or the time is up."""
@@ -184,18 +195,18 @@ class LibvirtHost:
             partial(ask_guest, uuid=uuid), f"ask the guest agent of {uuid}", _AGENT_DEADLINE_S
         )
 
-    async def addresses(self, uuid: str) -> list[GuestAddress]:
-        """Addresses from DHCP leases and the ARP table."""
-        return await self._link.read(partial(host_addresses, uuid=uuid), f"read the addresses of {uuid}")
-
-    async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
-        """One of the domain's consoles."""
     async def cpus_in_use(self, uuid: str) -> int | None:
         """How many CPUs the guest uses by its agent; None without one."""
         return await self._agents.call(
             partial(cpus_in_use, uuid=uuid), f"ask the guest agent of {uuid} for its CPUs", _AGENT_DEADLINE_S
         )
 
+    async def addresses(self, uuid: str) -> list[GuestAddress]:
+        """Addresses from DHCP leases and the ARP table."""
+        return await self._link.read(partial(host_addresses, uuid=uuid), f"read the addresses of {uuid}")
+
+    async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
+        """One of the domain's consoles."""
         return await self._consoles.open(uuid, device)
 
     async def ensure_network(self, name: str) -> HostNetwork:
@@ -233,9 +244,42 @@ class LibvirtHost:
         """A picture of the domain's first screen, as PNG."""
         return await self._work.call(partial(screenshot, uuid=uuid), f"take a picture of the screen of {uuid}")
 
+    async def gpus(self) -> list[HostGpu]:
+        """The host's GPUs."""
+        return await asyncio.to_thread(host_gpus, self.sysfs)
+
+    async def host_devices(self) -> dict[str, tuple[str, ...]]:
+        """By uuid, the addresses of the host's devices that a domain has."""
+        return await self._link.read(all_host_devices, "read who has which of the host's devices")
+
     async def open_graphics(self, uuid: str) -> socket.socket:
         """A connection to the domain's VNC server."""
         return await self._work.call(partial(open_graphics, uuid=uuid), f"connect to the screen of {uuid}")
+
+    async def documents(self, uuid: str) -> Documents:
+        """What of a running domain another host is given."""
+        return await self._link.read(partial(transfer.documents, uuid=uuid), f"read the definition of {uuid}")
+
+    async def transfer(self, uuid: str, how: Transfer) -> None:
+        """Move a running domain to another host."""
+        work = partial(transfer.transfer, uuid=uuid, how=how)
+        await self._transfers.call(work, f"move the domain {uuid}", _TRANSFER_DEADLINE_S)
+
+    async def transfer_state(self, uuid: str) -> TransferState | None:
+        """How far that is."""
+        return await self._link.read(partial(transfer.transfer_state, uuid=uuid), f"see how far the move of {uuid} is")
+
+    async def abort_transfer(self, uuid: str) -> None:
+        """Give the move up."""
+        await self._work.call(partial(transfer.abort_transfer, uuid=uuid), f"end the move of the domain {uuid}")
+
+    async def qemu_owner(self) -> tuple[int, int]:
+        """The user and the group that QEMU runs as."""
+        return await self._link.read(transfer.qemu_owner, "read who QEMU runs as")
+
+    def libvirt_socket(self) -> str:
+        """The file of libvirt's own socket."""
+        return transfer.libvirt_socket(self._uri)
 
     def events(self) -> AsyncIterator[DomainEvent]:
         """Events from now on, over reconnections, until the host is closed."""
@@ -246,5 +290,6 @@ class LibvirtHost:
         await self._link.close()
         await self._work.close()
         await self._agents.close()
+        await self._transfers.close()
         self._consoles.close()
         self._bus.publish(None)

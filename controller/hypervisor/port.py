@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from controller.hypervisor.mover import Mover
+
 ConsoleDevice = Literal["serial0", "console1"]
 """libvirt's names of a domain's consoles: the UART (ttyS0), and the virtio console (hvc0), which is far faster."""
 
@@ -94,6 +96,8 @@ class Hardware:
     """Memory that was plugged in since the start."""
     disks: tuple[PluggedDisk, ...] = ()
     interfaces: tuple[PluggedInterface, ...] = ()
+    host_devices: tuple[str, ...] = ()
+    """Addresses of the host's devices that are the domain's own."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +162,10 @@ class DomainStats:
     network_transmit_bytes: int = 0
     memory_is_guests: bool = False
     """Whether the memory used is the guest's own word; else it is QEMU's resident size."""
-
-
     guest_memory_bytes: int = 0
     """What the guest has for its programs, by its own word; 0 where it does not tell."""
+
+
 @dataclass(frozen=True)
 class Pulse:
     """Counters of one running domain as the kernel has them; disk and memory are those of its QEMU process."""
@@ -218,6 +222,25 @@ class HostPool:
 
 
 @dataclass(frozen=True)
+class HostGpu:
+    """A GPU of the host, or a mediated device of one."""
+
+    address: str
+    """`0000:65:00.0` of a PCI device, the UUID of a mediated one."""
+    kind: Literal["pci", "mdev"] = "pci"
+    model: str = ""
+    """`10de:1eb8`: vendor and device; of a mediated device its type, such as `nvidia-222`."""
+    driver: str = ""
+    iommu_group: str = ""
+    companions: tuple[str, ...] = ()
+    """What of the card goes with it, such as its sound."""
+    parent: str = ""
+    """The PCI device that a mediated one is a part of."""
+    trouble: str = ""
+    """Why no guest can be given it; empty when one can."""
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """The host as libvirt and the probe see it."""
 
@@ -263,7 +286,7 @@ class SerialConsole(Protocol):
         ...
 
 
-class Hypervisor(Protocol):
+class Hypervisor(Mover, Protocol):
     """One hypervisor host."""
 
     async def facts(self) -> HostFacts:
@@ -353,12 +376,12 @@ class Hypervisor(Protocol):
         """Ask the guest agent, with a deadline of 2 s."""
         ...
 
-    async def addresses(self, uuid: str) -> list[GuestAddress]:
-        """Addresses from DHCP leases and the ARP table, for guests without an agent."""
     async def cpus_in_use(self, uuid: str) -> int | None:
         """How many CPUs the guest uses by its agent, which brings online what was plugged in; None without an agent."""
         ...
 
+    async def addresses(self, uuid: str) -> list[GuestAddress]:
+        """Addresses from DHCP leases and the ARP table, for guests without an agent."""
         ...
 
     async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
@@ -395,6 +418,14 @@ class Hypervisor(Protocol):
 
     async def screenshot(self, uuid: str) -> bytes:
         """A picture of the domain's first screen, as PNG; Transient when it is off or has none."""
+        ...
+
+    async def gpus(self) -> list[HostGpu]:
+        """The host's GPUs, whoever has them."""
+        ...
+
+    async def host_devices(self) -> dict[str, tuple[str, ...]]:
+        """By uuid, the addresses of the host's devices in a domain's definition or in what runs of it; ours or not."""
         ...
 
     async def open_graphics(self, uuid: str) -> socket.socket:

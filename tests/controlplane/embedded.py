@@ -17,8 +17,9 @@ READY_WITHIN_S = 60.0
 class EmbeddedServer:
     """`python -m apiserver.main`, which installs our kinds by itself; `api` is usable after `start`."""
 
-    def __init__(self, folder: Path, binaries: Binaries) -> None:
+    def __init__(self, folder: Path, binaries: Binaries, *options: str) -> None:
         self._folder = folder
+        self._options = options
         self._binaries = binaries
         self._process: Process | None = None
         self._port = 0
@@ -48,7 +49,7 @@ class EmbeddedServer:
         """Start it; after the first time under the same port."""
         log = self._folder / f"apiserver-{len(list(self._folder.glob('*.log')))}.log"
         state = ["--state", str(self._folder / "state"), "--kubeconfig", str(self._folder / "kubeconfig")]
-        command = [sys.executable, "-m", "apiserver.main", *state, "--port", str(self._port)]
+        command = [sys.executable, "-m", "apiserver.main", *state, "--port", str(self._port), *self._options]
         self._process = Process.start(command, log, {**os.environ, "PYTHONUNBUFFERED": "1"})
         self._process.wait_until(lambda: "ready https://" in log.read_text(), READY_WITHIN_S)
         self._port = int(self.api.url.rsplit(":", 1)[-1])

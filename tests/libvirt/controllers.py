@@ -43,6 +43,10 @@ class ControllerProcess:
     catalogue: str = ""
     options: tuple[str, ...] = ()
     """More of its command line."""
+    node: str = NODE
+    """Its --node-name."""
+    inside: tuple[str, ...] = ()
+    """What its command begins with that runs somewhere else than the test."""
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -72,9 +76,9 @@ class ControllerProcess:
         catalogue = self.folder / "catalogue.toml"
         catalogue.write_text(self.catalogue)
         return await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "controller.main"),
+            *("setpriv", "--pdeathsig", "KILL", "--", *self.inside, sys.executable, "-m", "controller.main"),
             *("--kubeconfig", str(self.api.kubeconfig), "--libvirt-uri", self.libvirt_uri, "--virt-type", "qemu"),
-            *("--namespace", self.namespace, "--node-name", NODE, "--state", str(self.state)),
+            *("--namespace", self.namespace, "--node-name", self.node, "--state", str(self.state)),
             *("--gateway", str(self.folder / "gw.sock")),
             *("--catalogue", str(catalogue), "--image-folder", str(self.images), "--image-allow", "127.0.0.0/8"),
             *self.options,

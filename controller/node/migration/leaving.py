@@ -1,0 +1,47 @@
+"""What a VM leaves behind on a node that it does not belong to: its domain, which is off, and its own files."""
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.hypervisor.port import Hypervisor
+from controller.node.migration.records import Record
+from controller.node.places import NodePlaces
+from controller.node.pools import NodePools
+from controller.node.ports import ConsoleKeeper
+from hypersdk.errors import Transient
+
+
+@dataclass
+class Leavings:
+    """Removes it. The caller has made sure, by the API itself, that the VM is not this node's."""
+
+    hypervisor: Hypervisor
+    consoles: ConsoleKeeper
+    places: NodePlaces
+    pools: NodePools | None = None
+
+    async def remove(self, record: Record) -> None:
+        """Safe to repeat; Transient while the domain is on, for nothing is cut here."""
+        observed = await self.hypervisor.observe(record.uid)
+        if observed is not None and not observed.is_ours:
+            return
+        if observed is not None and observed.is_active:
+            raise Transient(f"{observed.name} runs here, though VM {record.name} is another node's: look at it")
+        await self.hypervisor.undefine(record.uid)
+        await self.consoles.detach(record.uid)
+        await asyncio.to_thread(remove_files, self.places, record)
+        if self.pools is not None:
+            self.pools.changed()
+
+
+def remove_files(places: NodePlaces, record: Record) -> None:
+    """The VM's files that only this node has. Blocks."""
+    kept = {Path(folder) for folder in record.shared}
+    for path in places.files(record.uid):
+        if path.parent not in kept:
+            path.unlink(missing_ok=True)
+    for folder in places.folders(record.uid):
+        if folder not in kept and folder.is_dir() and not folder.is_symlink():
+            shutil.rmtree(folder)

@@ -1,0 +1,79 @@
+"""What the controllers of two nodes tell each other of a VM that moves."""
+
+from typing import Literal
+
+from hypersdk.model.base import Model
+
+
+class Piece(Model):
+    """One file of the VM, on the node that it leaves."""
+
+    path: str
+    """What the disk is known by."""
+    file: str
+    """The file that is written to."""
+    dev: str = ""
+    device: Literal["disk", "cdrom"] = "disk"
+    format: Literal["qcow2", "raw"] = "qcow2"
+    size: int = 0
+    marker: str = ""
+    """The name of a file that was just made beside it: who sees that one too shares the storage."""
+
+
+class Nic(Model):
+    """One interface of the running domain."""
+
+    mac: str
+    kind: Literal["network", "bridge", "user"]
+    source: str = ""
+
+
+class Luggage(Model):
+    """What is to come."""
+
+    operation: str
+    source: str
+    """The node that it leaves."""
+    folder: str
+    """Of the sockets; the same path on both nodes."""
+    live: bool
+    power: str
+    """What is wanted of its power, as in the domain's metadata."""
+    virt_type: str = ""
+    started: str | None = None
+    """The definition that the running guest was started with, as JSON."""
+    running_hash: str = ""
+    pieces: list[Piece] = []
+    nics: list[Nic] = []
+
+
+class Place(Model):
+    """Where one piece goes."""
+
+    file: str
+    """On the node that it leaves."""
+    base: str
+    """What the disk is known by there."""
+    path: str
+    """The file that is written to there."""
+    shared: bool = False
+    socket: str = ""
+    """Where its content is taken, when it is copied as a file."""
+
+
+class Lodging(Model):
+    """The answer of the node that it goes to."""
+
+    places: list[Place] = []
+    logs: dict[str, str] = {}
+    nics: list[Nic] = []
+    running_hash: str = ""
+
+
+State = Literal["none", "prepared", "arrived"]
+
+
+class Arrival(Model):
+    """How much of the VM is there."""
+
+    state: State = "none"

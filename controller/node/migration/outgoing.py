@@ -1,0 +1,235 @@
+"""The node that a VM leaves: packs it, has it copied, and tells how far that is. It stays the owner by all this."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.domain.rehome import Home, NewEnd, rehomed
+from controller.hypervisor.mover import Documents, Transfer
+from controller.hypervisor.port import Hypervisor, ObservedDomain, Owner, PluggedDisk, Power
+from controller.node.definitions import Definitions
+from controller.node.desired import to_json
+from controller.node.migration import sockets, verdict
+from controller.node.migration.copying import copy_out
+from controller.node.migration.messages import Lodging, Luggage, Nic, Piece
+from controller.node.migration.ports import Peers
+from controller.node.migration.records import Record, Records
+from controller.node.migration.sockets import Folder, Way
+from controller.node.places import NodePlaces
+from controller.node.qemu_img import virtual_size
+from controller.settings import Settings
+from hypersdk.errors import Terminal, Transient
+from hypersdk.model.base import JsonObject
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmoperation import MigrateSpec, VMOperation
+
+log = logging.getLogger(__name__)
+LOOK_EVERY_S = 1.0
+MIB = 2**20
+_BITS = {"K": 10**3, "M": 10**6, "G": 10**9}
+
+
+@dataclass
+class Progress:
+    """How far it is."""
+
+    percent: int = 10
+    words: str = "preparing the other node"
+    figures: JsonObject | None = None
+
+
+@dataclass(frozen=True)
+class Trip:
+    """One VM on its way."""
+
+    op: VMOperation
+    vm: VirtualMachine
+    observed: ObservedDomain
+    target: str
+    live: bool
+    progress: Progress
+    tell: Callable[[], None]
+
+    @property
+    def spec(self) -> MigrateSpec:
+        """How it is to move."""
+        return self.op.spec.migrate_spec or MigrateSpec()
+
+    def say(self, percent: int, words: str, figures: JsonObject | None = None) -> None:
+        """Progress."""
+        self.progress.percent, self.progress.words, self.progress.figures = percent, words, figures
+        self.tell()
+
+
+@dataclass
+class Outgoing:
+    """VMs that leave."""
+
+    settings: Settings
+    hypervisor: Hypervisor
+    places: NodePlaces
+    records: Records
+    peers: Peers
+
+    async def go(self, trip: Trip) -> None:
+        """Everything up to the hand-over: the VM is off here then, and whole there. It stays here on any error."""
+        uid = trip.vm.metadata.uid
+        folder = Folder(self.settings.migration_folder, uid)
+        namespace, name = trip.vm.key
+        marker = f".{uid}-{trip.op.metadata.uid[:8]}.shared"
+        luggage = await self._packed(trip, folder, marker)
+        async with _marked(luggage, marker):
+            answer = await self.peers.ask(trip.target, trip.vm.key, "prepare", luggage.wire())
+        lodging = Lodging.model_validate(answer)
+        shared = tuple(sorted({str(Path(one.file).parent) for one in lodging.places if one.shared}))
+        record = Record(uid, namespace, name, trip.op.metadata.name, trip.target, shared)
+        await asyncio.to_thread(self.records.write, "outgoing", record)
+        way = Way(self.peers, trip.target, trip.vm.key, trip.op.metadata.name)
+        names = [one.socket for one in lodging.places if one.socket]
+        if trip.live:
+            names += [sockets.LIBVIRT, sockets.MEMORY, sockets.DISKS]
+        async with way.opened(folder, names, await self.hypervisor.qemu_owner()):
+            await self._copy_files(trip, luggage, lodging, folder)
+            await self.peers.ask(trip.target, trip.vm.key, "settle", {"operation": trip.op.metadata.name})
+            if trip.live:
+                await self._transfer(trip, luggage, lodging, folder)
+
+    async def _packed(self, trip: Trip, folder: Folder, marker: str) -> Luggage:
+        observed, uid = trip.observed, trip.vm.metadata.uid
+        started = await asyncio.to_thread(Definitions(self.places).running, observed)
+        pieces = [await asyncio.to_thread(_piece, disk, marker) for disk in observed.hardware.disks if disk.path]
+        there = observed.hardware.interfaces if trip.live else ()
+        nics = [Nic.model_validate({"mac": one.mac, "kind": one.kind, "source": one.source}) for one in there]
+        return Luggage(
+            operation=trip.op.metadata.name,
+            source=self.settings.node,
+            folder=str(Folder(self.settings.migration_folder, uid).path),
+            live=trip.live,
+            power=observed.owner.power.value if observed.owner else "",
+            virt_type=started.virt_type if started is not None else "qemu",
+            started=to_json(started) if started is not None else None,
+            running_hash=observed.running_spec_hash,
+            pieces=pieces,
+            nics=nics,
+        )
+
+    async def _copy_files(self, trip: Trip, luggage: Luggage, lodging: Lodging, folder: Folder) -> None:
+        """Those that nobody writes to: all of a VM that is off, the discs of one that runs."""
+        pairs = [(one, two) for one, two in zip(luggage.pieces, lodging.places, strict=True) if two.socket]
+        span = (5 if trip.live else verdict.LAST_PERCENT - verdict.FIRST_PERCENT) / max(len(pairs), 1)
+        for at, (piece, place) in enumerate(pairs):
+            first = 10 + at * span
+
+            def tell(percent: int, first: float = first, file: str = Path(piece.file).name) -> None:
+                trip.say(int(first + span * percent / 100), f"copying {file}, {percent}%")
+
+            await copy_out(Path(piece.file), piece.format, folder.socket(place.socket), tell)
+
+    async def _transfer(self, trip: Trip, luggage: Luggage, lodging: Lodging, folder: Folder) -> None:
+        uid = trip.vm.metadata.uid
+        here = await self.hypervisor.documents(uid)
+        copied = [
+            piece.dev
+            for piece, place in zip(luggage.pieces, lodging.places, strict=True)
+            if not place.shared and not place.socket
+        ]
+        how = Transfer(
+            Documents(
+                rehomed(here.running, self._home(trip, lodging, lodging.running_hash)),
+                # The owner there defines it anew by the spec, as soon as it is one.
+                rehomed(here.defined, self._home(trip, lodging, "")),
+            ),
+            str(folder.socket(sockets.LIBVIRT)),
+            str(folder.socket(sockets.MEMORY)),
+            str(folder.socket(sockets.DISKS)),
+            tuple(copied),
+            mib_per_second(trip.spec.bandwidth),
+            trip.spec.auto_converge,
+        )
+        watching = asyncio.ensure_future(self._watch(trip))
+        moving = asyncio.ensure_future(self.hypervisor.transfer(uid, how))
+        try:
+            await asyncio.shield(moving)
+        except asyncio.CancelledError:
+            await self._give_up(uid, moving)
+            raise
+        finally:
+            watching.cancel()
+            await asyncio.wait({watching})
+
+    async def _give_up(self, uid: str, moving: "asyncio.Future[None]") -> None:
+        """End it, and wait until libvirt has: it cannot be abandoned half-way."""
+        while not moving.done():
+            with contextlib.suppress(Transient, Terminal):
+                await self.hypervisor.abort_transfer(uid)
+            await asyncio.wait({moving}, timeout=0.5)
+        if not moving.cancelled() and (error := moving.exception()) is not None:
+            log.info("uid=%s its move was given up: %s", uid, error)
+
+    async def _watch(self, trip: Trip) -> None:
+        while True:
+            with contextlib.suppress(Transient, Terminal):
+                state = await self.hypervisor.transfer_state(trip.vm.metadata.uid)
+                if state is not None:
+                    trip.say(verdict.percent(state), verdict.words(state), verdict.figures(state))
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _home(self, trip: Trip, lodging: Lodging, digest: str) -> Home:
+        uid = trip.vm.metadata.uid
+        namespace, name = trip.vm.key
+        # Never ON: what is paused without having been on is a start that its owner finishes.
+        power = trip.observed.owner.power if trip.observed.owner else None
+        files = {one.file: one.path for one in lodging.places}
+        files[str(self.places.console_log(uid))] = lodging.logs["console"]
+        files[str(self.places.virtio_log(uid))] = lodging.logs["virtio"]
+        return Home(
+            Owner(uid, namespace, name, _arriving(power), digest),
+            {here: there for here, there in files.items() if here != there},
+            {one.mac: NewEnd(one.kind, one.source) for one in lodging.nics},
+        )
+
+
+def mib_per_second(bandwidth: str | None) -> int:
+    """libvirt's unit, of `100Mbps`; 0 for no limit, and never less than the 1 that it can say."""
+    if not bandwidth:
+        return 0
+    number = bandwidth.removesuffix("bps")
+    bits = int(number.rstrip("KMG")) * _BITS.get(number[-1:], 1)
+    return max(bits // 8 // MIB, 1) if bits else 0
+
+
+def _arriving(power: Power | None) -> Power:
+    return Power.PAUSED if power is Power.PAUSED else Power.OFF
+
+
+def _piece(disk: PluggedDisk, marker: str) -> Piece:
+    file = Path(disk.layer or disk.path)
+    is_disc = disk.device == "cdrom"
+    size = file.stat().st_size if is_disc else virtual_size(file)
+    if size is None:
+        raise Terminal("DiskFormatUnsupported", f"disk {file.name} is not qcow2: convert it before the VM moves")
+    return Piece(
+        path=disk.path,
+        file=str(file),
+        dev=disk.dev,
+        device=disk.device,
+        format="raw" if is_disc else "qcow2",
+        size=size,
+        marker=marker,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _marked(luggage: Luggage, marker: str) -> AsyncIterator[None]:
+    """A file beside each of the disks, for as long as the other node looks for it."""
+    markers = {Path(piece.path).with_name(marker) for piece in luggage.pieces}
+    try:
+        for one in markers:
+            await asyncio.to_thread(one.touch)
+        yield
+    finally:
+        for one in markers:
+            await asyncio.to_thread(one.unlink, missing_ok=True)

@@ -1,0 +1,272 @@
+"""migrate as work: where it goes, the way there, and who owns the VM at each moment.
+
+`status.nodeName` is the owner, and only the owner's copy ever runs. libvirt leaves the copy at the other end paused, so
+that nothing but the owner's own controller lets it run:
+
+    nodeName  domain at the source      domain at the target     what happens when anything dies here
+    source    runs                      none, or half copied     it runs on at the source; the target's part is removed
+    source    off ("migrated")          paused, whole            the source hands over, as soon as it is back
+    target    off                       paused, whole            the target lets it run, as soon as it is back
+    target    off                       runs                     the source removes what is left of it
+
+The one write that moves the VM from the second line to the third is the hand-over. A libvirtd at the source that comes
+back may let its guest run again in the first line only: in the second there is no QEMU left that it could let run.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from controller.hypervisor.port import Hypervisor, ObservedDomain, Power
+from controller.node.intent import Intent, Wanted
+from controller.node.migration import choice
+from controller.node.migration.incoming import Incoming
+from controller.node.migration.messages import Arrival
+from controller.node.migration.outgoing import Outgoing, Progress, Trip
+from controller.node.migration.ports import Peers
+from controller.node.migration.sockets import Folder
+from controller.node.migration.sweep import Sweep
+from controller.node.objects import Objects
+from controller.node.operations.work import Ended, Going, Job
+from controller.node.plan import is_half_started, plan
+from controller.node.steps import AskShutdown, Destroy, Resume, SetPower
+from controller.settings import Settings
+from hypersdk.errors import ApiError, Conflict, HyperSDKError, NotFound, Terminal, Transient, Unreachable
+from hypersdk.kube.client import Client
+from hypersdk.model.base import JsonObject, rfc3339_micro
+from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_NODES, VM_SNAPSHOTS
+from hypersdk.model.virtualmachine import VirtualMachine
+
+log = logging.getLogger(__name__)
+TARGET, SOURCE, LIVE, ATTEMPTS = "targetNode", "sourceNode", "live", "failedAttempts"
+MOST_ATTEMPTS = 3
+CONFLICTS = 5
+
+
+@dataclass
+class _Run:
+    """One try, as this process has it."""
+
+    progress: Progress
+    task: "asyncio.Task[None]"
+
+
+@dataclass
+class Migrate:
+    """Moves this node's VMs away, and receives others'."""
+
+    settings: Settings
+    client: Client
+    vms: Objects[VirtualMachine]
+    hypervisor: Hypervisor
+    peers: Peers
+    outgoing: Outgoing
+    incoming: Incoming
+    sweep: Sweep
+    now: Callable[[], datetime]
+    _runs: dict[str, _Run] = field(default_factory=dict)
+
+    @property
+    def lets_plan(self) -> bool:
+        """Two nodes must not both have ideas of the VM's power."""
+        return False
+
+    async def step(self, job: Job) -> Going | Ended:
+        """The next thing to do, on the node that owns the VM now."""
+        target = str(job.notes.get(TARGET) or "")
+        if target == self.settings.node:
+            return await self._arrive(job)
+        if not target:
+            return await self._decide(job)
+        if not job.notes.get(LIVE) and job.observed is not None and job.observed.is_active:
+            return await self._power_off(job, job.observed)
+        run = self._runs.get(job.uid)
+        if run is not None and not run.task.done():
+            return Going(run.progress.percent, run.progress.words, run.progress.figures or {}, 2.0)
+        if run is None:
+            return await self._begin_or_finish(job, target)
+        del self._runs[job.uid]
+        return await self._ended(job, target, run.task)
+
+    async def undo(self, job: Job) -> Going | None:
+        """The VM stays where it is, unless it has left already; the other node's part is removed."""
+        target = str(job.notes.get(TARGET) or "")
+        if not target:
+            return None
+        if target == self.settings.node:
+            await self.incoming.run(job.vm)
+            return None
+        await self._stop(job.uid)
+        await self.hypervisor.abort_transfer(job.vm.metadata.uid)
+        if await self._has_left(job, target):
+            await self._hand_over(job, target)
+            return None
+        await asyncio.to_thread(Folder(self.settings.migration_folder, job.vm.metadata.uid).remove)
+        try:
+            await self.peers.ask(target, job.vm.key, "discard", _named(job))
+        except HyperSDKError as error:
+            log.warning("node %s removes its part of %s when it can: %s", target, job.op.metadata.name, error)
+        self.sweep.records.forget("outgoing", job.vm.metadata.uid)
+        return None
+
+    async def _decide(self, job: Job) -> Going:
+        spec = job.op.spec.migrate_spec
+        namespace, name = job.vm.key
+        nodes = await self.client.list(VM_NODES)
+        vms = [self.vms.newest(vm) for vm in self.vms.cache]
+        live = job.observed is not None and job.observed.is_active and (spec is None or spec.live)
+        if spec is not None and spec.post_copy:
+            words = "postCopy is not supported yet: leave it out, and raise the bandwidth or let autoConverge work"
+            raise Terminal("NotSupported", words)
+        choice.movable(job.vm, await self.client.list(VM_SNAPSHOTS, namespace), is_off=not live)
+        if job.observed is None:
+            raise Transient(f"{name} has no domain yet on node {self.settings.node}: it moves once it has one")
+        target = choice.target(job.vm, spec.target_node if spec else None, nodes, vms, self.now())
+        choice.reachable(nodes, self.settings.node, target)
+        notes: JsonObject = {SOURCE: self.settings.node, TARGET: target, LIVE: live}
+        return Going(5, f"moves to node {target}", notes, 0.0)
+
+    async def _power_off(self, job: Job, observed: ObservedDomain) -> Going:
+        """Not live: off first. What was asked of the guest is written down, for it outlives this process."""
+        pace, notes = self.settings.pace, job.notes
+        asked = _moment(notes.get("askedAt"))
+        intent = Intent(
+            Wanted.OFF,
+            force=job.op.spec.force,
+            stopping_since=_moment(notes.get("stoppingSince")),
+            asked_at=asked,
+            asks=int(str(notes.get("asks") or 0)),
+            grace=timedelta(seconds=pace.grace),
+            ask_again=timedelta(seconds=pace.ask_again),
+        )
+        told: JsonObject = {}
+        uid, now = job.vm.metadata.uid, self.now()
+        for step in plan(None, observed, intent, now):
+            match step:
+                case SetPower():
+                    await self.hypervisor.set_power(uid, step.power)
+                case Resume():
+                    await self.hypervisor.resume(uid)
+                case Destroy():
+                    await self.hypervisor.destroy(uid)
+                case AskShutdown():
+                    since = notes.get("stoppingSince") or rfc3339_micro(now)
+                    told = {"stoppingSince": since, "askedAt": rfc3339_micro(now), "asks": intent.asks + 1}
+                    await self._ask(uid, step)
+        return Going(7, "waiting for the guest to power off", told, 2.0)
+
+    async def _ask(self, uid: str, step: AskShutdown) -> None:
+        try:
+            await self.hypervisor.shutdown(uid, step.mode)
+        except (Transient, Terminal) as error:
+            log.warning("uid=%s the guest could not be asked to power off by %s: %s", uid, step.mode, error)
+
+    async def _begin_or_finish(self, job: Job, target: str) -> Going:
+        """Nothing is under way in this process: an earlier one may have come to an end unheard."""
+        if job.notes.get(LIVE):
+            if await self._has_left(job, target):
+                return await self._over(job, target)
+            if job.observed is None or not job.observed.is_active:
+                raise Terminal("GuestEnded", "the guest went off before it had moved; it stays on its node")
+            await self.hypervisor.abort_transfer(job.vm.metadata.uid)
+        assert job.observed is not None
+        progress = Progress()
+        live = bool(job.notes.get(LIVE))
+        trip = Trip(job.op, job.vm, job.observed, target, live, progress, job.wake)
+        task = asyncio.create_task(self.outgoing.go(trip), name=f"migrate {job.op.metadata.name}")
+        task.add_done_callback(lambda _: job.wake())
+        self._runs[job.uid] = _Run(progress, task)
+        return Going(10, progress.words, {}, 2.0)
+
+    async def _ended(self, job: Job, target: str, task: "asyncio.Task[None]") -> Going:
+        error = None if task.cancelled() else task.exception()
+        if not task.cancelled() and error is None:
+            return await self._over(job, target)
+        if await self._has_left(job, target):
+            return await self._over(job, target)
+        if isinstance(error, Terminal):
+            raise error
+        if error is not None and not isinstance(error, HyperSDKError | OSError):
+            raise error
+        failed = int(str(job.notes.get(ATTEMPTS) or 0)) + 1
+        if failed >= MOST_ATTEMPTS:
+            raise Terminal("MigrationFailed", f"tried {failed} times, and it runs on here: {error}")
+        return Going(10, f"tried again: {error}", {ATTEMPTS: failed}, 3.0 * failed)
+
+    async def _over(self, job: Job, target: str) -> Going:
+        await self._hand_over(job, target)
+        # From here on the operation is the other node's to write.
+        return Going(job.op.status.progress or 0, job.op.status.message or "")
+
+    async def _has_left(self, job: Job, target: str) -> bool:
+        """Whether it is off here because it is whole there."""
+        if not job.notes.get(LIVE):
+            return False
+        observed = await self.hypervisor.observe(job.vm.metadata.uid)
+        if observed is not None and observed.is_active:
+            return False
+        answer = await self.peers.ask(target, job.vm.key, "state", _named(job))
+        if Arrival.model_validate(answer).state == "arrived":
+            return True
+        if observed is not None and observed.reason == "migrated":
+            # Its memory is lost with the other node: from its disks it can still be started.
+            await self.hypervisor.set_power(job.vm.metadata.uid, Power.OFF)
+        return False
+
+    async def _hand_over(self, job: Job, target: str) -> None:
+        """The one write by which the VM changes hands; safe to repeat."""
+        namespace, name = job.vm.key
+        for _ in range(CONFLICTS):
+            try:
+                fresh = await self.client.get(VIRTUAL_MACHINES, namespace, name)
+                if fresh.metadata.uid != job.vm.metadata.uid or fresh.status.node_name == target:
+                    break
+                if fresh.status.node_name != self.settings.node:
+                    raise Terminal("NotOwner", f"{name} is on node {fresh.status.node_name}, not here")
+                version: JsonObject = {"resourceVersion": fresh.metadata.resource_version}
+                patch: JsonObject = {"metadata": version, "status": {"nodeName": target}}
+                await self.vms.write(job.vm, patch, subresource="status")
+                break
+            except Conflict:
+                continue
+            except NotFound:
+                return
+            except (ApiError, Unreachable) as error:
+                raise Transient(f"the hand-over cannot be written: {error}") from error
+        else:
+            raise Transient(f"the hand-over of {name} cannot be written: it changes all the time")
+        log.info("vm=%s/%s is handed over to node %s", namespace, name, target)
+        self.sweep.soon()
+        try:
+            # It would find out by itself; this way the guest is held for a moment less.
+            await self.peers.ask(target, job.vm.key, "run", _named(job))
+        except HyperSDKError as error:
+            log.info("vm=%s/%s node %s was not told: %s", namespace, name, target, error)
+
+    async def _arrive(self, job: Job) -> Going | Ended:
+        """On the new owner: it runs here, and only then the operation has succeeded."""
+        await self.incoming.run(job.vm)
+        observed = await self.hypervisor.observe(job.vm.metadata.uid)
+        if observed is not None and is_half_started(observed) and job.notes.get(LIVE):
+            return Going(95, "the guest is let run", {}, 1.0)
+        where = f"on node {self.settings.node}"
+        if observed is not None and observed.is_active:
+            final: JsonObject = {"memoryRemainingBytes": 0, "diskRemainingBytes": 0, "verdict": "it has moved"}
+            return Ended(f"it runs {where} (QEMU pid {observed.pid})", final)
+        return Ended(f"it is {where}, off")
+
+    async def _stop(self, uid: str) -> None:
+        run = self._runs.pop(uid, None)
+        if run is not None:
+            run.task.cancel()
+            await asyncio.wait({run.task})
+
+
+def _named(job: Job) -> JsonObject:
+    return {"operation": job.op.metadata.name}
+
+
+def _moment(value: object) -> datetime | None:
+    return datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else None
