@@ -18,6 +18,11 @@ FORCE = Param("force", "bool", "cut the power instead of asking the guest")
 CPUS = Param("cpus", "int", "vCPUs, 1 to 128; as many as now when left out")
 MEMORY = Param("memory", "str", "such as 16Gi; as much as now when left out")
 HOTPLUG = Param("hotplug", "bool", "wait until the running guest has it")
+TARGET = Param("target", "str", "the name of the new VM; % in it is the name of this one", required=True)
+LINKED = Param("linked", "bool", "share what is on the disks now instead of copying it")
+CLONE_OF = Param("snapshot", "str", "as it was in this snapshot; as it is now when left out")
+START_IT = Param("start", "bool", "start it when it is made")
+CLONE_WITHIN = "24h"
 KEEP = Param("keep-disks", "bool", "leave its disks on the node, where the Event DisksKept says")
 
 
@@ -70,6 +75,18 @@ async def _resize(client: "Client", vm: "VirtualMachine", values: Values, progre
     return await _operate(client, vm, "resize", {"resizeSpec": size}, progress)
 
 
+async def _clone(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    target = str(values.get(TARGET.name) or "").replace("%", vm.metadata.name)
+    if not target:
+        raise UsageError(f"clone {vm.metadata.name} as what? Say -target and the name of the new VM")
+    how: JsonObject = {"targetName": target, "linkedClone": bool(values.get(LINKED.name))}
+    how["startAfterClone"] = bool(values.get(START_IT.name))
+    if snapshot := values.get(CLONE_OF.name):
+        how["snapshotRef"] = {"name": str(snapshot)}
+    # Large disks take their time; whoever waits can end it.
+    return await _operate(client, vm, "clone", {"cloneSpec": how, "timeout": CLONE_WITHIN}, progress)
+
+
 def _forced(values: Values) -> "JsonObject":
     return {"force": True} if values.get("force") else {}
 
@@ -93,6 +110,16 @@ RESTART = Verb(
 )
 PAUSE = Verb("vm.pause", "Pause", "hold the guest where it is", Danger.CONFIRM, _only_in("Running", "Unknown"), _pause)
 RESUME = Verb("vm.resume", "Resume", "let a paused guest run on", Danger.NONE, _only_in("Paused", "Unknown"), _resume)
+CLONE = Verb(
+    "vm.clone",
+    "Clone",
+    "make another VM with the same disks",
+    Danger.CONFIRM,
+    _always,
+    _clone,
+    (TARGET, LINKED, START_IT, CLONE_OF),
+    is_common=False,
+)
 DELETE = Verb("vm.delete", "Delete", "remove the VM and its disks", Danger.NAME, _always, _delete, (KEEP,))
 
 RESIZE = Verb(
@@ -106,7 +133,7 @@ RESIZE = Verb(
     is_common=False,
 )
 
-VERBS: tuple[Verb, ...] = (START, STOP, RESTART, PAUSE, RESUME, RESIZE, DELETE)
+VERBS: tuple[Verb, ...] = (START, STOP, RESTART, PAUSE, RESUME, RESIZE, CLONE, DELETE)
 
 
 def verb(word: str) -> Verb:
