@@ -22,7 +22,7 @@ class Figure:
     def __str__(self) -> str:
         """One line of the report."""
         promise = f"   promised: at most {self.promise:g}" if self.promise is not None else ""
-        mark = "" if self.holds else "   NOT KEPT"
+        mark = "" if self.promise is None else "   ok" if self.holds else "   NOT KEPT"
         return f"{self.name:<58}{self.value:>12,.2f} {self.unit}{promise}{mark}"
 
 
