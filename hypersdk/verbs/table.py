@@ -23,6 +23,12 @@ LINKED = Param("linked", "bool", "share what is on the disks now instead of copy
 CLONE_OF = Param("snapshot", "str", "as it was in this snapshot; as it is now when left out")
 START_IT = Param("start", "bool", "start it when it is made")
 CLONE_WITHIN = "24h"
+NODE = Param("node", "str", "where to; the best other node when left out")
+LIVE = Param("live", "bool", "while it runs, which is what is done unless --offline says otherwise")
+OFFLINE = Param("offline", "bool", "power it off, move it, and power it on there")
+BANDWIDTH = Param("bandwidth", "str", "at most so much of the network, such as 500Mbps")
+UNTHROTTLED = Param("no-auto-converge", "bool", "do not slow down a guest that writes faster than can be copied")
+MIGRATE_WITHIN = "24h"
 KEEP = Param("keep-disks", "bool", "leave its disks on the node, where the Event DisksKept says")
 
 
@@ -87,6 +93,19 @@ async def _clone(client: "Client", vm: "VirtualMachine", values: Values, progres
     return await _operate(client, vm, "clone", {"cloneSpec": how, "timeout": CLONE_WITHIN}, progress)
 
 
+async def _migrate(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    offline = bool(values.get(OFFLINE.name))
+    if offline and values.get(LIVE.name):
+        raise UsageError("--live and --offline: say one of them")
+    how: JsonObject = {"live": not offline, "autoConverge": not values.get(UNTHROTTLED.name)}
+    if node := values.get(NODE.name):
+        how["targetNode"] = str(node)
+    if bandwidth := values.get(BANDWIDTH.name):
+        how["bandwidth"] = str(bandwidth)
+    extra: JsonObject = {"migrateSpec": how, "timeout": MIGRATE_WITHIN}
+    return await _operate(client, vm, "migrate", extra | _forced(values), progress)
+
+
 def _forced(values: Values) -> "JsonObject":
     return {"force": True} if values.get("force") else {}
 
@@ -120,6 +139,16 @@ CLONE = Verb(
     (TARGET, LINKED, START_IT, CLONE_OF),
     is_common=False,
 )
+MIGRATE = Verb(
+    "vm.migrate",
+    "Migrate",
+    "move it to another node",
+    Danger.CONFIRM,
+    _only_in("Running", "Paused", "Stopped", "Failed"),
+    _migrate,
+    (NODE, LIVE, OFFLINE, BANDWIDTH, UNTHROTTLED, FORCE),
+    is_common=False,
+)
 DELETE = Verb("vm.delete", "Delete", "remove the VM and its disks", Danger.NAME, _always, _delete, (KEEP,))
 
 RESIZE = Verb(
@@ -133,7 +162,7 @@ RESIZE = Verb(
     is_common=False,
 )
 
-VERBS: tuple[Verb, ...] = (START, STOP, RESTART, PAUSE, RESUME, RESIZE, CLONE, DELETE)
+VERBS: tuple[Verb, ...] = (START, STOP, RESTART, PAUSE, RESUME, RESIZE, CLONE, MIGRATE, DELETE)
 
 
 def verb(word: str) -> Verb:
