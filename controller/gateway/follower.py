@@ -13,8 +13,12 @@ from controller.gateway.serial_log import Piece, Place, SerialLog
 
 READ = 64 * 1024
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.05
-GATHER_S = 0.005
+GATHER_S = 0.01
 """Between two reads of what a guest writes without a pause."""
+FEW = 64
+"""So few bytes are a key's echo, which comes at once…"""
+AT_ONCE, OFTEN_S = 50, 0.002
+"""…unless they come more often than that, and that for some time."""
 SETTLE_S = 0.5
 """Once both are silent for so long, and the stream is not ahead, they are at the same byte."""
 KEPT = 8192
@@ -41,6 +45,7 @@ class Follower:
         self._place = place
         self._clock = clock
         self._lead = Lead(clock())
+        self._credit, self._read_at = float(AT_ONCE), clock()
         self._news = asyncio.Event()
         self._has_ended = False
 
@@ -88,7 +93,9 @@ class Follower:
     async def _took(self, piece: Piece, now: float) -> None:
         self._place = piece.place
         self._lead.written(len(piece.data), now)
-        if len(piece.data) < READ:
+        self._credit = min(self._credit + (now - self._read_at) / OFTEN_S, AT_ONCE) - 1
+        self._read_at = now
+        if FEW <= len(piece.data) < READ or self._credit < 0:
             await asyncio.sleep(GATHER_S)
 
 
