@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,16 +183,16 @@ def _say(words: str) -> None:
     sys.stderr.flush()
 
 
-def main() -> int:
-    """Build what is missing and print the folder."""
+def told(what: str, build: Callable[[Mapping[str, str]], Path]) -> int:
+    """Build what is missing and print where it is; the exit code."""
     try:
-        folder = binaries(os.environ).folder
+        path = build(os.environ)
     except (subprocess.CalledProcessError, OSError) as error:
-        _say(str(error))
+        sys.stderr.write(f"{what}: {error}\n")
         return 1
-    sys.stdout.write(f"{folder}\n")
+    sys.stdout.write(f"{path}\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told("controlplane", lambda environ: binaries(environ).folder))

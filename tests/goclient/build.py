@@ -1,13 +1,12 @@
 """Which client-go do the tests run? `python -m tests.goclient.build` makes a program of it, once."""
 
 import hashlib
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from hypersdk.settings import places
-from tests.controlplane.build import Program, build_missing
+from tests.controlplane.build import Program, build_missing, told
 
 HERE = Path(__file__).resolve().parent
 GOCLIENT = Program("goclient", ".", ".", "k8s.io/client-go", home=HERE)
@@ -21,16 +20,5 @@ def goclient(environ: Mapping[str, str]) -> Path:
     return folder / GOCLIENT.name
 
 
-def main() -> int:
-    """Build it if it is missing and print where it is."""
-    try:
-        path = goclient(os.environ)
-    except OSError as error:
-        sys.stderr.write(f"goclient: {error}\n")
-        return 1
-    sys.stdout.write(f"{path}\n")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told("goclient", goclient))

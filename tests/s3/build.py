@@ -1,12 +1,11 @@
 """Which S3 server do the tests fetch images from? `python -m tests.s3.build` makes it, once."""
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from hypersdk.settings import places
-from tests.controlplane.build import Program, build_missing
+from tests.controlplane.build import Program, build_missing, told
 
 _MODULE = "github.com/versity/versitygw"
 VERSITYGW = Program("versitygw", "versitygw", f"{_MODULE}/cmd/versitygw", _MODULE, home=Path(__file__).resolve().parent)
@@ -19,16 +18,5 @@ def versitygw(environ: Mapping[str, str]) -> Path:
     return folder / VERSITYGW.name
 
 
-def main() -> int:
-    """Build it if it is missing and print where it is."""
-    try:
-        path = versitygw(os.environ)
-    except OSError as error:
-        sys.stderr.write(f"s3: {error}\n")
-        return 1
-    sys.stdout.write(f"{path}\n")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told("s3", versitygw))
