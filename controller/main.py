@@ -84,6 +84,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         stack.push_async_callback(hypervisor.close)
         backup_host = LibvirtBackups(settings.libvirt_uri)
         stack.push_async_callback(backup_host.close)
+        hypervisor.sysfs = settings.sysfs
         places = NodePlaces(settings.state, settings.storage_classes, settings.storage_pools)
         await asyncio.to_thread(places.make)
         images = await stack.enter_async_context(Images(places.images, settings.limits, Web(settings.addresses)))

@@ -93,6 +93,10 @@ class Settings:
     """What pod-network is: a libvirt network, or `bridge:` and a host bridge."""
     bridges: tuple[str, ...] = ()
     """Host bridges that `bridge` and `multus` networks may name."""
+    gpus: tuple[tuple[str, str], ...] = ()
+    """Names that VMs ask for GPUs by, each with a model, an address or a mediated device's type or UUID."""
+    sysfs: Path = Path("/sys")
+    """Where the host's devices are read from."""
     storage_classes: Mapping[str, Path] = field(default_factory=dict)
     """Folders of disks by storageClass; `standard` is below the state folder unless it is named here."""
     storage_pools: Mapping[str, str] = field(default_factory=dict)
@@ -136,6 +140,8 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--log-folder", type=Path, default=Path("/var/log/libvirt/qemu"), help="folder of QEMU's logs")
     line.add_argument("--network", default="default", help="pod-network: a libvirt network, or bridge:NAME")
     line.add_argument("--bridge", action="append", default=[], help="bridge that VMs may be put on; repeatable")
+    line.add_argument("--gpu", action="append", default=[], metavar="NAME=MODEL", help="GPUs for VMs; repeatable")
+    line.add_argument("--sysfs", type=Path, default=Path("/sys"), help="where devices are read (default: %(default)s)")
     line.add_argument("--storage-class", action="append", default=[], metavar="NAME=DIR|NAME=pool:POOL")
     line.add_argument("--image-allow", action="append", default=[], metavar="CIDR", help="fetch images from there too")
     line.add_argument("--image-deny", action="append", default=[], metavar="CIDR", help="and not from there; 'private'")
@@ -171,6 +177,8 @@ def settings_of(words: argparse.Namespace) -> Settings:
         log_folder=words.log_folder,
         network=words.network,
         bridges=tuple(words.bridge),
+        gpus=_gpus(words.gpu),
+        sysfs=words.sysfs,
         storage_classes=_folders(words.storage_class),
         metrics=_bind(words.metrics_bind),
         migration_folder=words.migration_folder,
@@ -210,6 +218,13 @@ def _tls(words: argparse.Namespace) -> Tls | None:
         words.peer_ca,
         words.peer_name,
     )
+
+
+def _gpus(pairs: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    split = [pair.partition("=") for pair in pairs]
+    if wrong := [pair for pair, (name, _, what) in zip(pairs, split, strict=True) if not (name and what)]:
+        raise ValueError(f"--gpu wants NAME=MODEL such as t4=10de:1eb8, or NAME=ADDRESS, not {', '.join(wrong)}")
+    return tuple((name, what.lower()) for name, _, what in split)
 
 
 def _folders(pairs: Sequence[str]) -> dict[str, Path]:

@@ -1,7 +1,8 @@
 """Which node a VM goes to, or why none: pure."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from hypersdk.model.base import condition
@@ -17,6 +18,8 @@ class Room:
 
     cpus: int
     memory_bytes: int
+    gpus: Mapping[str, int] = field(default_factory=dict)
+    """By the name that VMs ask for them by."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,19 @@ def refusal(vm: VirtualMachine, node: VMNode, rooms: dict[str, Room], now: datet
         return f"{left.cpus} of the {vm.spec.cpus} CPUs are left"
     if memory > left.memory_bytes:
         return f"{human_bytes(left.memory_bytes)} of the {human_bytes(memory)} memory are left"
+    for name, count in gpus_of(vm).items():
+        if count > (free := left.gpus.get(name, 0)):
+            return f"{max(free, 0)} of the {count} GPUs {name} are left"
     return ""
+
+
+def gpus_of(vm: VirtualMachine) -> Counter[str]:
+    """How many GPUs of each name the VM asks for."""
+    asked = (vm.spec.devices.gpus if vm.spec.devices else None) or []
+    wanted: Counter[str] = Counter()
+    for gpu in asked:
+        wanted[gpu.name] += gpu.count
+    return wanted
 
 
 def room(node: VMNode, vms: Iterable[VirtualMachine]) -> Room:
@@ -68,7 +83,11 @@ def room(node: VMNode, vms: Iterable[VirtualMachine]) -> Room:
     offered = node.status.allocatable
     cpus = ((offered.cpus if offered else None) or 0) * (node.status.cpu_allocation_ratio or 1)
     memory = to_bytes(offered.memory) if offered and offered.memory else 0
-    return Room(cpus - sum(vm.spec.cpus for vm in there), memory - sum(to_bytes(vm.spec.memory) for vm in there))
+    gpus = Counter(gpu.name for gpu in node.status.gpus or [] if gpu.name and gpu.available)
+    for vm in there:
+        gpus.subtract(gpus_of(vm))
+    spent = sum(to_bytes(vm.spec.memory) for vm in there)
+    return Room(cpus - sum(vm.spec.cpus for vm in there), memory - spent, gpus)
 
 
 def words(refusals: Sequence[Refusal]) -> str:

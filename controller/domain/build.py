@@ -11,6 +11,7 @@ from controller.domain.disks import disk_elements
 from controller.domain.elements import element
 from controller.domain.extras import standard_elements
 from controller.domain.graphics import graphics_elements
+from controller.domain.host_devices import host_device_element, tpm_element
 from controller.domain.interfaces import interface_element
 from controller.domain.metadata import owner_element
 from controller.domain.platform import platform_elements
@@ -50,6 +51,8 @@ def _devices(desired: DesiredDomain) -> list[Element]:
         *([agent_element()] if desired.guest_agent else []),
         *graphics_elements(),
         *standard_elements(),
+        *([tpm_element()] if desired.tpm else []),
+        *(host_device_element(device) for device in desired.host_devices),
     ]
     return devices + port_elements(desired, devices)
 

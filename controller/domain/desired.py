@@ -38,6 +38,15 @@ class Interface:
 
 
 @dataclass(frozen=True)
+class HostDevice:
+    """A device of the host that is the guest's own."""
+
+    kind: Literal["pci", "mdev"]
+    address: str
+    """`0000:65:00.0` of a PCI device, the UUID of a mediated one."""
+
+
+@dataclass(frozen=True)
 class DesiredDomain:
     """One VM as libvirt should have it."""
 
@@ -62,6 +71,8 @@ class DesiredDomain:
     """CPUs that can be plugged in while it runs, those it starts with included; 0 for no more than these."""
     max_memory_bytes: int = 0
     """The same of memory."""
+    tpm: bool = False
+    host_devices: tuple[HostDevice, ...] = ()
 
     @property
     def domain_name(self) -> str:

@@ -4,6 +4,7 @@ from typing import Literal
 from xml.etree.ElementTree import Element
 
 from controller.domain.elements import PLUGGED
+from controller.domain.host_devices import read_host_devices
 from controller.domain.layers import base_of
 from controller.hypervisor.port import Hardware, PluggedDisk, PluggedInterface
 
@@ -20,6 +21,7 @@ def read_hardware(domain: Element) -> Hardware:
         dimm_bytes=sum(_bytes(size) for size in domain.findall("devices/memory/target/size")),
         disks=tuple(map(read_disk, domain.findall("devices/disk"))),
         interfaces=tuple(map(read_interface, domain.findall("devices/interface"))),
+        host_devices=read_host_devices(domain),
     )
 
 

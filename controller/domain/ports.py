@@ -8,7 +8,7 @@ from controller.domain.elements import element
 SPARE_PORTS = 8
 """What a VM can be given while it runs; what they cost is in docs/decisions/head-room.md."""
 
-_TAKES_A_PORT = {"interface", "rng", "memballoon", "watchdog"}
+_TAKES_A_PORT = {"interface", "rng", "memballoon", "watchdog", "hostdev"}
 
 
 def port_elements(desired: DesiredDomain, devices: list[Element]) -> list[Element]:

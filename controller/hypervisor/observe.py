@@ -32,6 +32,12 @@ def all_names(connection: libvirt.virConnect) -> list[DomainName]:
     return [name for name in seen if name is not None]
 
 
+def all_host_devices(connection: libvirt.virConnect) -> dict[str, tuple[str, ...]]:
+    """The host's devices by the UUID of the domain that has them, by its definition or as it runs; ours or not."""
+    seen = (_unless_gone(domain, _with_host_devices) for domain in connection.listAllDomains())
+    return {uuid: devices for found in seen if found is not None for uuid, devices in (found,) if devices}
+
+
 def one_domain(connection: libvirt.virConnect, uuid: str, process: FindProcess) -> ObservedDomain | None:
     """The domain; None only when libvirt says that there is none."""
     domain = lookup(connection, uuid)
@@ -88,6 +94,14 @@ def _unless_gone(domain: libvirt.virDomain, read: Callable[[libvirt.virDomain], 
 
 def _named(domain: libvirt.virDomain) -> DomainName:
     return DomainName(domain.UUIDString(), domain.name(), domain.ID() >= 0, owner_of(domain) is not None)
+
+
+def _with_host_devices(domain: libvirt.virDomain) -> tuple[str, tuple[str, ...]]:
+    texts = [domain.XMLDesc()]
+    if domain.isActive() and domain.isPersistent():
+        texts.append(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    devices = (address for text in texts for address in parse_domain(text).hardware.host_devices)
+    return domain.UUIDString(), tuple(dict.fromkeys(devices))
 
 
 def _observed(domain: libvirt.virDomain, process: FindProcess) -> ObservedDomain:

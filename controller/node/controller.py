@@ -10,8 +10,10 @@ from datetime import datetime
 from controller.cluster.placement import room
 from controller.hypervisor.port import DomainEvent, Hypervisor
 from controller.node.apply import Applier
+from controller.node.attachments import Attachments
 from controller.node.clashes import Clashes
 from controller.node.definitions import Definitions
+from controller.node.gpus import Gpus
 from controller.node.host import Host
 from controller.node.look import Look
 from controller.node.memory import Memories
@@ -124,7 +126,17 @@ class NodeController:
             near.hypervisor, near.consoles, near.recorder, self.places, definitions, near.now, near.chance
         )
         clashes = Clashes(near.hypervisor, lambda: (vm for vm in self.vm_cache if self._is_mine(vm)))
-        preparation = Preparation(near.hypervisor, self.host, near.storage, self.places, definitions, settings, clashes)
+        preparation = Preparation(
+            near.hypervisor,
+            self.host,
+            near.storage,
+            self.places,
+            definitions,
+            settings,
+            clashes,
+            Attachments(near.client),
+            Gpus(near.hypervisor, settings.gpus),
+        )
         conductor = Conductor(self.operations, self.vms, near.now)
         self.works["resize"] = Resize(self.vms, near.hypervisor, definitions, self._left)
         return VmReconciler(

@@ -1,10 +1,11 @@
 """The domain that a VirtualMachine asks for on this host: pure."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from controller.domain.desired import DesiredDomain, DiskFile, Interface
+from controller.domain.desired import DesiredDomain, DiskFile, HostDevice, Interface
 from controller.domain.headroom import most_cpus, most_memory
 from controller.node.layout import domain_disks
 from controller.node.networks import Attachment, interfaces
@@ -26,6 +27,10 @@ class HostView:
     pod: Attachment
     """What pod-network means here."""
     bridges: tuple[str, ...] = ()
+    attached: Mapping[str, str] = field(default_factory=dict)
+    """The bridges of NetworkAttachmentDefinitions, by how the spec refers to them."""
+    host_devices: tuple[HostDevice, ...] = ()
+    """The host's devices that are the VM's own."""
 
 
 def desired_domain(vm: VirtualMachine, host: HostView, running: DesiredDomain | None = None) -> DesiredDomain:
@@ -49,11 +54,13 @@ def desired_domain(vm: VirtualMachine, host: HostView, running: DesiredDomain | 
         secure_boot=secure,
         guest_agent=spec.guest_agent is None or spec.guest_agent.enabled,
         disks=domain_disks(vm, host.places),
-        interfaces=interfaces(vm, host.pod, host.bridges),
+        interfaces=interfaces(vm, host.pod, host.bridges, host.attached),
         console_log=str(host.places.console_log(uid)),
         virtio_log=str(host.places.virtio_log(uid)),
         max_cpus=_kept(running.max_cpus if running else 0, spec.cpus) or most_cpus(spec.cpus),
         max_memory_bytes=_kept(running.max_memory_bytes if running else 0, memory) or most_memory(memory),
+        tpm=spec.devices is not None and spec.devices.tpm is not None and spec.devices.tpm.enabled,
+        host_devices=host.host_devices,
     )
 
 
@@ -68,7 +75,8 @@ def from_json(text: str) -> DesiredDomain | None:
         raw = json.loads(text)
         disks = tuple(DiskFile(**disk) for disk in raw.pop("disks"))
         nics = tuple(Interface(**nic) for nic in raw.pop("interfaces"))
-        return DesiredDomain(**raw, disks=disks, interfaces=nics)
+        devices = tuple(HostDevice(**device) for device in raw.pop("host_devices", ()))
+        return DesiredDomain(**raw, disks=disks, interfaces=nics, host_devices=devices)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

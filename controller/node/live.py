@@ -17,6 +17,8 @@ WAITING = {
     "uefi": "firmware.bootloader",
     "secure_boot": "firmware.secureBoot",
     "guest_agent": "guestAgent",
+    "tpm": "devices.tpm",
+    "host_devices": "devices.gpus",
 }
 """Fields of the domain that no running guest can be given, by the spec's names."""
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,16 +46,20 @@ def needs_pod_network(vm: VirtualMachine) -> bool:
     return any(network.type == "pod-network" for network in wanted_networks(vm))
 
 
-def interfaces(vm: VirtualMachine, pod: Attachment, bridges: tuple[str, ...]) -> tuple[Interface, ...]:
+def interfaces(
+    vm: VirtualMachine, pod: Attachment, bridges: tuple[str, ...], attached: Mapping[str, str]
+) -> tuple[Interface, ...]:
     """One interface for each network; Terminal for a network that this host cannot have.
 
-    `bridges` are those of the host that VMs may be put on.
+    `bridges` are those of the host that VMs may be put on, `attached` those of NetworkAttachmentDefinitions.
     """
     networks = wanted_networks(vm)
     names = [network.name for network in networks]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Terminal("DuplicateNetworkName", f"two networks are named {', '.join(twice)}: give each its own name")
-    made = tuple(_interface(vm.metadata.uid, network, pod, bridges) for network in networks)
+    for network in networks:
+        _check_definition(vm, network, bridges, attached)
+    made = tuple(_interface(vm.metadata.uid, _resolved(network, attached), pod, bridges) for network in networks)
     macs = [interface.mac for interface in made]
     if len(set(macs)) < len(macs):
         raise Terminal("DuplicateMAC", "two networks have the same macAddress: give each its own, or none")
@@ -134,6 +138,27 @@ def _interface(uid: str, network: Network, pod: Attachment, bridges: tuple[str, 
         raise Terminal("InvalidMAC", f"network {network.name}: {mac} is a multicast address")
     attachment = _attachment(network, pod, bridges)
     return Interface(network.name, attachment.kind, mac, attachment.source)
+
+
+def _check_definition(
+    vm: VirtualMachine, network: Network, bridges: tuple[str, ...], attached: Mapping[str, str]
+) -> None:
+    """Terminal for a `multus` network that is neither a definition nor a bridge for VMs."""
+    reference = network.multus_network_name or network.name
+    name = reference.rpartition("/")[2]
+    if network.type != "multus" or reference in attached or name in bridges or not _BRIDGE.fullmatch(name):
+        return
+    there = f"there is no NetworkAttachmentDefinition {name} in namespace {vm.metadata.namespace}"
+    words = (
+        f"{there}, and VMs of this node may not be put on a bridge {name}; they may on: {', '.join(bridges) or 'none'}"
+    )
+    raise Terminal("NetworkNotFound", f"network {network.name}: {words}")
+
+
+def _resolved(network: Network, attached: Mapping[str, str]) -> Network:
+    """The network with the bridge that its NetworkAttachmentDefinition names, where there is one."""
+    bridge = attached.get(network.multus_network_name or "") if network.type == "multus" else None
+    return network.but(multus_network_name=bridge) if bridge is not None else network
 
 
 def _attachment(network: Network, pod: Attachment, bridges: tuple[str, ...]) -> Attachment:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from controller.domain.desired import DesiredDomain
 from controller.domain.layers import with_layers
 from controller.hypervisor.port import Hypervisor, ObservedDomain
+from controller.node.attachments import INVALID, Attachments
 from controller.node.clashes import Clashes
 from controller.node.definitions import Definitions, drift
 from controller.node.desired import HostView, desired_domain
 from controller.node.finding import Finding, NotYet
+from controller.node.gpus import Gpus
 from controller.node.host import Host
 from controller.node.layout import NOTHING
 from controller.node.live import LiveChange, field_of
@@ -26,6 +28,7 @@ from hypersdk.model.virtualmachine import ImageProgress, VirtualMachine
 DISKS_READY = Finding("True", "DisksReady", "every disk is there")
 CLASH_RETRY_S = 10.0
 KVM_RETRY_S = 60.0
+OF_NETWORKS = {"NetworkNotFound", INVALID, "InvalidBridgeName", "InvalidMAC", "DuplicateMAC"}
 NETWORK_WAITS = Finding("Unknown", "NotPrepared", "looked at when the disks are there")
 
 
@@ -65,6 +68,11 @@ class Preparation:
     definitions: Definitions
     settings: Settings
     clashes: Clashes
+    attachments: Attachments
+    gpus: Gpus
+
+    def _known(self) -> set[str]:
+        return {vm.metadata.uid for vm in self.clashes.vms()}
 
     def __post_init__(self) -> None:
         self.running = RunningVms(self.storage, self.places, self.settings.limits.disk_overcommit)
@@ -121,14 +129,19 @@ class Preparation:
             words = Finding("False", "KvmUnusable", why)
             return Prepared(network=networks.finding, failure=words, retry_in_s=KVM_RETRY_S)
         virt_type = running.virt_type if running else facts.virt_type
-        view = HostView(self.places, virt_type, networks.pod, self.settings.bridges)
         try:
+            attached = await self.attachments.of(vm)
+            devices = await self.gpus.of(vm, self._known())
+            view = HostView(self.places, virt_type, networks.pod, self.settings.bridges, attached, devices)
             desired = desired_domain(vm, view, running)
             if observed is not None:
                 desired = with_layers(desired, observed.hardware)
+        except NotYet as error:
+            words = Finding("False", error.reason, str(error))
+            return Prepared(network=networks.finding, failure=words, retry_in_s=error.retry_in_s)
         except Terminal as error:
             refused = Finding("False", error.reason, str(error))
-            if error.reason in {"NetworkNotFound", "InvalidBridgeName", "InvalidMAC", "DuplicateMAC"}:
+            if error.reason in OF_NETWORKS:
                 return Prepared(network=refused, failure=refused)
             return Prepared(network=networks.finding, failure=refused)
         return Prepared(desired, network=networks.finding, drift=drift(observed, running, desired).fields)

@@ -5,12 +5,13 @@ import importlib.metadata
 import logging
 import platform
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from controller.hypervisor.port import DomainName, HostFacts, HostPool, Hypervisor
+from controller.hypervisor.port import DomainName, HostFacts, HostGpu, HostPool, Hypervisor
+from controller.node.gpus import Rules, name_of
 from controller.node.guest import printable
 from controller.node.host import Host
 from controller.node.nodeconditions import folder_pool, merged, of_answering, of_silent
@@ -23,6 +24,7 @@ from hypersdk.model.kinds import VM_NODES
 from hypersdk.model.quantity import from_bytes, to_bytes
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmnode import Capacity, HostNetwork, Pool, Versions, VMNode, VMNodeStatus
+from hypersdk.model.vmnode import HostGpu as GpuStatus
 
 log = logging.getLogger(__name__)
 HOSTNAME = "kubernetes.io/hostname"
@@ -44,6 +46,9 @@ class Survey:
     domains: tuple[DomainName, ...] = ()
     pools: tuple[HostPool, ...] = ()
     error: str = ""
+    gpus: tuple[HostGpu, ...] = ()
+    host_devices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By the uuid of the domain that has them."""
 
 
 @dataclass
@@ -101,7 +106,16 @@ class NodeKeeper:
         except (Transient, Terminal) as error:
             self.host.lost(error)
             return Survey(error=str(error))
-        return Survey(facts, tuple(domains), tuple(await self._pools()))
+        gpus = await self.hypervisor.gpus()
+        holders = await self._holders() if gpus else {}
+        return Survey(facts, tuple(domains), tuple(await self._pools()), gpus=tuple(gpus), host_devices=holders)
+
+    async def _holders(self) -> Mapping[str, tuple[str, ...]]:
+        try:
+            return await self.hypervisor.host_devices()
+        except (Transient, Terminal) as error:
+            log.warning("who has which GPU of %s is not known: %s", self.settings.node, error)
+            return {}
 
     async def _pools(self) -> list[HostPool]:
         """libvirt's pools, and the folder of the images where it is in none of them."""
@@ -144,6 +158,7 @@ def node_status(
         ),
         pools=[_pool(pool) for pool in sorted(survey.pools, key=lambda pool: pool.name)],
         networks=_networks(facts, settings),
+        gpus=_gpus(survey, machines, settings.gpus) or None,
         gateway_address=settings.gateway_tls.advertise or None if settings.gateway_tls else None,
         running_vms=sum(domain.is_active for domain in ours),
         foreign_domains=[printable(name) for name in foreign[:MOST_FOREIGN]],
@@ -168,6 +183,29 @@ def _networks(facts: HostFacts, settings: Settings) -> list[HostNetwork]:
     bridges = [HostNetwork(name=bridge, kind="bridge", active=_is_up(bridge)) for bridge in settings.bridges]
     # What a guest gets where the node's network cannot be had.
     return [*there, *bridges, HostNetwork(name="user", kind="user", active=True)]
+
+
+def _gpus(survey: Survey, vms: Iterable[VirtualMachine], rules: Rules) -> list[GpuStatus]:
+    names = {vm.metadata.uid: f"{vm.metadata.namespace}/{vm.metadata.name}" for vm in vms}
+    holders = {address: uuid for uuid, devices in survey.host_devices.items() for address in devices}
+    return [_gpu(gpu, name_of(gpu, rules), holders.get(gpu.address, ""), names) for gpu in survey.gpus]
+
+
+def _gpu(gpu: HostGpu, name: str, holder: str, names: Mapping[str, str]) -> GpuStatus:
+    reason = gpu.trouble or ("" if name else f"not for VMs: start the controller with --gpu NAME={gpu.model}")
+    if holder and holder not in names:
+        reason = "a domain that is not ours has it"
+    return GpuStatus(
+        address=gpu.address,
+        name=name or None,
+        kind=gpu.kind,
+        model=gpu.model,
+        driver=gpu.driver or None,
+        iommu_group=gpu.iommu_group or None,
+        available=not reason,
+        reason=reason or None,
+        vm=names.get(holder),
+    )
 
 
 def _is_up(interface: str) -> bool:

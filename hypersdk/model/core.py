@@ -75,6 +75,18 @@ class Lease(Resource):
     spec: LeaseSpec = LeaseSpec()
 
 
+class NetworkAttachmentSpec(Model):
+    """The CNI configuration of a network, as JSON text."""
+
+    config: str = ""
+
+
+class NetworkAttachmentDefinition(Resource):
+    """k8s.cni.cncf.io/v1 NetworkAttachmentDefinition, which Multus brings."""
+
+    spec: NetworkAttachmentSpec = NetworkAttachmentSpec()
+
+
 class ResourceAttributes(Model):
     """What an access check asks about (authorization.k8s.io/v1)."""
 

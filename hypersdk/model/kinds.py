@@ -10,7 +10,7 @@ from hypersdk.model.base import Resource
 if TYPE_CHECKING:
     from hypersdk.model.backupjob import BackupJob
     from hypersdk.model.backupschedule import BackupSchedule
-    from hypersdk.model.core import Event, Lease, Namespace, Secret, SubjectAccessReview
+    from hypersdk.model.core import Event, Lease, Namespace, NetworkAttachmentDefinition, Secret, SubjectAccessReview
     from hypersdk.model.restorejob import RestoreJob
     from hypersdk.model.virtualmachine import VirtualMachine
     from hypersdk.model.vmnode import VMNode
@@ -213,6 +213,9 @@ EVENTS: Kind["Event"] = Kind("Event", "", "v1", "events")
 SECRETS: Kind["Secret"] = Kind("Secret", "", "v1", "secrets")
 NAMESPACES: Kind["Namespace"] = Kind("Namespace", "", "v1", "namespaces", namespaced=False)
 LEASES: Kind["Lease"] = Kind("Lease", "coordination.k8s.io", "v1", "leases")
+NETWORK_ATTACHMENTS: Kind["NetworkAttachmentDefinition"] = Kind(
+    "NetworkAttachmentDefinition", "k8s.cni.cncf.io", "v1", "network-attachment-definitions"
+)
 ACCESS_REVIEWS: Kind["SubjectAccessReview"] = Kind(
     "SubjectAccessReview", "authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False
 )

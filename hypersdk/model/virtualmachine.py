@@ -193,10 +193,18 @@ class Gpu(Model):
     count: Annotated[int, Field(ge=1)] = 1
 
 
+class Tpm(Model):
+    """A Trusted Platform Module, emulated on the host; what it keeps stays with the VM."""
+
+    enabled: bool = True
+    version: Annotated[Literal["2.0"], Field(json_schema_extra={"enum": ["2.0"]})] = "2.0"
+
+
 class Devices(Model):
-    """Host devices that the VM owns while it runs."""
+    """What the VM has besides disks and networks: devices of the host that are its own, and a TPM."""
 
     gpus: list[Gpu] | None = None
+    tpm: Tpm | None = None
 
 
 class VirtualMachineSpec(Model):

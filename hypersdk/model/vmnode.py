@@ -66,6 +66,27 @@ class HostNetwork(Model):
     active: bool | None = None
 
 
+class HostGpu(Model):
+    """A GPU of the host, or a mediated device of one."""
+
+    address: str
+    """`0000:65:00.0` of a PCI device, the UUID of a mediated one."""
+    name: str | None = None
+    """What VMs ask for it by in spec.devices.gpus; none when the node does not give it to VMs."""
+    kind: str | None = None
+    """`pci` or `mdev`."""
+    model: str | None = None
+    """Vendor and device, such as `10de:1eb8`; of a mediated device its type, such as `nvidia-222`."""
+    driver: str | None = None
+    iommu_group: str | None = None
+    available: bool = False
+    """Whether VMs can be given it, whoever has it now."""
+    reason: str | None = None
+    """Why they cannot."""
+    vm: str | None = None
+    """`namespace/name` of the VM that has it."""
+
+
 class VMNodeStatus(Model):
     """What was observed of the host."""
 
@@ -85,6 +106,7 @@ class VMNodeStatus(Model):
     versions: Versions | None = None
     pools: list[Pool] | None = None
     networks: list[HostNetwork] | None = None
+    gpus: list[HostGpu] | None = None
     running_vms: Annotated[int | None, Field(alias="runningVMs")] = None
     gateway_address: str | None = None
     """Where the other nodes' gateways reach this one's, `HOST:PORT`."""

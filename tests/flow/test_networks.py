@@ -1,9 +1,14 @@
 """What the controller does about networks that a host does not have now, and about MACs that are somebody else's."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from controller.hypervisor.port import DomainState, ObservedDomain
+from hypersdk.model.base import JsonObject, condition
+from hypersdk.model.kinds import NETWORK_ATTACHMENTS
 from hypersdk.model.virtualmachine import Phase
 from tests.flow.world import World, play
 
@@ -52,6 +57,61 @@ def test_missing_bridge_is_waited_for_and_a_running_guest_outlives_it(tmp_path: 
             await world.pass_time(600)
             assert world.vm().phase is Phase.RUNNING
             assert world.reason("NetworkReady") == "NetworkReady"
+
+    play(tmp_path, scenario)
+
+
+def attached(reference: str) -> list[dict[str, str]]:
+    return [{"name": "external", "type": "multus", "multusNetworkName": reference}]
+
+
+async def define(world: World, bridge: str) -> None:
+    config = json.dumps({"cniVersion": "0.3.1", "type": "bridge", "bridge": bridge})
+    body: JsonObject = {"metadata": {"name": "external-net"}, "spec": {"config": config}}
+    await world.client.create(NETWORK_ATTACHMENTS, "default", body)
+
+
+@pytest.mark.parametrize("reference", ["external-net", "default/external-net"])
+def test_network_of_a_definition_is_the_bridge_that_it_names(tmp_path: Path, reference: str) -> None:
+    async def scenario(world: World) -> None:
+        await define(world, "br-lab")
+        async with world.controller():
+            await world.create(networks=attached(reference))
+            await world.until_phase(Phase.RUNNING, "Running")
+            there = world.hypervisor.the(world.vm().metadata.uid).hardware.interfaces
+            assert [(one.kind, one.source) for one in there] == [("bridge", "br-lab")]
+
+    play(tmp_path, scenario)
+
+
+def test_network_that_is_missing_is_named_and_waited_for(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await world.create(networks=attached("external-net"))
+            await world.until_phase(Phase.FAILED, "NetworkNotFound")
+            found = condition(world.vm().status.conditions, "NetworkReady")
+            assert found is not None
+            assert (found.status, found.reason) == ("False", "NetworkNotFound")
+            assert "no NetworkAttachmentDefinition external-net in namespace default" in (found.message or "")
+            await define(world, "br-lab")
+            await world.until_phase(Phase.RUNNING, "Running")
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("bridge", "reference", "why"),
+    [("br-secret", "external-net", "NetworkNotFound"), ("br-lab", "infra/external-net", "NetworkNotFound")],
+    ids=["a bridge that is not for VMs", "another namespace"],
+)
+def test_definition_gets_nobody_where_the_node_lets_nobody(
+    tmp_path: Path, bridge: str, reference: str, why: str
+) -> None:
+    async def scenario(world: World) -> None:
+        await define(world, bridge)
+        async with world.controller():
+            await world.create(networks=attached(reference))
+            await world.until_phase(Phase.FAILED, why)
 
     play(tmp_path, scenario)
 

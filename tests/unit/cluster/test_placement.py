@@ -19,9 +19,20 @@ def node(name: str = "one", **changes: Any) -> VMNode:
         "conditions": [{"type": "Ready", "status": changes.pop("ready", "True"), "message": "libvirt is away"}],
         "lastHeartbeatTime": changes.pop("beat", NOW).isoformat(),
         "allocatable": {"cpus": 20, "memory": changes.pop("memory", "4Gi")},
+        "gpus": [
+            {"address": "0000:01:00.0", "name": "t4", "available": False},
+            {"address": "0000:02:00.0", "available": True},
+            *({"address": f"0000:0{n}:01.0", "name": "t4", "available": True} for n in range(changes.pop("gpus", 0))),
+        ],
     }
     labels = {"kubernetes.io/hostname": name} | changes.pop("labels", {})
     return VMNode.model_validate({"metadata": {"name": name, "labels": labels}, "spec": changes, "status": status})
+
+
+def gpus(count: int) -> dict[str, Any]:
+    """So many GPUs, asked for in two parts."""
+    asked = [{"name": "t4", "count": count - 1}] if count > 1 else []
+    return {"devices": {"gpus": [*asked, {"name": "t4"}]}}
 
 
 def placed(name: str, on: str, **spec: Any) -> VirtualMachine:
@@ -38,6 +49,7 @@ def placed(name: str, on: str, **spec: Any) -> VirtualMachine:
         ({"nodeSelector": {"kubernetes.io/hostname": "a"}}, [node("a"), node("b", memory="8Gi")], [], "a"),
         ({"nodeSelector": {"disk": "fast"}}, [node("a", labels={"disk": "fast"}), node("b")], [], "a"),
         ({"memory": "4Gi"}, [node()], [placed("x", "elsewhere")], "one"),
+        (gpus(1), [node("a", memory="8Gi"), node("b", gpus=1)], [placed("x", "a", memory="1Gi")], "b"),
     ],
 )
 def test_fitting_node_with_the_most_memory_left_takes_it(
@@ -57,6 +69,9 @@ def test_fitting_node_with_the_most_memory_left_takes_it(
         ({"cpus": 1}, node(), [placed("x", "one", cpus=20, memory="1Gi")], "0 of the 1 CPUs are left"),
         ({"memory": "5Gi"}, node(), [], "4.0Gi of the 5.0Gi memory are left"),
         ({"memory": "2Gi"}, node(), [placed("x", "one", memory="3Gi")], "1.0Gi of the 2.0Gi memory are left"),
+        (gpus(1), node(), [], "0 of the 1 GPUs t4 are left"),
+        (gpus(3), node(gpus=2), [], "2 of the 3 GPUs t4 are left"),
+        (gpus(2), node(gpus=2), [placed("x", "one", memory="1Gi", **gpus(1))], "1 of the 2 GPUs t4 are left"),
     ],
 )
 def test_node_that_does_not_take_it_says_why(

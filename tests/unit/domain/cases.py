@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from controller.domain.desired import DesiredDomain, DiskFile, Interface
+from controller.domain.desired import DesiredDomain, DiskFile, HostDevice, Interface
 
 UID = "6f1b6c1e-5b0e-4a3a-9d52-2f3f7f6f0001"
 
@@ -43,6 +43,16 @@ CASES = {
     "uefi": replace(SMALL, uefi=True),
     "secure-boot": replace(SMALL, uefi=True, secure_boot=True),
     "head-room": replace(FULL, max_cpus=16, max_memory_bytes=32 << 30),
+    "devices": replace(
+        FULL,
+        uefi=True,
+        tpm=True,
+        host_devices=(
+            HostDevice("pci", "0000:65:00.0"),
+            HostDevice("pci", "0000:65:00.1"),
+            HostDevice("mdev", "c2177883-f1bb-47f0-914d-32a22e3a8804"),
+        ),
+    ),
     "no-agent": replace(SMALL, guest_agent=False),
     "hostile": HOSTILE,
     "layered": replace(

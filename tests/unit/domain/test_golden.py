@@ -9,7 +9,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from controller.domain.build import domain_xml
-from controller.domain.desired import DesiredDomain, DiskFile, Interface
+from controller.domain.desired import DesiredDomain, DiskFile, HostDevice, Interface
 from tests.unit.domain.cases import CASES
 
 _FOLDER = Path(__file__).parent / "golden"
@@ -24,7 +24,7 @@ def test_every_golden_file_has_a_case() -> None:
     assert {file.stem for file in _FOLDER.glob("*.xml")} == set(CASES)
 
 
-@pytest.mark.parametrize("kind", [DesiredDomain, DiskFile, Interface])
+@pytest.mark.parametrize("kind", [DesiredDomain, DiskFile, Interface, HostDevice])
 def test_every_field_and_every_choice_is_in_some_case(kind: type) -> None:
     values = [value for desired in CASES.values() for value in _of_kind(kind, desired)]
     seen = {name: {getattr(value, name) for value in values} for name in get_type_hints(kind)}
@@ -38,7 +38,9 @@ def test_every_field_and_every_choice_is_in_some_case(kind: type) -> None:
 
 
 def _of_kind(kind: type, desired: DesiredDomain) -> list[object]:
-    return [one for one in (desired, *desired.disks, *desired.interfaces) if isinstance(one, kind)]
+    return [
+        one for one in (desired, *desired.disks, *desired.interfaces, *desired.host_devices) if isinstance(one, kind)
+    ]
 
 
 def _is_choice(hint: object) -> bool:

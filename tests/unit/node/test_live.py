@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controller.domain.build import domain_xml
-from controller.domain.desired import DesiredDomain, DiskFile
+from controller.domain.desired import DesiredDomain, DiskFile, HostDevice
 from controller.domain.parse import parse_domain
 from controller.hypervisor.port import Hardware, PluggedDisk, PluggedInterface
 from controller.node.live import (
@@ -62,6 +62,8 @@ def test_every_field_of_the_domain_is_looked_at_or_the_nodes_own() -> None:
         "guest_agent": False,
         "disks": (),
         "interfaces": (),
+        "tpm": True,
+        "host_devices": (HostDevice("pci", "0000:65:00.0"),),
     }
     assert {field.name for field in fields(DesiredDomain)} == own | set(changed)
     assert all(of(wish(**{name: value})) != Gap() for name, value in changed.items())

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controller.hypervisor.fake import HOST
-from controller.hypervisor.port import DomainName, HostFacts, HostNetwork, HostPool
+from controller.hypervisor.port import DomainName, HostFacts, HostGpu, HostNetwork, HostPool
 from controller.node.nodeconditions import kvm_obstacle
 from controller.node.vmnode import MOST_FOREIGN, Survey, allocatable, node_status
 from controller.settings import Settings
@@ -53,6 +53,24 @@ def test_host_that_answers_is_ready_and_tells_what_it_offers() -> None:
         ("user", "user", True),
     ]
     assert status.last_heartbeat_time == NOW
+
+
+def test_gpus_are_told_with_who_has_them_and_who_may() -> None:
+    gpus = (
+        HostGpu("0000:3b:00.0", model="10de:1eb8", driver="vfio-pci", iommu_group="30"),
+        HostGpu("0000:5e:00.0", model="10de:1eb8"),
+        HostGpu("0000:65:00.0", model="10de:20b0"),
+        HostGpu("0000:86:00.0", model="10de:1eb8", trouble="the host's own screen is on it"),
+    )
+    survey = Survey(host(), gpus=gpus, host_devices={UID: ("0000:3b:00.0",), "1": ("0000:5e:00.0",)})
+    status = node_status(VMNodeStatus(), survey, [machine()], replace(SETTINGS, gpus=(("t4", "10de:1eb8"),)), NOW)
+    assert [(gpu.name, gpu.available, gpu.reason, gpu.vm) for gpu in status.gpus or []] == [
+        ("t4", True, None, "default/web"),
+        ("t4", False, "a domain that is not ours has it", None),
+        (None, False, "not for VMs: start the controller with --gpu NAME=10de:20b0", None),
+        ("t4", False, "the host's own screen is on it", None),
+    ]
+    assert status_of(Survey(host())).gpus is None
 
 
 def test_host_without_libvirt_is_not_ready_and_keeps_what_was_known() -> None:
