@@ -11,6 +11,7 @@ from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation
 from tui.session import Session
+from tui.tally import Tally
 from tui.trend import Trends
 
 TICK_S = 0.1
@@ -46,6 +47,7 @@ class Feed:
     events: Cache[Event] = field(default_factory=Cache)
     nodes: Cache[VMNode] = field(default_factory=Cache)
     trends: Trends = field(default_factory=Trends)
+    tally: Tally = field(default_factory=Tally)
     _changes: Changes = field(default_factory=Changes)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     _pending: dict[Key, VMOperation] = field(default_factory=dict)
@@ -99,8 +101,10 @@ class Feed:
         for key in keys:
             if (vm := self.vms.get(*key)) is not None:
                 self.trends.note(vm)
+                self.tally.note(vm)
             else:
                 self.trends.forget(key)
+                self.tally.forget(key)
         self._note(Changes(vms=keys))
 
     def _on_nodes(self, keys: frozenset[Key]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from hypersdk.model.virtualmachine import Phase
 from tests.tui.builders import event, operation, vm
 from tests.tui.scripted import ScriptedSession
 from tui.feed import Changes, Feed
@@ -100,3 +101,14 @@ async def test_a_feed_that_ended_holds_nothing() -> None:
     assert len(feed.vms) == 0
     feed.vms.put([vm("b")])
     assert (feed.take(), told.times) == (Changes(), before)
+
+
+async def test_phases_are_counted_as_they_change() -> None:
+    async with running(session := ScriptedSession(objects=[vm("a"), vm("b", Phase.STOPPED)])) as (feed, told):
+        session.put(vm("b"))
+        session.put(vm("c", Phase.FAILED))
+        await told.again()
+        assert [feed.tally.of(phase) for phase in (Phase.RUNNING, Phase.STOPPED, Phase.FAILED)] == [2, 0, 1]
+        session.caches["virtualmachines", "default"].drop(("default", "a"))
+        await told.again()
+        assert feed.tally.of(Phase.RUNNING) == 1

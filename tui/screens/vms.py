@@ -38,10 +38,9 @@ class VmsScreen(RowsScreen[VirtualMachine]):
 
     def heading(self) -> Line:
         """Which VMs, and how many of them are well."""
-        workspace, vms = self.workspace, self.workspace.feed.vms if self.workspace.feed else ()
-        running = sum(vm.phase is Phase.RUNNING for vm in vms)
-        failed = sum(vm.phase is Phase.FAILED for vm in vms)
-        spans = [*self.whereabouts(), Span(f"  {len(vms)} VMs, {running} running")]
+        workspace, feed = self.workspace, self.workspace.feed
+        running, failed = (feed.tally.of(phase) if feed else 0 for phase in (Phase.RUNNING, Phase.FAILED))
+        spans = [*self.whereabouts(), Span(f"  {len(feed.vms) if feed else 0} VMs, {running} running")]
         if failed:
             spans.append(Span(f", {failed} failed", Tone.BAD))
         if workspace.read_only:
