@@ -141,8 +141,9 @@ async def _stand(settings: Settings, client: Client, controller: NodeController,
 
     def leader() -> Awaitable[None]:
         now = controller.with_.now
-        leading = Leader(client, controller.vms, controller.operations, recorder, settings.pace, now).run()
-        return led(leading, COMPONENT)
+        leading = Leader(client, controller.vms, controller.operations, recorder, settings.pace, now)
+        leading.namespace = settings.namespace
+        return led(leading.run(), COMPONENT)
 
     await Election(client, settings.namespace or SYSTEM_NAMESPACE, COMPONENT, settings.node).run(leader)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from controller.cluster.backups import BackupLeader
 from controller.cluster.placement import Refusal, place, words
 from controller.cluster.retention import expired
 from controller.cluster.silence import Silence
@@ -48,6 +49,8 @@ class Leader:
     pace: Pace
     now: Callable[[], datetime]
     nodes: Cache[VMNode] = field(default_factory=Cache)
+    namespace: str = ""
+    """The only namespace whose backups are looked after; all when empty."""
 
     def __post_init__(self) -> None:
         self.conductor = Conductor(self.operations, self.vms, self.now)
@@ -74,6 +77,7 @@ class Leader:
                 group.create_task(Watch(self.client, VM_NODES, self.nodes).run())
                 group.create_task(on_clock(self.pace.resync, machines, self._unplaced))
                 group.create_task(self._clear())
+                group.create_task(self._backups().run())
                 group.create_task(Silence(self.client, self.nodes, self.vms, self.recorder, self.now).run())
         finally:
             for stop in stops:
@@ -162,6 +166,9 @@ class Leader:
         if self.vms.cache.get(*machine) is not None:
             return []
         return [op.key for op in self.operations.cache if op.machine == machine]
+
+    def _backups(self) -> BackupLeader:
+        return BackupLeader(self.client, self.vms, self.nodes, self.recorder, self.now, self.namespace)
 
     def _unplaced(self) -> list[Key]:
         return [vm.key for vm in self.vms.cache if not vm.status.node_name]

@@ -13,6 +13,9 @@ from controller.node.backups.journal import Scratch
 from controller.node.backups.keeper import BackupKeeper
 from controller.node.backups.making import Maker
 from controller.node.backups.manifest import PART_BYTES
+from controller.node.backups.origin import Origins
+from controller.node.backups.restore_keeper import RestoreKeeper
+from controller.node.backups.restoring import Restorer
 from controller.node.controller import NodeController
 from controller.node.objects import Objects
 from controller.runtime.backoff import Backoff
@@ -22,7 +25,8 @@ from controller.runtime.worker import Later, Outcome, Worker
 from hypersdk.kube.cache import Cache, Health, Key
 from hypersdk.kube.watch import Watch
 from hypersdk.model.backupjob import BackupJob
-from hypersdk.model.kinds import BACKUP_JOBS
+from hypersdk.model.kinds import BACKUP_JOBS, RESTORE_JOBS
+from hypersdk.model.restorejob import RestoreJob
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +39,9 @@ class BackupController:
     host: BackupHost
     part_bytes: int = PART_BYTES
     jobs: Cache[BackupJob] = field(default_factory=Cache)
+    restore_jobs: Cache[RestoreJob] = field(default_factory=Cache)
     queue: KeyQueue[Key] = field(default_factory=KeyQueue)
+    restore_queue: KeyQueue[Key] = field(default_factory=KeyQueue)
 
     def __post_init__(self) -> None:
         near, settings = self.node.with_, self.node.settings
@@ -54,6 +60,18 @@ class BackupController:
             near.recorder,
             near.now,
         )
+        origins = Origins(near.client, self.destinations)
+        restorer = Restorer(settings, near.hypervisor, self.host, places, self.node.vms, origins)
+        self.restore_errands = Errands(self.restore_queue.add, self.restore_queue.add_after)
+        self.restores = RestoreKeeper(
+            settings.node,
+            Objects(near.client, RESTORE_JOBS, self.restore_jobs),
+            self.node.operations,
+            restorer,
+            self.restore_errands,
+            near.recorder,
+            near.now,
+        )
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -62,29 +80,40 @@ class BackupController:
             on_change(self.jobs, self.queue, lambda key: [key]),
             on_change(self.node.vm_cache, self.queue, self._waiting_of),
             on_change(self.node.operation_cache, self.queue, lambda _: self._unfinished()),
+            on_change(self.restore_jobs, self.restore_queue, lambda key: [key]),
         ]
         try:
             async with asyncio.TaskGroup() as group:
                 self.errands.join(group)
+                self.restore_errands.join(group)
                 group.create_task(Watch(client, BACKUP_JOBS, self.jobs, settings.namespace).run())
+                group.create_task(Watch(client, RESTORE_JOBS, self.restore_jobs, settings.namespace).run())
                 group.create_task(on_clock(settings.pace.resync, self.queue, self._unfinished))
                 group.create_task(self._sweep())
                 group.create_task(Worker(self.queue, self._pass, Backoff()).run())
+                group.create_task(Worker(self.restore_queue, self._restore_pass, Backoff()).run())
         finally:
             for stop in stops:
                 stop()
             self.queue.close()
+            self.restore_queue.close()
 
     async def _pass(self, key: Key) -> Outcome:
-        caches = (self.jobs, self.node.vm_cache, self.node.operation_cache)
-        if any(cache.health is not Health.LIVE for cache in caches):
-            return Later(2.0)
-        return await self.backups(key)
+        return await self.backups(key) if self._is_current() else Later(2.0)
+
+    async def _restore_pass(self, key: Key) -> Outcome:
+        return await self.restores(key) if self._is_current() else Later(2.0)
+
+    def _is_current(self) -> bool:
+        caches = (self.jobs, self.restore_jobs, self.node.vm_cache, self.node.operation_cache)
+        return all(cache.health is Health.LIVE for cache in caches)
 
     async def _sweep(self) -> None:
         """Remove the copies of jobs that are over or gone: what a kill at the very end left."""
         await self.jobs.synced.wait()
-        alive = {job.metadata.uid for job in self.jobs if not job.is_over}
+        await self.restore_jobs.synced.wait()
+        jobs: list[BackupJob | RestoreJob] = [*self.jobs, *self.restore_jobs]
+        alive = {job.metadata.uid for job in jobs if not job.is_over}
         await asyncio.to_thread(_sweep, self.maker.root, alive)
 
     def _unfinished(self) -> list[Key]:

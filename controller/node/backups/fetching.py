@@ -1,0 +1,105 @@
+"""Files come back from the store: each piece checked, the whole looked at before QEMU sees it, chains put together."""
+
+import asyncio
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.node.backups.chain import Link, read_part
+from controller.node.backups.manifest import INVALID, StoredDisk
+from controller.node.backups.pieces import offsets
+from controller.node.backups.store import Place
+from controller.node.qemu_img import HEAD, QCOW2_MAGIC, inspect, qemu_img
+from controller.node.room import check_room
+from hypersdk.errors import Terminal
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The file of one disk with everything that it stands on below it."""
+
+    path: Path
+    format: str
+
+
+@dataclass
+class Fetching:
+    """The files of one restore. What is there of an earlier try is gone on with."""
+
+    place: Place
+    folder: Path
+    largest: int
+    """No disk may be larger."""
+    tell: Callable[[int], None]
+    """Told of the bytes that are there."""
+    done: int = 0
+
+    async def disk(self, name: str, chain: list[Link]) -> Fetched:
+        """One disk as the newest backup of the chain has it."""
+        files: list[Path] = []
+        for number, link in enumerate(chain):
+            stored = self._stored(name, link, len(chain))
+            path = self.folder / f"{name}.{number}.{stored.format}"
+            await self._file(path, link.folder, stored)
+            if files:
+                below = ("-F", "qcow2", "-b", str(files[-1]))
+                await qemu_img("rebase", "-q", "-u", "-f", "qcow2", *below, "--", str(path))
+            files.append(path)
+        return Fetched(files[-1], stored.format)
+
+    def _stored(self, name: str, link: Link, links: int) -> StoredDisk:
+        words = self.place.words(link.folder)
+        for disk in link.manifest.disks:
+            if disk.name == name:
+                if disk.format == "raw" and links > 1:
+                    raise Terminal(INVALID, f"{words}: a raw disk is no part of a chain")
+                return disk
+        raise Terminal(INVALID, f"{words} has no disk {name}, and a later backup stands on it")
+
+    async def _file(self, path: Path, folder: str, disk: StoredDisk) -> None:
+        seen = path.with_name(f"{path.name}.seen")
+        if await asyncio.to_thread(seen.exists):
+            self.done += disk.bytes
+            self.tell(self.done)
+            return
+        await asyncio.to_thread(check_room, self.folder, disk.bytes, f"a copy of disk {disk.name}")
+        there = await asyncio.to_thread(_size, path)
+        for at, part in offsets(disk):
+            if at + part.bytes > there:
+                piece = await read_part(self.place, folder, disk, part)
+                await asyncio.to_thread(_write, path, at, piece)
+            self.done += part.bytes
+            self.tell(self.done)
+        words = self.place.words(folder, disk.name)
+        if disk.format == "qcow2":
+            if not await asyncio.to_thread(_is_qcow2, path):
+                raise Terminal(INVALID, f"{words} is no qcow2 file")
+            try:
+                await inspect(path, words, self.largest)
+            except Terminal as error:
+                raise Terminal(INVALID, str(error)) from error
+        elif disk.bytes > self.largest:
+            raise Terminal(INVALID, f"{words} is larger than a disk may be")
+        # Before anything is changed in it: what is checked now is not checked again.
+        await asyncio.to_thread(seen.touch)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _write(path: Path, at: int, piece: bytes) -> None:
+    with path.open("r+b" if path.exists() else "w+b") as file:
+        file.truncate(at)
+        if piece.count(0) == len(piece):
+            file.truncate(at + len(piece))
+            return
+        file.seek(at)
+        file.write(piece)
+
+
+def _is_qcow2(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return head.startswith(QCOW2_MAGIC) and len(head) > struct.calcsize(">IQ")

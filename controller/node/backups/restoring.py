@@ -1,0 +1,235 @@
+"""Restores one backup: the VM's object, which is held, then its disks, then it is let go. Safe to repeat anywhere."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from controller.hypervisor.backup_port import BackupHost
+from controller.hypervisor.port import Hypervisor
+from controller.node.backups.chain import Link, read_chain
+from controller.node.backups.fetching import Fetching
+from controller.node.backups.journal import Scratch, scratch_of
+from controller.node.backups.manifest import INVALID
+from controller.node.backups.origin import Origin, Origins
+from controller.node.backups.target import (
+    IN_PLACE,
+    RESTORED_BY,
+    checked,
+    machine_object,
+    name_of,
+    paired,
+    released,
+)
+from controller.node.convert import convert
+from controller.node.layout import planned_disks
+from controller.node.objects import Objects
+from controller.node.places import NodePlaces, checked_uid
+from controller.node.room import check_room
+from controller.settings import Settings
+from hypersdk.errors import AlreadyExists, Invalid, NotFound, Terminal, Transient
+from hypersdk.model.base import JsonObject, condition
+from hypersdk.model.kinds import VIRTUAL_MACHINES
+from hypersdk.model.marks import FILLING
+from hypersdk.model.restorejob import RestoreJob, RestoreOptions
+from hypersdk.model.virtualmachine import Phase, VirtualMachine
+
+Report = Callable[[Literal["Fetching", "Assembling", "Starting"], int, int], None]
+_SWAPPING = "swapping"
+_PRIVATE = 0o600
+_LOOK_S = 1.0
+UP_WITHIN_S = 600.0
+
+
+@dataclass
+class Restorer:
+    """Restores backups onto this node."""
+
+    settings: Settings
+    hypervisor: Hypervisor
+    host: BackupHost
+    places: NodePlaces
+    vms: Objects[VirtualMachine]
+    origins: Origins
+
+    @property
+    def root(self) -> Path:
+        """Where files lie until they are disks."""
+        return self.places.state / "backups"
+
+    async def restore(self, job: RestoreJob, report: Report) -> VirtualMachine:
+        """The VM, whole, and running where that is wanted."""
+        checked(job)
+        origin = await self.origins.of(job)
+        try:
+            chain = await read_chain(origin.place, origin.folder, origin.expected)
+            vm = await self._target(job, chain[-1])
+            if is_for(vm, job):
+                await self._fill(job, vm, origin, chain, report)
+                vm = await self._let_go(job, vm)
+        finally:
+            await origin.place.store.close()
+        report("Starting", 0, 1)
+        return await self._up(job, vm)
+
+    async def finish(self, job: RestoreJob) -> None:
+        """Nothing is needed any more."""
+        await asyncio.to_thread(self._scratch(job).remove)
+
+    def is_past_return(self, job: RestoreJob) -> bool:
+        """Whether disks of a VM have begun to be replaced: from there only on."""
+        return (self._scratch(job).folder / _SWAPPING).exists()
+
+    async def undo(self, job: RestoreJob) -> None:
+        """Leave nothing of a restore that is not to be: a VM that was made for it goes, one that was there stays."""
+        name = job.status.restored_vm_name or name_of(job)
+        vm = await self._found(job, name) if name else None
+        if vm is not None and is_for(vm, job):
+            with contextlib.suppress(NotFound):
+                await self._give_back(job, vm)
+        await self.finish(job)
+
+    async def _give_back(self, job: RestoreJob, vm: VirtualMachine) -> None:
+        if _note(vm, RESTORED_BY) == job.metadata.uid:
+            await asyncio.to_thread(self.places.remove, vm.metadata.uid)
+            await self.vms.client.delete(VIRTUAL_MACHINES, *vm.key, uid=vm.metadata.uid)
+        else:
+            await asyncio.to_thread(self._sweep, vm.metadata.uid)
+            await self.vms.write(vm, {"metadata": {"annotations": {FILLING: None, RESTORED_BY: None}}})
+
+    async def _target(self, job: RestoreJob, newest: Link) -> VirtualMachine:
+        machine = newest.manifest.vm
+        name, options = name_of(job, machine), job.spec.options or RestoreOptions()
+        vm = await self._found(job, name)
+        if vm is None:
+            return await self._made(job, machine_object(job, machine, newest.manifest.job, name))
+        if is_for(vm, job) or _is_whole(job, vm):
+            return await self._placed(vm)
+        if not options.overwrite:
+            words = f"there is a VM {name} already: set options.renameVM, or options.overwrite to replace its disks"
+            raise Terminal("VMExists", words)
+        return await self._taken(job, vm)
+
+    async def _made(self, job: RestoreJob, body: JsonObject) -> VirtualMachine:
+        try:
+            vm = await self.vms.client.create(VIRTUAL_MACHINES, job.key[0], body, strict=False)
+        except AlreadyExists as error:
+            raise Transient(str(error)) from error
+        except Invalid as error:
+            raise Terminal(INVALID, f"the API refuses the VM that the backup is of: {error}") from error
+        return await self._placed(vm)
+
+    async def _placed(self, vm: VirtualMachine) -> VirtualMachine:
+        if vm.metadata.deletion_timestamp is not None:
+            raise Terminal("VMDeleted", f"{vm.metadata.name} was deleted while it was restored")
+        if not vm.status.node_name:
+            here: JsonObject = {"status": {"nodeName": self.settings.node, "phase": Phase.CREATING.value}}
+            vm = await self.vms.write(vm, here, subresource="status")
+        if vm.status.node_name != self.settings.node:
+            raise Terminal("WrongNode", f"{vm.metadata.name} is on node {vm.status.node_name}")
+        return vm
+
+    async def _taken(self, job: RestoreJob, vm: VirtualMachine) -> VirtualMachine:
+        """Hold a VM that is there; it has to be off."""
+        name = vm.metadata.name
+        if vm.status.node_name != self.settings.node:
+            raise Terminal("WrongNode", f"{name} is on node {vm.status.node_name}")
+        observed = await self.hypervisor.observe(vm.metadata.uid)
+        if vm.spec.running or (observed is not None and observed.is_active):
+            raise Terminal("VMRunning", f"{name} is to run: stop it first, for its disks are replaced")
+        if observed is not None and any(disk.layer for disk in observed.hardware.disks):
+            raise Terminal("HasSnapshots", f"{name} has snapshots, which its disks stand on: delete them first")
+        version: JsonObject = {"resourceVersion": vm.metadata.resource_version}
+        notes: JsonObject = {FILLING: job.metadata.uid, RESTORED_BY: f"{job.metadata.uid}{IN_PLACE}"}
+        held: JsonObject = {"metadata": {**version, "annotations": notes}}
+        return await self.vms.write(vm, held)
+
+    async def _fill(
+        self, job: RestoreJob, vm: VirtualMachine, origin: Origin, chain: list[Link], report: Report
+    ) -> None:
+        scratch, uid = self._scratch(job), vm.metadata.uid
+        await asyncio.to_thread(scratch.make)
+        planned = {one.file.name: one.path for one in planned_disks(vm, self.places) if one.file.device == "disk"}
+        names = paired([disk.name for disk in chain[-1].manifest.disks], list(planned))
+        total = sum(disk.bytes for link in chain for disk in link.manifest.disks if disk.name in names)
+        fetching = Fetching(
+            origin.place,
+            scratch.folder,
+            self.settings.limits.virtual_bytes,
+            lambda done: report("Fetching", done, total),
+        )
+        swaps: list[tuple[Path, Path]] = []
+        for number, name in enumerate(names):
+            fetched = await fetching.disk(name, chain)
+            fresh = planned[name].with_name(f".{checked_uid(uid)}-{planned[name].name}.tmp")
+            await asyncio.to_thread(check_room, fresh.parent, fetched.path.stat().st_blocks * 512, f"disk {name}")
+            await convert(fetched.path, fresh, _part_of(report, number, len(names)), format=fetched.format)
+            await asyncio.to_thread(fresh.chmod, _PRIVATE)
+            swaps.append((fresh, planned[name]))
+        for mark in await self.host.checkpoints(uid):
+            await self.host.drop_checkpoint(uid, mark)
+        await asyncio.to_thread(_swap, scratch.folder / _SWAPPING, swaps)
+
+    async def _let_go(self, job: RestoreJob, vm: VirtualMachine) -> VirtualMachine:
+        options = job.spec.options or RestoreOptions()
+        return await self.vms.write(vm, released(start=options.power_on_after_restore))
+
+    async def _up(self, job: RestoreJob, vm: VirtualMachine) -> VirtualMachine:
+        """Wait until it is seen to be as wanted."""
+        options = job.spec.options or RestoreOptions()
+        wanted = Phase.RUNNING if options.power_on_after_restore else Phase.STOPPED
+        try:
+            async with asyncio.timeout(UP_WITHIN_S):
+                while vm.phase is not wanted:
+                    await asyncio.sleep(_LOOK_S)
+                    vm = await self.vms.client.get(VIRTUAL_MACHINES, *vm.key)
+        except TimeoutError:
+            found = condition(vm.status.conditions, "Ready")
+            why = f": {found.message or found.reason}" if found else ""
+            words = f"its disks are restored, and it is {vm.phase}, not {wanted}{why}"
+            raise Terminal("NotStarted", words) from None
+        except NotFound as error:
+            raise Terminal("VMDeleted", f"{vm.metadata.name} was deleted while it was restored") from error
+        return vm
+
+    async def _found(self, job: RestoreJob, name: str) -> VirtualMachine | None:
+        try:
+            return await self.vms.client.get(VIRTUAL_MACHINES, job.key[0], name)
+        except NotFound:
+            return None
+
+    def _scratch(self, job: RestoreJob) -> Scratch:
+        return scratch_of(self.root, job.metadata.uid)
+
+    def _sweep(self, uid: str) -> None:
+        for path in self.places.files(uid):
+            if path.name.startswith("."):
+                path.unlink(missing_ok=True)
+
+
+def is_for(vm: VirtualMachine, job: RestoreJob) -> bool:
+    """Whether the restore fills the VM's disks."""
+    return _note(vm, FILLING) == job.metadata.uid
+
+
+def _is_whole(job: RestoreJob, vm: VirtualMachine) -> bool:
+    """Whether an earlier try has filled it already: only its start is waited for."""
+    return _note(vm, RESTORED_BY).removesuffix(IN_PLACE) == job.metadata.uid and not _note(vm, FILLING)
+
+
+def _note(vm: VirtualMachine, name: str) -> str:
+    return (vm.metadata.annotations or {}).get(name, "")
+
+
+def _part_of(report: Report, number: int, count: int) -> Callable[[float], None]:
+    return lambda part: report("Assembling", round(1000 * (number + part)), 1000 * count)
+
+
+def _swap(mark: Path, swaps: list[tuple[Path, Path]]) -> None:
+    """Put the new disks into the old ones' places; the mark says that there is no way back."""
+    mark.touch()
+    for fresh, path in swaps:
+        os.replace(fresh, path)
