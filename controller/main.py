@@ -23,6 +23,7 @@ from controller.gateway.server import Gateway, Listener, TlsListener, UnixListen
 from controller.gateway.streams import Streams
 from controller.gateway.targets import lookup_in
 from controller.hypervisor.backups import LibvirtBackups
+from controller.hypervisor.layers import LibvirtLayers
 from controller.hypervisor.libvirt_host import open_host
 from controller.hypervisor.port import Hypervisor
 from controller.node.backups.controller import BackupController
@@ -34,6 +35,8 @@ from controller.node.images.web import Web
 from controller.node.migration.parts import Moves, moves_of
 from controller.node.places import NodePlaces
 from controller.node.pools import NodePools
+from controller.node.snapshots.files import NodeLayerFiles
+from controller.node.snapshots.node import NodeSnapshots
 from controller.node.storage import NodeStorage
 from controller.settings import Settings, parser, settings_of
 from controller.telemetry import logs
@@ -96,6 +99,10 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         controller = NodeController(settings, near, MeteredQueue())
         cloning = CloneWork(settings.node, controller.vms, Copying(places, backup_host))
         controller.works["clone"] = await stack.enter_async_context(cloning)
+        layers = LibvirtLayers(settings.libvirt_uri)
+        stack.push_async_callback(layers.close)
+        snapshots = NodeSnapshots(controller, layers, NodeLayerFiles(places))
+        controller.works.update(snapshots.works())
         streams = Streams(
             settings.node,
             lookup_in(controller.vm_cache),
@@ -117,6 +124,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             group.create_task(_wake(hypervisor, consoles, sampler))
             group.create_task(controller.run())
             group.create_task(storage.run())
+            group.create_task(snapshots.run())
             group.create_task(moves.sweep.run())
             group.create_task(BackupController(controller, backup_host).run())
             group.create_task(_stand(settings, client, controller, recorder))

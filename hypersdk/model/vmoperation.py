@@ -27,8 +27,20 @@ class OperationPhase(StrEnum):
 
 
 OperationName = Literal[
-    "start", "stop", "restart", "clone", "migrate", "snapshot", "resize", "delete", "restore", "pause", "resume"
+    "start",
+    "stop",
+    "restart",
+    "clone",
+    "migrate",
+    "snapshot",
+    "resize",
+    "delete",
+    "restore",
+    "pause",
+    "resume",
+    "merge",
 ]
+"""`merge` ends a snapshot that is being deleted; the controller asks for it by itself."""
 
 
 _BANDWIDTH = written(BANDWIDTH_PATTERN, "write a whole number with bps, Kbps, Mbps or Gbps, such as 100Mbps")
@@ -116,6 +128,7 @@ class VMOperationSpec(Model):
             _needs("clone", "cloneSpec.targetName", "the name of the new VM"),
             _needs("migrate", "migrateSpec", "migrateSpec: {} to let a node be chosen, or a targetNode in it"),
             _needs("snapshot", "snapshotSpec", "snapshotSpec: {} for a name made up, or a name in it"),
+            _needs("merge", "snapshotSpec.name", "the name of a VMSnapshot that is being deleted"),
             _needs("resize", "resizeSpec", "cpus, memory or both in it", _RESIZES),
             _needs("restore", "restoreSpec.snapshotName", "the name of one of the VM's snapshots"),
         )

@@ -47,6 +47,9 @@ class VmState(Model):
     running: bool | None = None
 
 
+Consistency = Literal["Memory", "FilesystemFrozen", "CrashConsistent", "Offline"]
+
+
 class VMSnapshotStatus(Model):
     """What was kept."""
 
@@ -60,6 +63,14 @@ class VMSnapshotStatus(Model):
     vm_state: VmState | None = None
     parent_snapshot: str | None = None
     snapshot_chain: list[str] | None = None
+    consistency: Consistency | None = None
+    """What the disks are like: with the memory that belongs to them, written out by the guest, as after a power cut, or
+    of a VM that was off. The condition `Consistent` says why."""
+    frozen_seconds: float | None = None
+    """For how long the guest's file systems were held."""
+    vm_uid: str | None = None
+    """The uid of the VM, of which another one may have the name by now."""
+    node_name: str | None = None
 
 
 class VMSnapshot(Resource):
@@ -67,3 +78,8 @@ class VMSnapshot(Resource):
 
     spec: VMSnapshotSpec
     status: VMSnapshotStatus = VMSnapshotStatus()
+
+    @property
+    def machine(self) -> tuple[str, str]:
+        """The key of the VM that it names, which is one of its own namespace."""
+        return (self.key[0], self.spec.vm_ref.name)

@@ -15,7 +15,7 @@ from hypersdk.model.base import JsonObject
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import OperationName, VMOperation
 
-WORK: frozenset[OperationName] = frozenset({"clone", "migrate", "snapshot", "restore", "resize"})
+WORK: frozenset[OperationName] = frozenset({"clone", "migrate", "snapshot", "restore", "merge", "resize"})
 
 
 @dataclass(frozen=True)

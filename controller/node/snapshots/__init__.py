@@ -1,0 +1,1 @@
+"""Snapshots of this node's VMs: taken, gone back to, merged away."""

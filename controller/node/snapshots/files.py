@@ -1,0 +1,161 @@
+"""The files of layers on this node's disks: looked at, made whole or not at all, merged, removed."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections.abc import Awaitable, Iterable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from controller.node.images.collect import backing_file
+from controller.node.places import NodePlaces
+from controller.node.qemu_img import qemu_img
+from controller.node.room import check_room
+from controller.node.snapshots.chain import LayerFile, Tree
+from hypersdk.errors import Transient
+
+_T = TypeVar("_T")
+LONGEST_S = 6 * 3600.0
+"""Of a merge; the operation has a deadline of its own."""
+_PRIVATE = 0o600
+_BLOCK = 512
+_EMPTY_BYTES = 2**20
+"""What an empty layer takes, roughly."""
+
+
+class LayerFiles(Protocol):
+    """Files of disks. Every call raises Transient when it could not be done now, and can be repeated."""
+
+    async def tree(self) -> Tree:
+        """Every qcow2 file of the node's disk folders."""
+        ...
+
+    async def over(self, path: str, backing: str) -> None:
+        """Make an empty layer over a file, in the place of one that is there."""
+        ...
+
+    async def commit(self, top: str, into: str) -> None:
+        """Write what a layer holds into the file that it stands on; the layer stays as it is. May take hours."""
+        ...
+
+    async def rebase(self, path: str, backing: str) -> None:
+        """Let a file stand on another one with the same content."""
+        ...
+
+    async def copy(self, source: str, target: str) -> bool:
+        """Copy a small file, whole or not at all; whether there was one."""
+        ...
+
+    async def remove(self, paths: Iterable[str]) -> None:
+        """Remove them; no error for what is gone already."""
+        ...
+
+    async def allocated(self, paths: Sequence[str]) -> dict[str, int]:
+        """How much room each takes; those that are not there are left out."""
+        ...
+
+
+class NodeLayerFiles:
+    """The same on the node's own folders."""
+
+    def __init__(self, places: NodePlaces) -> None:
+        self._places = places
+
+    async def tree(self) -> Tree:
+        """Every qcow2 file of the node's disk folders."""
+        return await _tried(asyncio.to_thread(_tree, self._places.roots()))
+
+    async def over(self, path: str, backing: str) -> None:
+        """Make an empty layer over a file."""
+        fresh = _fresh(path)
+        await _tried(asyncio.to_thread(check_room, fresh.parent, _EMPTY_BYTES, "a layer"))
+        try:
+            await qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, "--", str(fresh))
+            await _tried(asyncio.to_thread(_put, fresh, path))
+        finally:
+            fresh.unlink(missing_ok=True)
+
+    async def commit(self, top: str, into: str) -> None:
+        """Write what a layer holds into the file that it stands on."""
+        await qemu_img("commit", "-q", "-f", "qcow2", "-d", "-b", into, "--", top, timeout_s=LONGEST_S)
+
+    async def rebase(self, path: str, backing: str) -> None:
+        """Let a file stand on another one."""
+        await qemu_img("rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", backing, "--", path)
+
+    async def copy(self, source: str, target: str) -> bool:
+        """Copy a small file."""
+        return await _tried(asyncio.to_thread(_copy, source, target))
+
+    async def remove(self, paths: Iterable[str]) -> None:
+        """Remove them."""
+        await _tried(asyncio.to_thread(_remove, list(paths)))
+
+    async def allocated(self, paths: Sequence[str]) -> dict[str, int]:
+        """How much room each takes."""
+        return await _tried(asyncio.to_thread(_allocated, paths))
+
+
+async def _tried(work: Awaitable[_T]) -> _T:
+    try:
+        return await work
+    except OSError as error:
+        raise Transient(f"{error.filename or 'a file'}: {error.strerror or error}") from error
+
+
+def _tree(roots: Sequence[Path]) -> Tree:
+    walks = (os.walk(root, onerror=_refuse) for root in roots)
+    found: dict[str, LayerFile] = {}
+    for path in (Path(folder, name) for walk in walks for folder, _, names in walk for name in names):
+        if path.suffix == ".qcow2" and not path.name.startswith("."):
+            backing = backing_file(path)
+            with contextlib.suppress(FileNotFoundError):
+                size = path.stat().st_blocks * _BLOCK
+                found[str(path)] = LayerFile(str(path), str(backing) if backing else "", size)
+    return found
+
+
+def _refuse(error: OSError) -> None:
+    raise error
+
+
+def _fresh(path: str) -> Path:
+    """Begins with a dot and the VM's uid: swept away with what else was half made."""
+    return Path(path).with_name(f".{Path(path).name}.tmp")
+
+
+def _put(fresh: Path, path: str) -> None:
+    fresh.chmod(_PRIVATE)
+    fresh.rename(path)
+
+
+def _copy(source: str, target: str) -> bool:
+    if not Path(source).exists():
+        return False
+    fresh = _fresh(target)
+    try:
+        shutil.copyfile(source, fresh)
+        if Path(target).exists():
+            facts = Path(target).stat()
+            os.chown(fresh, facts.st_uid, facts.st_gid)
+            fresh.chmod(facts.st_mode & 0o777)
+        else:
+            fresh.chmod(_PRIVATE)
+        fresh.rename(target)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return True
+
+
+def _remove(paths: Sequence[str]) -> None:
+    for path in paths:
+        Path(path).unlink(missing_ok=True)
+
+
+def _allocated(paths: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            found[path] = Path(path).stat().st_blocks * _BLOCK
+    return found

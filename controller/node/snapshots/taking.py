@@ -1,0 +1,275 @@
+"""Takes a snapshot: every disk of the VM at one moment, with its memory or without.
+
+That it was taken is seen in the domain, which writes to the snapshot's layers from then on; until that is so, what was
+begun is removed and begun anew.
+"""
+
+from dataclasses import dataclass, field
+
+from controller.hypervisor.layer_port import Copying, LayerHost, Taken
+from controller.hypervisor.port import DomainState, ObservedDomain, PluggedDisk
+from controller.node.operations.ending import noted as noted_end
+from controller.node.operations.work import Ended, Going, Job
+from controller.node.places import NodePlaces
+from controller.node.snapshots.errands import Errands
+from controller.node.snapshots.files import LayerFiles
+from controller.node.snapshots.merging import Merger
+from controller.node.snapshots.names import (
+    SNAPSHOT,
+    layers_of,
+    memory_of,
+    nvram_of,
+    started_of,
+    tag_of,
+    taken_disks,
+    written,
+)
+from controller.node.snapshots.status import Kept, creating, failed, moment, ready
+from controller.node.snapshots.store import SnapshotStore
+from hypersdk.errors import AlreadyExists, Forbidden, Invalid, Terminal, Transient
+from hypersdk.model.base import JsonObject
+from hypersdk.model.kinds import VM_SNAPSHOTS
+from hypersdk.model.marks import MADE_BY, MADE_FOR, SNAPSHOT_FINALIZER
+from hypersdk.model.quantity import human_bytes
+from hypersdk.model.vmoperation import SnapshotSpec
+from hypersdk.model.vmsnapshot import VMSnapshot, VmState
+
+NAME, BEGUN, TAKEN = "snapshot", "takingBegun", "taken"
+"""In `status.result`: the object's name; that the domain was asked; how it was taken."""
+POLL_S = 1.0
+LONGEST_NAME = 200
+
+
+@dataclass
+class SnapshotWork:
+    """The operation `snapshot`."""
+
+    layers: LayerHost
+    files: LayerFiles
+    places: NodePlaces
+    merger: Merger
+    store: SnapshotStore
+    node: str
+    errands: Errands[Taken] = field(default_factory=Errands)
+    lets_plan: bool = False
+
+    async def step(self, job: Job) -> Going | Ended:
+        """Make the object, take the snapshot, say what it is like."""
+        if NAME not in job.notes:
+            return Going(5, "choosing a name", {NAME: _name(job)}, again_in_s=0.0)
+        observed = job.observed
+        if observed is None:
+            raise Transient("waits until the VM has a domain on its node")
+        disks = taken_disks(observed, job.vm.metadata.uid)
+        snapshot = await self._object(job)
+        tag = tag_of(SNAPSHOT, snapshot.metadata.uid)
+        wanted = layers_of(disks, tag)
+        if self.errands.is_begun(job.uid):
+            return await self._wait(snapshot, job)
+        if {dev: written(disk) for dev, disk in disks.items()} == wanted:
+            return await self._finish(snapshot, disks, job)
+        if BEGUN not in job.notes:
+            await self._check(job, observed)
+            await self.store.write(snapshot, creating(snapshot.status, "it is being taken", job.now))
+            return Going(10, "taking it", {BEGUN: _found(job, observed, disks)}, again_in_s=0.0)
+        if not observed.is_active:
+            return await self._offline(disks, wanted, job)
+        return await self._live(snapshot, observed, disks, wanted, job)
+
+    async def undo(self, job: Job) -> Going | None:
+        """Leave nothing of it; where it was taken already, its layers are merged again."""
+        uid = job.vm.metadata.uid
+        if self.errands.is_begun(job.uid) and not self.errands.is_over(job.uid):
+            await self.layers.abort(uid)
+            return Going(0, "breaking off the saving of the memory", again_in_s=POLL_S)
+        await self.errands.end(job.uid)
+        name = str(job.notes.get(NAME, ""))
+        snapshot = await self.store.fresh(job.op.key[0], name) if name else None
+        if snapshot is None or not _is_of(snapshot, job):
+            return None
+        if BEGUN in job.notes and (going := await self._take_back(snapshot, job)) is not None:
+            return going
+        reason, words = noted_end(job.op) or ("Cancelled", "it was cancelled")
+        await self.store.write(snapshot, failed(snapshot.status, reason, words, job.now))
+        return None
+
+    async def _take_back(self, snapshot: VMSnapshot, job: Job) -> Going | None:
+        uid, observed = job.vm.metadata.uid, job.observed
+        if observed is None:
+            return None
+        await self.layers.thaw(uid)
+        if await self.layers.saving(uid) is not None:
+            await self.layers.abort(uid)
+            return Going(0, "breaking off the saving of the memory", again_in_s=POLL_S)
+        disks = taken_disks(observed, uid)
+        wanted = layers_of(disks, tag_of(SNAPSHOT, snapshot.metadata.uid))
+        if any(written(disk) == wanted[dev] for dev, disk in disks.items()):
+            tree = await self.files.tree()
+            frozen = [tree[path].backing for path in wanted.values() if path in tree]
+            as_if = snapshot.but(status=snapshot.status.but(backing_files=frozen))
+            if (going := await self.merger.go(as_if, job)) is not None:
+                return going
+        await self._remove(snapshot, disks, wanted, job)
+        return None
+
+    async def _object(self, job: Job) -> VMSnapshot:
+        """The object, made where it is not there; Terminal when it is another one's."""
+        namespace, name = job.op.key[0], str(job.notes[NAME])
+        snapshot = await self.store.fresh(namespace, name)
+        if snapshot is None:
+            if MADE_FOR in (job.op.metadata.annotations or {}):
+                raise Terminal("SnapshotGone", f"VMSnapshot {name} was deleted before it was taken")
+            snapshot = await self._create(namespace, name, job)
+        if not _is_of(snapshot, job):
+            raise Terminal("AlreadyExists", f"there is a VMSnapshot {name} already: choose another name")
+        if snapshot.metadata.deletion_timestamp is not None:
+            raise Terminal("SnapshotGone", f"VMSnapshot {name} is being deleted")
+        return await self.store.hold(snapshot)
+
+    async def _create(self, namespace: str, name: str, job: Job) -> VMSnapshot:
+        asked = job.op.spec.snapshot_spec or SnapshotSpec()
+        meta: JsonObject = {
+            "name": name,
+            "annotations": {MADE_BY: job.uid},
+            "labels": {"vm": job.vm.metadata.name[:63]},
+            "finalizers": [SNAPSHOT_FINALIZER],
+        }
+        spec: JsonObject = {
+            "vmRef": {"name": job.vm.metadata.name},
+            "includeMemory": asked.include_memory,
+            "quiesce": asked.quiesce,
+        }
+        if asked.description:
+            spec["description"] = asked.description
+        try:
+            return await self.store.objects.client.create(VM_SNAPSHOTS, namespace, {"metadata": meta, "spec": spec})
+        except AlreadyExists as error:
+            raise Transient(f"VMSnapshot {name} has just been made") from error
+        except (Invalid, Forbidden) as error:
+            raise Terminal("SnapshotRefused", f"the VMSnapshot {name} is refused: {error}") from error
+
+    async def _check(self, job: Job, observed: ObservedDomain) -> None:
+        there = await self.layers.files(job.vm.metadata.uid)
+        if there.has_snapshots:
+            words = f"the domain {observed.name} has snapshots that were made by virsh: remove them by virsh first"
+            raise Terminal("ForeignSnapshot", words)
+
+    async def _offline(self, disks: dict[str, PluggedDisk], wanted: dict[str, str], job: Job) -> Going:
+        for dev, layer in wanted.items():
+            await self.files.over(layer, written(disks[dev]))
+        await self.layers.put(job.vm.metadata.uid, wanted)
+        return Going(80, "taken", again_in_s=0.0)
+
+    async def _live(
+        self,
+        snapshot: VMSnapshot,
+        observed: ObservedDomain,
+        disks: dict[str, PluggedDisk],
+        wanted: dict[str, str],
+        job: Job,
+    ) -> Going:
+        uid, spec = job.vm.metadata.uid, snapshot.spec
+        if (saving := await self.layers.saving(uid)) is not None:
+            return Going(_percent(saving), f"{_words(saving)}, begun by an earlier controller", again_in_s=POLL_S)
+        await self.layers.thaw(uid)
+        await self._remove(snapshot, disks, wanted, job)
+        memory = memory_of(_first(disks), uid, tag_of(SNAPSHOT, snapshot.metadata.uid)) if spec.include_memory else ""
+        live = observed.state is DomainState.RUNNING
+        work = self.layers.take(uid, wanted, memory=memory, quiesce=spec.quiesce, live=live)
+        self.errands.begin(job.uid, work, job.wake)
+        return Going(10, "taking it", again_in_s=POLL_S)
+
+    async def _wait(self, snapshot: VMSnapshot, job: Job) -> Going:
+        if not self.errands.is_over(job.uid):
+            saving = await self.layers.saving(job.vm.metadata.uid) if snapshot.spec.include_memory else None
+            return Going(_percent(saving), _words(saving), again_in_s=POLL_S)
+        taken = self.errands.result(job.uid)
+        found: JsonObject = {"frozenSeconds": taken.frozen_s, "whyNot": taken.why_not}
+        return Going(80, "taken", {TAKEN: found}, again_in_s=0.0)
+
+    async def _finish(self, snapshot: VMSnapshot, disks: dict[str, PluggedDisk], job: Job) -> Ended:
+        uid, base = job.vm.metadata.uid, _first(disks)
+        tag = tag_of(SNAPSHOT, snapshot.metadata.uid)
+        tree = await self.files.tree()
+        memory, nvram, started = (name(base, uid, tag) for name in (memory_of, nvram_of, started_of))
+        before = job.notes.get(BEGUN)
+        was_active, state = _before(before if isinstance(before, dict) else {})
+        if (variables := (await self.layers.files(uid)).nvram) and nvram not in await self.files.allocated([nvram]):
+            await self.files.copy(variables, nvram)
+        frozen = [tree[path].backing for path in layers_of(disks, tag).values()]
+        kept = await self.files.allocated([*frozen, memory, nvram])
+        if memory in kept:
+            await self.files.copy(str(self.places.definition(uid)), started)
+            kept |= await self.files.allocated([started])
+        seen = moment(_taken(job.notes), was_active=was_active, memory=memory in kept)
+        there = Kept(kept, state, uid, self.node)
+        snapshot = await self.store.write(snapshot, ready(snapshot.status, seen, there, job.now))
+        words = f"snapshot {snapshot.metadata.name}: {seen.words}"
+        result: JsonObject = {
+            "consistency": seen.kind,
+            "sizeBytes": sum(kept.values()),
+            "frozenSeconds": round(seen.frozen_s, 3),
+            BEGUN: None,
+            TAKEN: None,
+        }
+        return Ended(words, result)
+
+    async def _remove(
+        self, snapshot: VMSnapshot, disks: dict[str, PluggedDisk], wanted: dict[str, str], job: Job
+    ) -> None:
+        """What an earlier attempt has left, which nothing uses."""
+        uid, base, tag = job.vm.metadata.uid, _first(disks), tag_of(SNAPSHOT, snapshot.metadata.uid)
+        unused = [layer for dev, layer in wanted.items() if written(disks[dev]) != layer]
+        await self.files.remove([*unused, *(name(base, uid, tag) for name in (memory_of, nvram_of, started_of))])
+
+
+def _name(job: Job) -> str:
+    asked = job.op.spec.snapshot_spec.name if job.op.spec.snapshot_spec else None
+    return asked or f"{job.vm.metadata.name[:LONGEST_NAME]}-{int(job.now.timestamp() * 1000)}"
+
+
+def _is_of(snapshot: VMSnapshot, job: Job) -> bool:
+    """Whether the operation is the one that is to take it."""
+    made_by = (snapshot.metadata.annotations or {}).get(MADE_BY)
+    made_for = (job.op.metadata.annotations or {}).get(MADE_FOR)
+    is_of_vm = snapshot.machine == job.vm.key
+    return is_of_vm and (made_by == job.uid or (made_by is None and made_for == snapshot.metadata.uid))
+
+
+def _first(disks: dict[str, PluggedDisk]) -> str:
+    """The base beside which the other files lie."""
+    return disks[min(disks)].path
+
+
+def _found(job: Job, observed: ObservedDomain, disks: dict[str, PluggedDisk]) -> JsonObject:
+    """What the VM is like just before."""
+    spec = job.vm.spec
+    runs = observed.state is DomainState.RUNNING
+    state = VmState(cpus=spec.cpus, memory=spec.memory, disk_count=len(disks), running=runs)
+    return {"active": observed.is_active, "state": state.wire()}
+
+
+def _before(found: JsonObject) -> tuple[bool, VmState]:
+    return found.get("active") is not False, VmState.model_validate(found.get("state") or {})
+
+
+def _taken(notes: JsonObject) -> Taken | None:
+    found = notes.get(TAKEN)
+    if not isinstance(found, dict):
+        return None
+    seconds = found.get("frozenSeconds")
+    return Taken(float(seconds) if isinstance(seconds, int | float) else 0.0, str(found.get("whyNot", "")))
+
+
+def _percent(saving: Copying | None) -> int:
+    if saving is None or not saving.total_bytes:
+        return 10
+    return 10 + min(60, 60 * saving.done_bytes // saving.total_bytes)
+
+
+def _words(saving: Copying | None) -> str:
+    if saving is None or not saving.total_bytes:
+        return "taking it"
+    done = f"{human_bytes(saving.done_bytes)} of {human_bytes(saving.total_bytes)}"
+    rate = f", {human_bytes(saving.bytes_per_s)}/s" if saving.bytes_per_s else ""
+    return f"saving the memory: {done}{rate}"

@@ -1,0 +1,206 @@
+"""Whether a real guest's disks and memory come back as they were: taken, gone back to, merged, in one life of it."""
+
+import asyncio
+import base64
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from hyperctl.guest.image import build
+from hyperctl.stack.virsh import virsh
+from hypersdk.kube.cache import Cache
+from hypersdk.kube.watch import Watch
+from hypersdk.model.base import JsonObject, condition
+from hypersdk.model.kinds import VM_OPERATIONS, VM_SNAPSHOTS
+from hypersdk.model.virtualmachine import Phase
+from hypersdk.model.vmoperation import OperationPhase, VMOperation
+from hypersdk.model.vmsnapshot import VMSnapshot
+from hypersdk.settings import places
+from tests.controlplane.api import Api
+from tests.controlplane.caches import running
+from tests.libvirt.benches import lone_bench
+from tests.libvirt.conftest import Libvirtd
+from tests.libvirt.controllers import Bench
+
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(420)]
+
+WITHIN_S = 120.0
+
+
+@dataclass
+class Lab:
+    """A VM with two disks, its snapshots, and a shell in it."""
+
+    bench: Bench
+    snapshots: Cache[VMSnapshot]
+    uri: str
+
+    @property
+    def uid(self) -> str:
+        """The VM's."""
+        return self.bench.vm("web").metadata.uid
+
+    async def shell(self, line: str) -> str:
+        """What a line of shell prints in the guest; asked of the agent until it answers."""
+        command: JsonObject = {"path": "/bin/sh", "arg": ["-c", line], "capture-output": True}
+        pid = (await self._agent("guest-exec", command))["pid"]
+        while True:
+            status = await self._agent("guest-exec-status", {"pid": pid})
+            if status["exited"]:
+                return base64.b64decode(str(status.get("out-data", ""))).decode().strip()
+
+    async def _agent(self, command: str, arguments: JsonObject) -> JsonObject:
+        asked = json.dumps({"execute": command, "arguments": arguments})
+        said = await asyncio.to_thread(virsh, self.uri, "qemu-agent-command", self.uid, asked, "--timeout", "20")
+        found = json.loads(said)["return"]
+        assert isinstance(found, dict)
+        return found
+
+    async def write(self, word: str) -> None:
+        """Put a word on both disks."""
+        line = (
+            f"for d in /dev/vda /dev/vdb; do echo {word} | dd of=$d bs=512 count=1 seek=SEEK conv=notrunc; done; sync"
+        )
+        await self.shell(line.replace("seek=SEEK", "seek=20"))
+
+    async def words(self) -> set[str]:
+        """The words on its disks, past the guest's cache."""
+        line = (
+            "for d in /dev/vda /dev/vdb; do dd if=$d bs=512 count=1 skip=20 iflag=direct 2>/dev/null | head -n1; done"
+        )
+        found = (await self.shell(line)).split()
+        assert len(found) == 2, found
+        return set(found)
+
+    async def connected(self) -> None:
+        """Wait for the agent."""
+        await self.bench.until(lambda: self.bench.reason("web", "LivenessProbe") == "AgentAnswers")
+
+    async def operate(self, operation: str, **spec: JsonValue) -> VMOperation:
+        """Do one operation, and wait until it is over."""
+        whole: JsonObject = {"vmRef": {"name": "web"}, "operation": operation, **spec}
+        meta: JsonObject = {"generateName": f"web-{operation}-"}
+        made = await self.bench.client.create(VM_OPERATIONS, self.bench.namespace, {"metadata": meta, "spec": whole})
+
+        def over() -> bool:
+            op = self.bench.operations.get(*made.key)
+            return op is not None and op.phase.is_over
+
+        await self.bench.until_of(self.bench.operations, over, WITHIN_S)
+        op = self.bench.operations.get(*made.key)
+        assert op is not None
+        return op
+
+    async def take(self, name: str, **spec: JsonValue) -> VMSnapshot:
+        """Make the object, as kubectl does, and wait until it is Ready."""
+        whole: JsonObject = {"vmRef": {"name": "web"}, **spec}
+        await self.bench.client.create(VM_SNAPSHOTS, self.bench.namespace, {"metadata": {"name": name}, "spec": whole})
+        await self.bench.until_of(self.snapshots, lambda: self.phase(name) in {"Ready", "Failed"}, WITHIN_S)
+        found = self.snapshots.get(self.bench.namespace, name)
+        assert found is not None
+        assert found.status.phase == "Ready", found.status
+        return found
+
+    def phase(self, name: str) -> str:
+        """Of a snapshot; empty when there is none."""
+        found = self.snapshots.get(self.bench.namespace, name)
+        return (found.status.phase or "Pending") if found else ""
+
+    def chain(self, name: str) -> list[str]:
+        """The snapshots that it stands on, itself the last."""
+        found = self.snapshots.get(self.bench.namespace, name)
+        return (found.status.snapshot_chain or []) if found else []
+
+    def reason(self, name: str) -> str:
+        """Why it is not Ready."""
+        found = self.snapshots.get(self.bench.namespace, name)
+        ready = condition(found.status.conditions, "Ready") if found else None
+        return (ready.reason or "") if ready else ""
+
+    async def drop(self, name: str) -> None:
+        """Delete a snapshot, and wait until it is gone."""
+        await self.bench.client.delete(VM_SNAPSHOTS, self.bench.namespace, name)
+        await self.bench.until_of(self.snapshots, lambda: self.phase(name) == "", WITHIN_S)
+
+    def layers(self) -> set[str]:
+        """What lies on the disks of it."""
+        return {path.name.removeprefix(f"{self.uid}-") for path in (self.bench.controller.state / "disks").iterdir()}
+
+
+@pytest.fixture
+async def lab(embedded_api: Api, libvirtd: Libvirtd, guest_folder: Path, private_network: None) -> AsyncIterator[Lab]:
+    """A guest with an agent that runs."""
+    image = await asyncio.to_thread(build, places(os.environ).cache, print)
+    snapshots: Cache[VMSnapshot] = Cache()
+    async with (
+        lone_bench(embedded_api, libvirtd, guest_folder) as here,
+        running(Watch(here.client, VM_SNAPSHOTS, snapshots, namespace=here.namespace)),
+    ):
+        await asyncio.to_thread(shutil.copyfile, image, here.controller.images / "demo.qcow2")
+        disks: list[JsonValue] = [{"name": "root", "size": "1Gi"}, {"name": "data", "size": "64Mi"}]
+        await here.create("web", f"file://{here.controller.images}/demo.qcow2", disks=disks)
+        made = Lab(here, snapshots, libvirtd.uri)
+        await here.until_phase("web", Phase.RUNNING)
+        await made.connected()
+        yield made
+
+
+def taken_by(paths: list[str]) -> int:
+    """The room that files take."""
+    return sum(Path(path).stat().st_blocks * 512 for path in paths)
+
+
+async def test_disks_and_memory_come_back(lab: Lab) -> None:
+    here = lab.bench
+    # Frozen by the agent, of both disks at once; the guest goes on.
+    await lab.write("first")
+    await lab.shell("(i=0; while :; do i=$((i+1)); echo $i >/run/counter; sleep 0.1; done) >/dev/null 2>&1 &")
+    first = await lab.take("first", description="before the change")
+    assert first.status.consistency == "FilesystemFrozen"
+    assert 0 < (first.status.frozen_seconds or 9) <= 0.5
+    assert first.status.size_bytes == taken_by(first.status.backing_files or [])
+    assert (first.status.vm_state is not None and first.status.vm_state.disk_count) == 2
+
+    # With the memory.
+    await lab.write("second")
+    second = await lab.take("second", includeMemory=True)
+    counted = int(await lab.shell("cat /run/counter"))
+    assert second.status.consistency == "Memory"
+    await here.until_of(lab.snapshots, lambda: lab.chain("second") == ["first", "second"], WITHIN_S)
+
+    # Back to the memory: the counter goes on from where it was, in another QEMU.
+    await lab.write("third")
+    pid = here.vm("web").status.qemu_pid
+    op = await lab.operate("restore", restoreSpec={"snapshotName": "second"})
+    assert op.phase is OperationPhase.SUCCEEDED, op.status
+    await here.until_phase("web", Phase.RUNNING)
+    await lab.connected()
+    assert await lab.words() == {"second"}
+    assert counted - 20 <= int(await lab.shell("cat /run/counter"))
+    assert here.vm("web").status.qemu_pid != pid
+    uptime = float((await lab.shell("cat /proc/uptime")).split()[0])
+
+    # Back to the disks alone: started anew.
+    op = await lab.operate("restore", restoreSpec={"snapshotName": "first"})
+    assert op.phase is OperationPhase.SUCCEEDED, op.status
+    await here.until_phase("web", Phase.RUNNING)
+    await lab.connected()
+    assert await lab.words() == {"first"}
+    assert float((await lab.shell("cat /proc/uptime")).split()[0]) < uptime + 60
+    assert (await lab.shell("cat /run/counter 2>/dev/null || echo gone")) == "gone"
+
+    # The first cannot go: two stand on it. The second can, and then the first; all live, the content stays.
+    await here.client.delete(VM_SNAPSHOTS, here.namespace, "first")
+    await here.until_of(lab.snapshots, lambda: lab.reason("first") == "LayerInUse", WITHIN_S)
+    await lab.drop("second")
+    await here.until_of(lab.snapshots, lambda: lab.phase("first") == "", WITHIN_S)
+    assert lab.layers() == {"root.qcow2", "disk-data.qcow2"}
+    assert await lab.words() == {"first"}
+    await lab.write("fourth")
+    assert await lab.words() == {"fourth"}
