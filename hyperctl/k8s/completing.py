@@ -18,7 +18,7 @@ DEADLINE_VARIABLE: Final = "HYPERCTL_COMPLETION_TIMEOUT"
 _SAFE: Final = re.compile(r"[\w.@:/+=,-]+", re.ASCII)
 """What a shell reads as itself: a name that could be a command never gets to the command line."""
 _WAITS: Final = ("condition=Ready", "phase=Running", "phase=Stopped", "jsonpath=", "delete")
-_NAMED: Final = {"vm", "node", "op", "template"}
+_NAMED: Final = {"vm", "node", "op", "template", "backup", "restore"}
 
 
 def candidates(commands: Iterable[str], words: Sequence[str]) -> list[str]:
@@ -107,7 +107,7 @@ def _values(action: argparse.Action, values: dict[str, str]) -> Iterable[str]:
         return _WAITS
     if action.choices is not None:
         return [str(one) for one in action.choices]
-    asked = "template" if action.dest == "from_template" else action.dest
+    asked = {"from_template": "template", "from": "backup", "base": "backup"}.get(action.dest, action.dest)
     if asked in _NAMED | {"namespace", "context"}:
         from hyperctl.k8s import names
 

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hyperctl.k8s.backup_grammar import backup_commands, restore_commands
 from hyperctl.k8s.parser import EXITS, Grammar, command, everywhere, flag, group, option, output, selector, watch
 from hyperctl.k8s.vm_grammar import vm_commands
 from hypersdk.errors import UsageError
@@ -50,6 +51,8 @@ def grammar() -> Grammar:
     _nodes(group(groups, "node", "hypervisor hosts"))
     _operations(group(groups, "op", "operations on virtual machines"))
     _templates(group(groups, "template", "templates of virtual machines"))
+    backup_commands(group(groups, "backup", "backups of virtual machines"))
+    restore_commands(group(groups, "restore", "virtual machines made of backups"))
     _apply(command(groups, "apply", "make or change objects from files", "apply -f vm.yaml"))
     return top
 

@@ -31,6 +31,15 @@ _ANSWERS: Final = {
     "op cancel": "keeping.cancel_operation",
     "template list": "reading.list_objects",
     "template get": "reading.get_object",
+    "backup list": "reading.list_objects",
+    "backup get": "reading.get_object",
+    "backup create": "backing_up.create",
+    "backup verify": "backing_up.verify",
+    "backup delete": "backing_up.delete",
+    "schedule list": "reading.list_objects",
+    "restore list": "reading.list_objects",
+    "restore get": "reading.get_object",
+    "restore create": "restoring.create",
     "apply": "applying.apply",
 }
 """Module and function by group and command; what is not here is a verb of the table."""

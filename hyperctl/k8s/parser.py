@@ -75,7 +75,9 @@ def command(commands: "Commands", name: str, help_text: str, example: str) -> Gr
 
 def option(parser: Grammar, name: str, help_text: str, default: str | None = None) -> None:
     """An option with a value, spelled `-name` or `--name`."""
-    parser.add_argument(f"-{name}", f"--{name}", help=help_text, default=default, metavar="VALUE")
+    # argparse would fill in what stands after a percent sign.
+    words = help_text.replace("%", "%%")
+    parser.add_argument(f"-{name}", f"--{name}", help=words, default=default, metavar="VALUE")
 
 
 def flag(parser: Grammar, name: str, help_text: str) -> None:

@@ -12,7 +12,17 @@ from hyperctl.k8s.output import Columns, details, machine_readable
 from hyperctl.k8s.session import Session
 from hyperctl.k8s.watching import Selection, follow, listed
 from hypersdk.model.base import Resource
-from hypersdk.model.kinds import EVENTS, VIRTUAL_MACHINES, VM_NODES, VM_OPERATIONS, VM_TEMPLATES, Kind
+from hypersdk.model.kinds import (
+    BACKUP_JOBS,
+    BACKUP_SCHEDULES,
+    EVENTS,
+    RESTORE_JOBS,
+    VIRTUAL_MACHINES,
+    VM_NODES,
+    VM_OPERATIONS,
+    VM_TEMPLATES,
+    Kind,
+)
 from hypersdk.model.virtualmachine import VirtualMachine
 
 KINDS: Final[dict[str, Kind[Resource]]] = {
@@ -20,8 +30,19 @@ KINDS: Final[dict[str, Kind[Resource]]] = {
     "node": VM_NODES,
     "op": VM_OPERATIONS,
     "template": VM_TEMPLATES,
+    "backup": BACKUP_JOBS,
+    "schedule": BACKUP_SCHEDULES,
+    "restore": RESTORE_JOBS,
 }
-_CALLED: Final = {"vm": "virtual machines", "node": "nodes", "op": "operations", "template": "templates"}
+_CALLED: Final = {
+    "vm": "virtual machines",
+    "node": "nodes",
+    "op": "operations",
+    "template": "templates",
+    "backup": "backups",
+    "schedule": "backup schedules",
+    "restore": "restores",
+}
 _TABLES: Final = ("table", "wide")
 
 

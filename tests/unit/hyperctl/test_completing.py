@@ -32,7 +32,7 @@ def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("", ["k8s", "up"]),
         ("k", ["k8s"]),
-        ("k8s ", ["apply", "node", "op", "template", "vm"]),
+        ("k8s ", ["apply", "backup", "node", "op", "restore", "template", "vm"]),
         ("k8s vm st", ["start", "stop"]),
         ("k8s vm stop web --f", ["--force"]),
         ("k8s vm stop web -f", ["-force"]),
