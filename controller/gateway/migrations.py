@@ -13,7 +13,7 @@ from controller.gateway.answers import status
 from controller.gateway.peers import FINAL, ROOT, carried
 from controller.gateway.query import bad
 from controller.gateway.sockets import LARGEST_FRAME, MOST_OPEN
-from controller.node.migration.messages import Arrival, Lodging, Luggage
+from controller.node.migration.messages import Arrival, Lodging, Luggage, Saying
 from controller.node.migration.sockets import NAME
 from controller.telemetry.context import about_vm
 from hypersdk.errors import ApiError, Conflict, Forbidden, Terminal, Unauthorized
@@ -38,6 +38,10 @@ class Host(Protocol):
 
     async def state(self, vm: VirtualMachine) -> Arrival:
         """How much of it is here."""
+        ...
+
+    async def say(self, vm: VirtualMachine, said: Saying) -> None:
+        """What it has said on its consoles so far."""
         ...
 
     async def run(self, vm: VirtualMachine) -> None:
@@ -74,6 +78,7 @@ class Migrations:
             "prepare": self._prepare,
             "settle": self._settle,
             "state": self._state,
+            "say": self._say,
             "run": self._run,
             "discard": self._discard,
         }
@@ -127,6 +132,14 @@ class Migrations:
     async def _state(self, request: web.Request, vm: VirtualMachine) -> web.StreamResponse:
         await self._check_operation(vm, await _operation(request))
         return web.json_response((await self.host.state(vm)).wire())
+
+    async def _say(self, request: web.Request, vm: VirtualMachine) -> web.StreamResponse:
+        said = Saying.model_validate(await _question(request))
+        await self._check_operation(vm, said.operation)
+        if vm.status.node_name == self.node_name:
+            raise Conflict(f"{vm.metadata.name} speaks for itself on node {self.node_name}", 409, "Conflict")
+        await self.host.say(vm, said)
+        return web.json_response({})
 
     async def _run(self, request: web.Request, vm: VirtualMachine) -> web.StreamResponse:
         if vm.status.node_name != self.node_name:

@@ -68,6 +68,10 @@ class Node:
         assert done.returncode == 0, f"{self.name}: {words}: {done.stderr}"
         return done.stdout
 
+    def kill_libvirtd(self) -> None:
+        """kill -9; it is started again at once."""
+        self.run("sh", "-c", "kill -9 $(cat /run/libvirt/libvirtd.pid)")
+
     def end(self) -> None:
         """As if the power was cut: the kernel ends every process in the node with the first."""
         if self.process is not None:

@@ -1,6 +1,8 @@
 """The node that a VM goes to: what is made ready for it, let run once it is the owner, and taken away if it is not."""
 
 import asyncio
+import base64
+import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +19,7 @@ from controller.node.host import Host
 from controller.node.layout import domain_disks
 from controller.node.migration.copying import Takers
 from controller.node.migration.leaving import Leavings
-from controller.node.migration.messages import Arrival, Lodging, Luggage, Nic, Piece, Place
+from controller.node.migration.messages import Arrival, Lodging, Luggage, Nic, Piece, Place, Saying
 from controller.node.migration.records import Record, Records
 from controller.node.migration.sockets import LIBVIRT, Folder, connect
 from controller.node.networks import host_networks, needs_pod_network, unasked
@@ -32,6 +34,7 @@ from hypersdk.model.virtualmachine import VirtualMachine
 
 log = logging.getLogger(__name__)
 _PRIVATE = 0o600
+SAID_BYTES = 64 * 1024
 
 
 @dataclass
@@ -82,6 +85,10 @@ class Incoming:
         has_come = observed is not None and observed.state is DomainState.PAUSED and observed.reason == "user"
         return Arrival(state="arrived" if has_come else "prepared")
 
+    async def say(self, vm: VirtualMachine, said: Saying) -> None:
+        """Put what the guest said before into its logs here, which its QEMU only adds to."""
+        await asyncio.to_thread(self._write_logs, vm.metadata.uid, said)
+
     async def run(self, vm: VirtualMachine) -> None:
         """Let it run: the caller has made sure that this node is its owner. Safe to repeat."""
         uid = vm.metadata.uid
@@ -112,6 +119,11 @@ class Incoming:
         if socket == LIBVIRT:
             return await connect(Path(self.hypervisor.libvirt_socket()))
         return await connect(Folder(self.settings.migration_folder, vm.metadata.uid).socket(socket))
+
+    def _write_logs(self, uid: str, said: Saying) -> None:
+        for path, text in ((self.places.console_log(uid), said.console), (self.places.virtio_log(uid), said.virtio)):
+            with contextlib.suppress(OSError, ValueError), path.open("ab") as log_file:
+                log_file.write(base64.b64decode(text, validate=True)[-SAID_BYTES:])
 
     async def _lend_shared(self, observed: ObservedDomain) -> None:
         """Give QEMU the shared files: the other libvirt takes them away where it does not know that they are shared."""

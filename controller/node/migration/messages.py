@@ -5,6 +5,16 @@ from typing import Literal
 from hypersdk.model.base import Model
 
 
+class Saying(Model):
+    """Who is meant, and what comes with it."""
+
+    operation: str
+    console: str = ""
+    """The end of the serial console's log, so that whoever looks on finds what was said before; in base64."""
+    virtio: str = ""
+    """The same of the virtio console."""
+
+
 class Piece(Model):
     """One file of the VM, on the node that it leaves."""
 

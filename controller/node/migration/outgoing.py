@@ -1,6 +1,7 @@
 """The node that a VM leaves: packs it, has it copied, and tells how far that is. It stays the owner by all this."""
 
 import asyncio
+import base64
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +15,8 @@ from controller.node.definitions import Definitions
 from controller.node.desired import to_json
 from controller.node.migration import sockets, verdict
 from controller.node.migration.copying import copy_out
-from controller.node.migration.messages import Lodging, Luggage, Nic, Piece
+from controller.node.migration.incoming import SAID_BYTES
+from controller.node.migration.messages import Lodging, Luggage, Nic, Piece, Saying
 from controller.node.migration.ports import Peers
 from controller.node.migration.records import Record, Records
 from controller.node.migration.sockets import Folder, Way
@@ -96,6 +98,14 @@ class Outgoing:
             await self.peers.ask(trip.target, trip.vm.key, "settle", {"operation": trip.op.metadata.name})
             if trip.live:
                 await self._transfer(trip, luggage, lodging, folder)
+
+    def said(self, uid: str, operation: str) -> Saying:
+        """What the guest has said last on its consoles. Blocks."""
+        return Saying(
+            operation=operation,
+            console=_end_of(self.places.console_log(uid)),
+            virtio=_end_of(self.places.virtio_log(uid)),
+        )
 
     async def _packed(self, trip: Trip, folder: Folder, marker: str) -> Luggage:
         observed, uid = trip.observed, trip.vm.metadata.uid
@@ -199,6 +209,15 @@ def mib_per_second(bandwidth: str | None) -> int:
     number = bandwidth.removesuffix("bps")
     bits = int(number.rstrip("KMG")) * _BITS.get(number[-1:], 1)
     return max(bits // 8 // MIB, 1) if bits else 0
+
+
+def _end_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - SAID_BYTES, 0))
+            return base64.b64encode(file.read(SAID_BYTES)).decode()
+    except OSError:
+        return ""
 
 
 def _arriving(power: Power | None) -> Power:

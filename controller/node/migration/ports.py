@@ -11,7 +11,7 @@ class Peers(Protocol):
     """The controllers of the other nodes (controller.gateway), each sure of who the other is."""
 
     async def ask(self, node: str, vm: Key, what: str, body: JsonObject) -> JsonObject:
-        """`prepare`, `state`, `run` or `discard`; Transient when nobody answers, Terminal for a no."""
+        """`prepare`, `settle`, `state`, `say`, `run` or `discard`; Transient when nobody answers, Terminal for a no."""
         ...
 
     async def carry(

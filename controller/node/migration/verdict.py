@@ -5,14 +5,17 @@ from hypersdk.model.base import JsonObject
 from hypersdk.model.quantity import human_bytes
 
 FIRST_PERCENT, LAST_PERCENT = 15, 90
+DISKS_PART = 0.5
 ADVICE = "raise the bandwidth, let autoConverge slow the guest down, or move it while it is off (live: false)"
 
 
 def percent(state: TransferState) -> int:
     """Between the preparation and the hand-over."""
-    total = state.memory_total + state.disk_total
-    left = state.memory_remaining + state.disk_remaining
-    done = 1 - min(left / total, 1.0) if total else 0.0
+    disks, memory = (_done(state.disk_total, state.disk_remaining), _done(state.memory_total, state.memory_remaining))
+    # The disks come first; before the memory's turn nothing is known of it.
+    done = disks * DISKS_PART if not state.memory_total else memory
+    if state.memory_total and state.disk_total:
+        done = DISKS_PART + memory * (1 - DISKS_PART)
     return FIRST_PERCENT + int(done * (LAST_PERCENT - FIRST_PERCENT))
 
 
@@ -20,6 +23,8 @@ def verdict(state: TransferState) -> str:
     """Whether it comes to an end, and when."""
     if not state.memory_total and not state.disk_total:
         return "preparing"
+    if not state.memory_total:
+        return "the disks come first"
     if not state.memory_bps:
         return "no rate is known yet"
     if state.iterations <= 1:
@@ -58,6 +63,10 @@ def figures(state: TransferState) -> JsonObject:
         "throttlePercent": state.throttle_percent,
         "verdict": verdict(state),
     }
+
+
+def _done(total: int, left: int) -> float:
+    return 1 - min(left / total, 1.0) if total else 0.0
 
 
 def _seconds(count: float) -> str:

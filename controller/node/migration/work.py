@@ -41,7 +41,9 @@ from hypersdk.model.virtualmachine import VirtualMachine
 
 log = logging.getLogger(__name__)
 TARGET, SOURCE, LIVE, ATTEMPTS = "targetNode", "sourceNode", "live", "failedAttempts"
-MOST_ATTEMPTS = 3
+RETRY_AT = "retryAt"
+MOST_ATTEMPTS = 6
+FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 30.0
 CONFLICTS = 5
 
 
@@ -86,6 +88,10 @@ class Migrate:
         if run is not None and not run.task.done():
             return Going(run.progress.percent, run.progress.words, run.progress.figures or {}, 2.0)
         if run is None:
+            retry_at = _moment(job.notes.get(RETRY_AT))
+            if retry_at is not None and self.now() < retry_at:
+                words = job.op.status.message or "tried again"
+                return Going(10, words, {}, (retry_at - self.now()).total_seconds())
             return await self._begin_or_finish(job, target)
         del self._runs[job.uid]
         return await self._ended(job, target, run.task)
@@ -193,9 +199,16 @@ class Migrate:
         failed = int(str(job.notes.get(ATTEMPTS) or 0)) + 1
         if failed >= MOST_ATTEMPTS:
             raise Terminal("MigrationFailed", f"tried {failed} times, and it runs on here: {error}")
-        return Going(10, f"tried again: {error}", {ATTEMPTS: failed}, 3.0 * failed)
+        wait_s = min(FIRST_RETRY_S * 2 ** (failed - 1), LONGEST_RETRY_S)
+        at = rfc3339_micro(self.now() + timedelta(seconds=wait_s))
+        return Going(10, f"tried again: {error}", {ATTEMPTS: failed, RETRY_AT: at}, wait_s)
 
     async def _over(self, job: Job, target: str) -> Going:
+        try:
+            said = await asyncio.to_thread(self.outgoing.said, job.vm.metadata.uid, job.op.metadata.name)
+            await self.peers.ask(target, job.vm.key, "say", said.wire())
+        except HyperSDKError as error:
+            log.info("op=%s its console begins anew: %s", job.op.metadata.name, error)
         await self._hand_over(job, target)
         # From here on the operation is the other node's to write.
         return Going(job.op.status.progress or 0, job.op.status.message or "")
@@ -244,6 +257,8 @@ class Migrate:
             await self.peers.ask(target, job.vm.key, "run", _named(job))
         except HyperSDKError as error:
             log.info("vm=%s/%s node %s was not told: %s", namespace, name, target, error)
+        # Whoever watches comes back, and is led to the other node.
+        await self.sweep.leavings.consoles.detach(job.vm.metadata.uid)
 
     async def _arrive(self, job: Job) -> Going | Ended:
         """On the new owner: it runs here, and only then the operation has succeeded."""

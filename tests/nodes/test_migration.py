@@ -1,0 +1,277 @@
+"""A guest that counts moves between two real nodes: nothing of it is lost, and it never runs twice."""
+
+import asyncio
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hypersdk.errors import Unreachable
+from hypersdk.kube.streams import open_console
+from hypersdk.model.base import JsonObject, condition
+from hypersdk.model.kinds import VM_OPERATIONS
+from hypersdk.model.marks import CANCEL
+from hypersdk.model.virtualmachine import Phase
+from hypersdk.model.vmoperation import OperationPhase, VMOperation
+from tests.controlplane.build import Binaries
+from tests.nodes.counting import content, has_gone_on, numbers, said_in, write_counting_disk
+from tests.nodes.lab import SHARED, Lab, lab
+
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
+
+SLOW, SLOWEST = "24Mbps", "8Mbps"
+"""2 MiB a second, and 1: its 10 MiB of disk take some seconds, in which a test does what it does."""
+WITHIN = 60.0
+
+
+@dataclass
+class Guest:
+    """One counting guest in the lab."""
+
+    lab: Lab
+    name: str
+    image: Path
+    storage_class: str = "standard"
+
+    @property
+    def uid(self) -> str:
+        return self.lab.vm(self.name).metadata.uid
+
+    @property
+    def node(self) -> str:
+        """The one that owns it."""
+        return self.lab.vm(self.name).status.node_name or ""
+
+    @property
+    def at(self) -> int:
+        return int(self.node.removeprefix("node-")) - 1
+
+    @property
+    def other(self) -> str:
+        return {"node-1": "node-2", "node-2": "node-1"}[self.node]
+
+    @property
+    def log(self) -> Path:
+        """What it has said, on the node that owns it."""
+        return self.lab.controllers[self.at].state / "consoles" / self.uid / "serial.log"
+
+    async def begin(self) -> None:
+        """Create it, and see it count."""
+        disks: JsonObject = {"name": "root", "size": "10Mi", "storageClass": self.storage_class}
+        small = {"memory": "32Mi", "guestAgent": {"enabled": False}}
+        await self.lab.create(self.name, f"file://{self.image}", disks=[disks], **small)  # type: ignore[arg-type]
+        await self.lab.until_phase(self.name, Phase.RUNNING)
+        await self.counts()
+
+    async def counts(self, more: int = 3) -> list[int]:
+        """Wait for so many more numbers; asking libvirt in between is pause enough."""
+        before = len(numbers(self.log))
+        async with asyncio.timeout(WITHIN):
+            while len(said := numbers(self.log)) < before + more:
+                await self.lab.running_on(self.name)
+        return said
+
+    async def is_whole(self) -> None:
+        """It runs on the node that owns it and nowhere else, and has counted on through all that happened."""
+        said = await self.counts()
+        assert has_gone_on(said), said
+        assert await self.lab.running_on(self.name) == [self.node]
+
+    async def leaves_nothing(self, node: str) -> None:
+        """Nothing of it stays on a node that does not own it: no domain, no file, no socket."""
+        at = int(node.removeprefix("node-")) - 1
+        controller, host = self.lab.controllers[at], self.lab.hosts[at]
+        moves = controller.state / "moves"
+        async with asyncio.timeout(WITHIN):
+            while list(moves.glob("*/*")) or await host.observe(self.uid) is not None:
+                await self.lab.running_on(self.name)
+        assert self.lab.files(self.name)[node] == set()
+        assert self.lab.nodes[at].run("sh", "-c", "ls /run/hypersdk/migration 2>/dev/null || true") == ""
+
+    async def begins_to_move(self, bandwidth: str = SLOW) -> VMOperation:
+        """Slowly, and with a part of its disk on the way."""
+        made = await self.lab.begin_move(self.name, targetNode=self.other, bandwidth=bandwidth)
+        await self.lab.until_of(self.lab.operations, lambda: _is_copying(self.lab.op(made)), WITHIN)
+        assert self.lab.vm(self.name).phase is Phase.MIGRATING
+        return made
+
+    async def ends(self, made: VMOperation) -> VMOperation:
+        await self.lab.until_of(self.lab.operations, lambda: self.lab.op(made).phase.is_over, WITHIN)
+        return self.lab.op(made)
+
+
+def _is_copying(op: VMOperation) -> bool:
+    there = (op.status.result or {}).get("diskTotalBytes")
+    return isinstance(there, int) and there > 0
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A short one."""
+    made = Path(tempfile.mkdtemp(prefix="hn"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here(folder: Path, binaries_of_kubernetes: Binaries, private_network: None) -> AsyncIterator[Lab]:
+    """Two nodes."""
+    async with lab(binaries_of_kubernetes, folder) as made:
+        yield made
+        for name in list(made.made):
+            await made.delete(name)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def guest(here: Lab, folder: Path) -> Guest:
+    """One whose disk only its node has; each test finds it where the one before has left it."""
+    made = Guest(here, "counter", write_counting_disk(folder / "n1" / "images" / "counting.raw"))
+    await made.begin()
+    return made
+
+
+async def test_live_with_its_disk_while_somebody_watches(here: Lab, guest: Guest) -> None:
+    """Memory, disk, console and object go along; the old node keeps nothing."""
+    old, uid = guest.node, guest.uid
+    watching = asyncio.ensure_future(_watched(here, guest.name, 40))
+    op = await here.migrate(guest.name, targetNode=guest.other)
+    assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+    assert op.status.result is not None
+    assert (op.status.result["sourceNode"], op.status.result["targetNode"]) == (old, guest.node)
+    assert guest.node != old
+    await guest.is_whole()
+    assert numbers(guest.log)[0] == 1, "what it said before is there too"
+    assert has_gone_on(await watching)
+    await guest.leaves_nothing(old)
+    await here.until_phase(guest.name, Phase.RUNNING, "Running")
+    assert condition(here.vm(guest.name).status.conditions, "Ready") is not None
+    assert here.vm(guest.name).metadata.uid == uid
+
+
+async def test_cancelled_stays_and_the_other_node_keeps_nothing(here: Lab, guest: Guest) -> None:
+    stays, other = guest.node, guest.other
+    made = await guest.begins_to_move(SLOWEST)
+    assert "disks" in str((here.op(made).status.result or {})["verdict"])
+    await here.client.patch(VM_OPERATIONS, *made.key, {"metadata": {"annotations": {CANCEL: "true"}}})
+    op = await guest.ends(made)
+    assert op.phase is OperationPhase.CANCELLED
+    assert guest.node == stays
+    await guest.is_whole()
+    await guest.leaves_nothing(other)
+
+
+async def test_target_controller_killed_runs_once(here: Lab, guest: Guest) -> None:
+    old = guest.node
+    made = await guest.begins_to_move()
+    target = here.controllers[1 - guest.at]
+    await target.kill()
+    await guest.counts()
+    await target.start()
+    op = await guest.ends(made)
+    await guest.is_whole()
+    assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+    await guest.leaves_nothing(old)
+
+
+async def test_source_controller_killed_goes_on_where_it_was(here: Lab, guest: Guest) -> None:
+    old = guest.node
+    made = await guest.begins_to_move()
+    source = here.controllers[guest.at]
+    await source.kill()
+    await guest.counts()
+    assert await here.running_on(guest.name) == [old]
+    await source.start()
+    op = await guest.ends(made)
+    assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+    await guest.is_whole()
+    await guest.leaves_nothing(old)
+
+
+async def test_source_libvirtd_killed_runs_once(here: Lab, guest: Guest) -> None:
+    old = guest.node
+    made = await guest.begins_to_move()
+    here.nodes[guest.at].kill_libvirtd()
+    op = await guest.ends(made)
+    assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+    await guest.is_whole()
+    await guest.leaves_nothing(old)
+
+
+async def test_not_live_is_off_moved_and_on_again(here: Lab, guest: Guest) -> None:
+    old = guest.node
+    image = content(guest.image.read_bytes())
+    # This guest knows nothing of ACPI: only force gets it off.
+    op = await here.migrate(guest.name, targetNode=guest.other, live=False, force=True)
+    assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+    assert guest.node != old
+    await here.until_phase(guest.name, Phase.RUNNING, "Running")
+    said = await guest.counts()
+    assert said[0] == 1, "it has been off"
+    await guest.leaves_nothing(old)
+    await here.operate(guest.name, "stop", force=True)
+    assert content(_disk(here, guest)) == image
+    await here.delete(guest.name)
+
+
+async def test_live_on_shared_storage_touches_no_disk(here: Lab, folder: Path) -> None:
+    guest = Guest(here, "shared", folder / "n1" / "images" / "counting.raw", SHARED)
+    await guest.begin()
+    old, disk = guest.node, folder / SHARED / f"{guest.uid}-root.qcow2"
+    inode = disk.stat().st_ino
+    op = await here.migrate(guest.name)
+    assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+    assert guest.node != old, "a node was chosen"
+    await guest.is_whole()
+    await guest.leaves_nothing(old)
+    assert (disk.stat().st_ino, list((folder / SHARED).glob(".*"))) == (inode, [])
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "words"),
+    [
+        ({"targetNode": "node-9"}, "NodeNotFound", "there is no node node-9"),
+        ({"postCopy": True}, "NotSupported", "postCopy is not supported yet"),
+    ],
+    ids=["no such node", "post-copy"],
+)
+async def test_refused_with_what_to_do(here: Lab, spec: dict[str, str | bool], reason: str, words: str) -> None:
+    op = await here.migrate("shared", **spec)  # type: ignore[arg-type]
+    assert op.phase is OperationPhase.FAILED
+    found = condition(op.status.conditions, "Succeeded")
+    assert found is not None
+    assert found.reason == reason
+    assert words in (op.status.message or "")
+    assert len(await here.running_on("shared")) == 1
+
+
+async def _watched(here: Lab, name: str, count: int) -> list[int]:
+    """So many numbers as somebody at the console reads them, who comes back whenever the stream ends."""
+    read: set[int] = set()
+    async with asyncio.timeout(WITHIN):
+        while len(read) < count:
+            with contextlib.suppress(Unreachable):
+                async with await open_console(here.client, here.namespace, name, "watch") as stream:
+                    output = bytearray()
+                    async for message in stream.messages():
+                        output += message if isinstance(message, bytes) else b""
+                        read |= set(said_in(bytes(output)))
+                        if len(read) >= count:
+                            break
+    return sorted(read)
+
+
+def _disk(here: Lab, guest: Guest) -> bytes:
+    """What is on its disk, from the layer and all that it stands on."""
+    path = here.controllers[guest.at].state / "disks" / f"{guest.uid}-root.qcow2"
+    raw = path.with_suffix(".copy")
+    subprocess.run(["qemu-img", "convert", "-O", "raw", str(path), str(raw)], check=True)
+    found = raw.read_bytes()[: guest.image.stat().st_size]
+    raw.unlink()
+    return found
