@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from hypersdk.model.base import condition
-from hypersdk.model.virtualmachine import Address, ConditionType, Disk, Network, VirtualMachine
+from hypersdk.model.virtualmachine import Address, ConditionType, Disk, Image, Network, VirtualMachine
 from hypersdk.plaintext import plain
 from tui.columns import age
 from tui.glyphs import Glyphs
@@ -22,8 +22,7 @@ def hardware(vm: VirtualMachine, now: datetime, glyphs: Glyphs) -> list[Line]:
         *([] if vm.spec.networks else [line("  pod-network", Span("  (the spec names none)", Tone.DIM))]),
         line(),
         line(Span("Addresses", Tone.ACCENT)),
-        *(_address(one, now) for one in vm.status.addresses or []),
-        *([] if vm.status.addresses else [line(Span("  none known", Tone.DIM))]),
+        *(addresses(vm, now) or [line(Span("  none known", Tone.DIM))]),
     ]
 
 
@@ -40,15 +39,13 @@ def _image(vm: VirtualMachine) -> list[Line]:
     image = vm.spec.image
     if image is None:
         return []
-    template = image.template_ref.name if image.template_ref else None
-    source = image.source or (f"template {template}" if template else "")
     checksum = f"  {image.checksum.type} {image.checksum.value}" if image.checksum and image.checksum.value else ""
-    return [line(f"  image {plain(source)}", Span(plain(checksum), Tone.DIM))]
+    return [line(f"  image {image_words(image)}", Span(plain(checksum), Tone.DIM))]
 
 
 def _disk(disk: Disk) -> list[Line]:
     order = f", boots {disk.boot_order}." if disk.boot_order else ""
-    lines = [line(f"  {plain(disk.name)}  {plain(disk.size)}  {disk.type}  {plain(disk.storage_class)}", order)]
+    lines = [line(f"  {disk_words(disk)}", Span(f"  {plain(disk.storage_class)}{order}", Tone.DIM))]
     if disk.source is not None:
         sources = ", ".join(f"{kind}: {value}" for kind, value in disk.source.wire().items())
         lines.append(line(Span(f"    from {plain(sources)}", Tone.DIM)))
@@ -56,12 +53,36 @@ def _disk(disk: Disk) -> list[Line]:
 
 
 def _network(network: Network) -> Line:
-    where = f" on {network.multus_network_name}" if network.multus_network_name else ""
     mac = f"  {network.mac_address}" if network.mac_address else ""
-    return line(f"  {plain(network.name)}  {network.type}{plain(where)}", Span(plain(mac), Tone.DIM))
+    return line(f"  {network_words(network)}", Span(plain(mac), Tone.DIM))
+
+
+def image_words(image: Image) -> str:
+    """Where the root disk's content comes from."""
+    template = image.template_ref.name if image.template_ref else None
+    return plain(image.source or (f"template {template}" if template else "-"))
+
+
+def disk_words(disk: Disk) -> str:
+    """One disk."""
+    return plain(f"{disk.name} {disk.size} {disk.type}")
+
+
+def network_words(network: Network) -> str:
+    """One network interface."""
+    where = f" on {network.multus_network_name}" if network.multus_network_name else ""
+    return plain(f"{network.name} {network.type}{where}")
+
+
+def addresses(vm: VirtualMachine, now: datetime) -> list[Line]:
+    """Every address, with its source and age."""
+    if vm.status.addresses:
+        return [_address(one, now) for one in vm.status.addresses]
+    return [line(f"  {plain(ip)}") for ip in vm.status.ip_addresses or []]
 
 
 def _address(one: Address, now: datetime) -> Line:
     seen = f", seen {age(one.last_seen, now)} ago" if one.last_seen else ""
-    where = " ".join(part for part in (one.interface, one.mac_address) if part)
-    return line(f"  {plain(one.ip)}  {plain(where)}", Span(f"  from {one.source}{seen}", Tone.DIM))
+    device = f" {plain(one.interface)}" if one.interface else ""
+    mac = f" {plain(one.mac_address)}" if one.mac_address else ""
+    return line(f"  {plain(one.ip)}", Span(f"{device}{mac} (from {one.source}{seen})", Tone.DIM))

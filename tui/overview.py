@@ -3,11 +3,12 @@
 from datetime import datetime
 
 from hypersdk.model.base import Condition
-from hypersdk.model.virtualmachine import Address, VirtualMachine
+from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
 from hypersdk.plaintext import plain
 from tui.columns import age, memory, status_cell
 from tui.glyphs import Glyphs
+from tui.hardware import addresses, disk_words, image_words, network_words
 from tui.tone import Line, Span, Tone, line
 
 LABEL = 12
@@ -19,7 +20,7 @@ def overview(vm: VirtualMachine, pending: VMOperation | None, now: datetime, gly
         *_state(vm, pending, now, glyphs),
         line(),
         *_wanted(vm),
-        *_section("Addresses", _addresses(vm, now)),
+        *_section("Addresses", addresses(vm, now)),
         *_section("Conditions", [_condition(one, now, glyphs) for one in vm.status.conditions or []]),
         *_section("Labels", [line(f"  {plain(k)}={plain(v)}") for k, v in (vm.metadata.labels or {}).items()]),
     ]
@@ -52,26 +53,9 @@ def _wanted(vm: VirtualMachine) -> list[Line]:
         _pair("Machine", f"{spec.machine_type}, {firmware}"),
     ]
     if spec.image is not None:
-        template = spec.image.template_ref.name if spec.image.template_ref else None
-        lines.append(_pair("Image", plain(spec.image.source or f"template {template}")))
-    lines += [_pair("Disk", plain(f"{disk.name} {disk.size} {disk.type}")) for disk in spec.disks or []]
-    for network in spec.networks or []:
-        where = f" on {network.multus_network_name}" if network.multus_network_name else ""
-        lines.append(_pair("Network", plain(f"{network.name} {network.type}{where}")))
-    return lines
-
-
-def _addresses(vm: VirtualMachine, now: datetime) -> list[Line]:
-    if vm.status.addresses:
-        return [_address(one, now) for one in vm.status.addresses]
-    return [line(f"  {plain(ip)}") for ip in vm.status.ip_addresses or []]
-
-
-def _address(one: Address, now: datetime) -> Line:
-    seen = f", seen {age(one.last_seen, now)} ago" if one.last_seen else ""
-    device = f" {plain(one.interface)}" if one.interface else ""
-    mac = f" {plain(one.mac_address)}" if one.mac_address else ""
-    return line(f"  {plain(one.ip)}", Span(f"{device}{mac} (from {one.source}{seen})", Tone.DIM))
+        lines.append(_pair("Image", image_words(spec.image)))
+    lines += [_pair("Disk", disk_words(disk)) for disk in spec.disks or []]
+    return [*lines, *(_pair("Network", network_words(network)) for network in spec.networks or [])]
 
 
 def _condition(one: Condition, now: datetime, glyphs: Glyphs) -> Line:

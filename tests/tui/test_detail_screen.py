@@ -217,7 +217,7 @@ async def test_disks_and_networks_are_a_page() -> None:
         await until(pilot, "api-1")
         await pilot.press("enter", "6")
         shown = await until(pilot, "Networks")
-        assert "data  20Gi  disk  standard" in shown
+        assert "data 20Gi disk  standard" in shown
         assert "10.12.0.11" in shown
 
 

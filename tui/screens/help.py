@@ -6,7 +6,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.commands import View, bindings, commands
-from tui.terminal.choice import new_emulator
+from tui.terminal.choice import SHOWN, chosen
 from tui.tone import Line, Span, Tone, line
 from tui.widgets.lines import Lines
 from tui.workspace import Workspace
@@ -49,8 +49,8 @@ class HelpScreen(ModalScreen[None]):
         lines: list[Line] = []
         for view in views:
             lines += [line(Span(str(view).upper(), Tone.ACCENT)), *self._keys(view), line()]
-        emulator = new_emulator(asked=self._workspace.options.emulator)
-        return [*lines, line(Span(f"The guest's console is shown by {emulator.name}.", Tone.DIM))]
+        emulator = SHOWN[chosen(self._workspace.options.emulator)]
+        return [*lines, line(Span(f"The guest's console is shown by {emulator}.", Tone.DIM))]
 
     def _keys(self, view: View) -> list[Line]:
         keymap = self._workspace.keymap

@@ -22,10 +22,19 @@ def _pyte(columns: int, rows: int) -> Emulator:
 
 BACK_ENDS: Final[Mapping[str, Callable[[int, int], Emulator | None]]] = {"ghostty": _ghostty, "pyte": _pyte}
 """By name, the better one first; None where it is not to be had."""
+SHOWN: Final[Mapping[str, str]] = {"ghostty": "libghostty-vt", "pyte": "pyte"}
+"""What the help screen calls them."""
+
+
+def chosen(asked: str = "") -> str:
+    """The back end that was asked for where it is to be had, else the first that is."""
+    from tui.terminal.ghostty import ghostty
+
+    return "pyte" if asked == "pyte" or ghostty() is None else "ghostty"
 
 
 def new_emulator(columns: int = 80, rows: int = 24, asked: str = "") -> Emulator:
-    """The emulator that was asked for where it is to be had, else the first that is."""
-    names = [asked, *BACK_ENDS] if asked in BACK_ENDS else list(BACK_ENDS)
-    made = (BACK_ENDS[name](columns, rows) for name in names)
-    return next(one for one in made if one is not None)
+    """An emulator of the chosen back end."""
+    made = BACK_ENDS[chosen(asked)](columns, rows)
+    assert made is not None
+    return made

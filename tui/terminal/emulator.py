@@ -39,11 +39,6 @@ class Emulator(Protocol):
         ...
 
     @property
-    def name(self) -> str:
-        """For the help screen."""
-        ...
-
-    @property
     def budget(self) -> int:
         """Bytes that may be given at once without keeping the keyboard waiting."""
         ...

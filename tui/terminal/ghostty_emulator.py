@@ -43,11 +43,6 @@ class GhosttyEmulator:
                 getattr(self._lib, f"ghostty_{prefix}_free")(held[0])
 
     @property
-    def name(self) -> str:
-        """For the help screen."""
-        return "libghostty-vt"
-
-    @property
     def budget(self) -> int:
         """It takes a megabyte in some 10 ms."""
         return 65536

@@ -26,11 +26,6 @@ class PyteEmulator:
         self._last = " "
 
     @property
-    def name(self) -> str:
-        """For the help screen."""
-        return "pyte"
-
-    @property
     def budget(self) -> int:
         """Some 10 ms of work."""
         return 8192

@@ -1,26 +1,16 @@
-"""The serial console as a widget: guest bytes in, cells on the screen, what is typed out as messages.
+"""The serial console as a widget: keys and pasted text go to the guest or, while its history is browsed, move in it."""
 
-Nothing of the guest reaches the user's terminal but styled, printable cells.
-"""
-
-import asyncio
 from typing import ClassVar, Final
 
-from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
-from textual.strip import Strip
 
-from tui.search import OLDER, Searchable, SearchAsked, find
+from tui.search import SearchAsked
 from tui.terminal import keys
-from tui.terminal.choice import new_emulator
-from tui.terminal.drawing import rich_style, with_cursor, with_matches
-from tui.terminal.emulator import Emulator
+from tui.widgets.terminal_view import TerminalView
 
-FRAME_S: Final = 1 / 30
 ASKABLE: Final = ("take", "give", "keep", "size", "raw", "device")
 """What only the screen can do: about the keyboard, the guest's idea of the size, the whole terminal, the other port."""
 LEAVE: Final = "ctrl+right_square_bracket"
@@ -31,7 +21,7 @@ def _binding(id: str, action: str) -> Binding:
     return Binding(id, action, show=False, id=id)
 
 
-class SerialPane(Searchable, can_focus=True):
+class SerialPane(TerminalView, can_focus=True):
     """A terminal on a guest. Typing goes to the guest; Ctrl-] leaves for browsing the history, Enter comes back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -85,47 +75,14 @@ class SerialPane(Searchable, can_focus=True):
             super().__init__()
             self.what = what
 
-    def __init__(self, *, emulator: Emulator | None = None, name: str | None = None, id: str | None = None) -> None:
-        super().__init__(name=name, id=id)
-        self.emulator: Emulator = emulator or new_emulator()
-        self._strips: dict[int, Strip] = {}
-        self._painted_at = 0.0
-        self._paint_due = False
-        self._cursor_row = -1
-        self._needle = ""
-        self._found: int | None = None
+    @property
+    def shows_cursor(self) -> bool:
+        """Only where typing goes."""
+        return self.has_focus and not self.browsing
 
-    async def feed(self, data: bytes, *, live: bool = True) -> None:
-        """Show guest output; queries in it are answered only when it is `live` and not replayed history."""
-        size = self.emulator.budget
-        for start in range(0, len(data), size):
-            self.emulator.feed(data[start : start + size])
-            replies = self.emulator.take_replies()
-            if live and replies:
-                self.post_message(self.Typed(self, replies))
-            self._changed()
-            if start + size < len(data):
-                await asyncio.sleep(0)
-
-    def reset(self) -> None:
-        """Clear up after a guest that left the terminal in disorder."""
-        self.emulator.reset()
-        self._changed()
-
-    def render_line(self, y: int) -> Strip:
-        """One row of the view."""
-        strip = self._strips.get(y)
-        if strip is None:
-            strip = self._strips[y] = self._strip(y)
-        return strip
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Follow the widget's size."""
-        self._fit(event.size)
-
-    def on_mount(self) -> None:
-        """Begin with the size that the layout gave."""
-        self._fit(self.size)
+    def answer(self, replies: bytes) -> None:
+        """They go where typing goes."""
+        self.post_message(self.Typed(self, replies))
 
     def on_key(self, event: events.Key) -> None:
         """Everything goes to the guest, but for the key that leaves; while browsing, keys mean what the keymap says."""
@@ -136,7 +93,7 @@ class SerialPane(Searchable, can_focus=True):
         elif self.browsing:
             return
         elif data := keys.encode(event.key, event.character, self.emulator.application_cursor):
-            self._to_newest()
+            self.to_newest()
             self.post_message(self.Typed(self, data))
         event.stop()
         event.prevent_default()
@@ -157,32 +114,27 @@ class SerialPane(Searchable, can_focus=True):
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Towards older output."""
         event.stop()
-        self._scroll(-3)
+        self.scroll_history(-3)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Towards newer output."""
         event.stop()
-        self._scroll(3)
+        self.scroll_history(3)
 
     def on_focus(self) -> None:
         """The cursor is drawn where typing goes."""
-        self._paint_all()
+        self.paint_all()
 
     def on_blur(self) -> None:
         """The cursor is drawn only where typing goes."""
-        self._paint_all()
+        self.paint_all()
 
     def watch_browsing(self) -> None:
         """The cursor tells whether keys go to the guest."""
         if not self.browsing:
-            self._needle, self._found = "", None
-            self._to_newest()
-        self._paint_all()
-
-    def search(self, needle: str) -> bool:
-        """Show the newest line with these words."""
-        self._needle, self._found = needle, None
-        return self._seek(OLDER)
+            self.forget_search()
+            self.to_newest()
+        self.paint_all()
 
     def action_search(self) -> None:
         """Ask for the words."""
@@ -190,20 +142,19 @@ class SerialPane(Searchable, can_focus=True):
 
     def action_search_on(self, step: int) -> None:
         """The next line with the words, older ones first."""
-        self._seek(step)
+        self.seek(step)
 
     def action_scroll_by(self, lines: int) -> None:
         """Move the view."""
-        self._scroll(lines)
+        self.scroll_history(lines)
 
     def action_page(self, by: int) -> None:
         """A page of history."""
-        self._scroll(by * max(1, self.emulator.rows - 1))
+        self.scroll_history(by * max(1, self.emulator.rows - 1))
 
     def action_copy(self) -> None:
         """Copy what is in view (OSC 52)."""
-        rows = ("".join(text for text, _ in self.emulator.row(y)).rstrip() for y in range(self.emulator.rows))
-        self.app.copy_to_clipboard("\n".join(rows).strip("\n"))
+        self.app.copy_to_clipboard(self.words_in_view())
         self.notify("copied what is in view")
 
     def action_reset(self) -> None:
@@ -221,70 +172,3 @@ class SerialPane(Searchable, can_focus=True):
     def action_ask(self, what: str) -> None:
         """Leave it to the screen."""
         self.post_message(self.Asked(what))
-
-    def _seek(self, step: int) -> bool:
-        lines = self.emulator.text()
-        start = len(lines) - 1 if self._found is None else self._found + step
-        self._found = find(lines, self._needle, start, step)
-        if self._found is not None:
-            top = self._found - self.emulator.rows // 2
-            self._scroll(top - (self.emulator.history - self.emulator.scrolled))
-        self._paint_all()
-        return self._found is not None
-
-    def _scroll(self, lines: int) -> None:
-        self.emulator.scroll(lines)
-        self._paint_all()
-
-    def _to_newest(self) -> None:
-        if self.emulator.scrolled:
-            self._scroll(self.emulator.scrolled)
-
-    def _fit(self, size: Size) -> None:
-        if size.width and size.height and (size.width, size.height) != (self.emulator.columns, self.emulator.rows):
-            self.emulator.resize(size.width, size.height)
-            self._paint_all()
-
-    def _changed(self) -> None:
-        """Paint at once after a quiet moment, else with the next frame."""
-        if self._paint_due:
-            return
-        wait = self._painted_at + FRAME_S - self._now()
-        if wait <= 0:
-            self._paint()
-        else:
-            self._paint_due = True
-            self.set_timer(wait, self._paint)
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def _paint(self) -> None:
-        self._paint_due = False
-        self._painted_at = self._now()
-        dirty = self.emulator.take_dirty()
-        cursor = self.emulator.cursor
-        row = cursor[1] if cursor else -1
-        dirty |= {self._cursor_row, row}
-        self._cursor_row = row
-        regions = [Region(0, y, self.size.width, 1) for y in sorted(dirty) if 0 <= y < self.size.height]
-        for y in dirty:
-            self._strips.pop(y, None)
-        if regions:
-            self.refresh(*regions)
-
-    def _paint_all(self) -> None:
-        self._strips.clear()
-        self.emulator.take_dirty()
-        self.refresh()
-
-    def _strip(self, y: int) -> Strip:
-        base = self.rich_style
-        if y >= self.emulator.rows:
-            return Strip.blank(self.size.width, base)
-        row = with_matches(self.emulator.row(y), self._needle)
-        cursor = self.emulator.cursor
-        if cursor is not None and cursor[1] == y and self.has_focus and not self.browsing:
-            row = with_cursor(row, cursor[0])
-        segments = [Segment(text, base + rich_style(style)) for text, style in row]
-        return Strip(segments).adjust_cell_length(self.size.width, base)

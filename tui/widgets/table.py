@@ -13,6 +13,7 @@ from textual.timer import Timer
 
 from tui.cells import Cells, Column, Key, Placed, place
 from tui.glyphs import Glyphs
+from tui.selection import Selection
 from tui.tone import Tone
 from tui.widgets.canvas import Canvas
 from tui.widgets.rows import GUTTER, RowArtist
@@ -70,11 +71,7 @@ class Table(Canvas, can_focus=True):
         self._artist = RowArtist(glyphs, self.style_of)
         self._placed: tuple[Placed, ...] = ()
         self._placed_for = -1
-        self._order: Sequence[Key] = ()
-        self._place_of: dict[Key, int] = {}
-        self._at = 0
-        self._top = 0
-        self._marked: dict[Key, None] = {}
+        self._selection = Selection()
         self._sorted_by: tuple[str, bool] = ("", False)
         self._cells: dict[Key, Cells] = {}
         self._strips: dict[Key, tuple[RowState, Strip]] = {}
@@ -84,17 +81,17 @@ class Table(Canvas, can_focus=True):
     @property
     def cursor(self) -> Key | None:
         """The key under the cursor."""
-        return self._order[self._at] if self._order else None
+        return self._selection.cursor
 
     @property
     def position(self) -> int:
         """The cursor's row, counted from 0."""
-        return self._at
+        return self._selection.at
 
     @property
     def marked(self) -> list[Key]:
         """The marked keys, in the order of the table."""
-        return sorted(self._marked, key=lambda key: self._place_of.get(key, 0))
+        return self._selection.marked
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -115,14 +112,7 @@ class Table(Canvas, can_focus=True):
 
     def set_order(self, order: Sequence[Key]) -> None:
         """The rows are now these; the cursor stays with its key, or where it was when that is gone."""
-        cursor = self.cursor
-        self._order = order
-        self._place_of = {key: index for index, key in enumerate(order)}
-        last = max(0, len(order) - 1)
-        self._at = self._place_of.get(cursor, min(self._at, last)) if cursor else 0
-        if not self._place_of.keys() >= self._marked.keys():
-            self._marked = {key: None for key in self._marked if key in self._place_of}
-        self._keep_in_view()
+        self._selection.put(order, self._rows)
         self._soon()
         self.post_message(self.Moved(self))
 
@@ -139,14 +129,13 @@ class Table(Canvas, can_focus=True):
 
     def select(self, key: Key) -> None:
         """Put the cursor on that row."""
-        if key in self._place_of:
-            self._go(self._place_of[key])
+        if (place := self._selection.place_of(key)) is not None:
+            self._go(place)
 
     def unmark(self) -> None:
         """Take every mark off."""
-        self._marked.clear()
-        self.repaint()
-        self.post_message(self.Moved(self))
+        self._selection.unmark()
+        self._remarked()
 
     def paint(self, y: int) -> Strip:
         """Line 0 is the titles, the others are rows."""
@@ -154,22 +143,22 @@ class Table(Canvas, can_focus=True):
             self._place()
         if y == 0:
             return self._artist.titles(self._placed, self._sorted_by, self.size.width)
-        index = self._top + y - 1
-        if index >= len(self._order):
+        index = self._selection.top + y - 1
+        if index >= len(self._selection):
             return Strip.blank(self.size.width, self.tone(Tone.PLAIN))
         return self._row(index)
 
     def action_move(self, by: int) -> None:
         """One row up or down."""
-        self._go(self._at + by)
+        self._go(self.position + by)
 
     def action_page(self, by: int) -> None:
         """One page up or down."""
-        self._go(self._at + by * self._rows)
+        self._go(self.position + by * self._rows)
 
     def action_jump(self, to: int) -> None:
         """The first or the last row."""
-        self._go(to if to >= 0 else len(self._order) - 1)
+        self._go(to if to >= 0 else len(self._selection) - 1)
 
     def action_choose(self) -> None:
         """Tell that the row under the cursor was chosen."""
@@ -179,26 +168,22 @@ class Table(Canvas, can_focus=True):
     def action_mark(self) -> None:
         """Mark or unmark the row under the cursor, and go one down."""
         if key := self.cursor:
-            if key in self._marked:
-                del self._marked[key]
-            else:
-                self._marked[key] = None
-            self._go(self._at + 1)
+            self._selection.toggle(key)
+            self._go(self.position + 1)
 
     def action_mark_range(self) -> None:
         """Mark every row from the one that was marked last to the one under the cursor."""
-        last = next(reversed(self._marked), self.cursor)
-        if last is not None:
-            first, end = sorted((self._place_of[last], self._at))
-            self._mark(self._order[first : end + 1])
+        self._selection.mark_range()
+        self._remarked()
 
     def action_mark_all(self) -> None:
         """Mark every row; those that the filter hides are none."""
-        self._mark(self._order)
+        self._selection.mark(self._selection.order)
+        self._remarked()
 
     def on_resize(self, event: events.Resize) -> None:
         """Place the columns anew and keep the cursor in view."""
-        self._keep_in_view()
+        self._selection.keep_in_view(self._rows)
         self._show_cursor()
         super().on_resize(event)
 
@@ -217,23 +202,22 @@ class Table(Canvas, can_focus=True):
             hit = next((one for one in self._placed if one.x <= event.x < one.x + one.width), None)
             if hit is not None:
                 self.post_message(self.SortAsked(hit.column.id))
-        elif self._top + event.y - 1 < len(self._order):
-            self._go(self._top + event.y - 1)
+        elif (row := self._selection.top + event.y - 1) < len(self._selection):
+            self._go(row)
             if event.chain > 1:
                 self.action_choose()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Three rows down."""
         event.stop()
-        self._go(self._at + 3)
+        self._go(self.position + 3)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """Three rows up."""
         event.stop()
-        self._go(self._at - 3)
+        self._go(self.position - 3)
 
-    def _mark(self, keys: Iterable[Key]) -> None:
-        self._marked |= dict.fromkeys(keys)
+    def _remarked(self) -> None:
         self.repaint()
         self.post_message(self.Moved(self))
 
@@ -247,24 +231,16 @@ class Table(Canvas, can_focus=True):
         return max(1, self.size.height - 1)
 
     def _go(self, to: int) -> None:
-        self._at = max(0, min(to, len(self._order) - 1))
-        self._keep_in_view()
+        self._selection.go(to, self._rows)
         self._show_cursor()
         self.repaint()
         self.post_message(self.Moved(self))
 
-    def _keep_in_view(self) -> None:
-        highest = max(0, len(self._order) - self._rows)
-        self._top = max(0, min(self._top, highest))
-        if self._at < self._top:
-            self._top = self._at
-        elif self._at >= self._top + self._rows:
-            self._top = self._at - self._rows + 1
-
     def _show_cursor(self) -> None:
         """The terminal's own cursor follows, for screen readers and braille displays."""
         if self.has_focus:
-            row = min(self.content_region.y + 1 + self._at - self._top, self.content_region.bottom - 1)
+            below = self._selection.at - self._selection.top + 1
+            row = min(self.content_region.y + below, self.content_region.bottom - 1)
             self.app.cursor_position = Offset(self.content_region.x + GUTTER, row)
 
     def _soon(self) -> None:
@@ -282,10 +258,10 @@ class Table(Canvas, can_focus=True):
         self.repaint()
 
     def _row(self, index: int) -> Strip:
-        key = self._order[index]
+        key = self._selection.order[index]
         if key not in self._cells:
             self._cells[key] = self._read(key)
-        state = (self._cells[key], index == self._at, key in self._marked)
+        state = (self._cells[key], index == self.position, self._selection.is_marked(key))
         old = self._strips.get(key)
         if old is None or old[0] != state:
             old = self._strips[key] = (state, self._artist.row(*state, self._placed, self.size.width))
