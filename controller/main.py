@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from controller.cluster.leader import Leader
+from controller.cluster.templates.keeper import TemplateKeeper
+from controller.cluster.templates.making import Making
 from controller.gateway import audit
 from controller.gateway.access import ReviewedAccess
 from controller.gateway.consoles import Consoles
@@ -97,6 +99,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         storage = NodeStorage(places, images, NodePools(hypervisor, places), client, settings)
         near = Neighbours(client, hypervisor, storage, consoles, sampler, recorder, places=places)
         controller = NodeController(settings, near, MeteredQueue())
+        templates = _templates(settings, controller, storage)
         cloning = CloneWork(settings.node, controller.vms, Copying(places, backup_host))
         controller.works["clone"] = await stack.enter_async_context(cloning)
         layers = LibvirtLayers(settings.libvirt_uri)
@@ -127,7 +130,8 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             group.create_task(snapshots.run())
             group.create_task(moves.sweep.run())
             group.create_task(BackupController(controller, backup_host).run())
-            group.create_task(_stand(settings, client, controller, recorder))
+            group.create_task(_stand(settings, client, controller, recorder, templates))
+            group.create_task(templates.run())
             group.create_task(serve(settings, hypervisor, controller, sampler, streams, gateway))
             group.create_task(_announce(controller, gateway, ready))
 
@@ -142,7 +146,15 @@ def _migrations(settings: Settings, client: Client, moves: Moves) -> Migrations 
     return Migrations(settings.node, client, moves.incoming, tls.name) if tls is not None else None
 
 
-async def _stand(settings: Settings, client: Client, controller: NodeController, recorder: Recorder) -> None:
+def _templates(settings: Settings, controller: NodeController, storage: NodeStorage) -> TemplateKeeper:
+    near, making = controller.with_, Making(storage.places, controller.with_.hypervisor)
+    vms, name = controller.vm_cache, settings.namespace
+    return TemplateKeeper(near.client, settings.node, vms, storage, making, near.now, name)
+
+
+async def _stand(
+    settings: Settings, client: Client, controller: NodeController, recorder: Recorder, templates: TemplateKeeper
+) -> None:
     """Take part in the election, and lead when it is won."""
     await controller.vm_cache.synced.wait()
     await controller.operation_cache.synced.wait()
@@ -151,7 +163,8 @@ async def _stand(settings: Settings, client: Client, controller: NodeController,
         now = controller.with_.now
         leading = Leader(client, controller.vms, controller.operations, recorder, settings.pace, now)
         leading.namespace = settings.namespace
-        return led(leading.run(), COMPONENT)
+        leading.templates = templates.cache
+        return led(templates.leading(leading.run()), COMPONENT)
 
     await Election(client, settings.namespace or SYSTEM_NAMESPACE, COMPONENT, settings.node).run(leader)
 

@@ -10,17 +10,20 @@ from controller.cluster.backups import BackupLeader
 from controller.cluster.placement import Refusal, place, words
 from controller.cluster.retention import expired
 from controller.cluster.silence import Silence
+from controller.cluster.templates.merging import merged, wants_template
+from controller.cluster.templates.merging import refusal as refusal_of_template
 from controller.node.objects import Objects
 from controller.node.operations.conduct import Conductor
 from controller.node.operations.deletion import deletes, is_deletion, without_machine
 from controller.node.operations.outcome import pending, stamped
 from controller.node.operations.turn import asks_for_cancel, refusal
+from controller.node.taken import taken
 from controller.runtime.backoff import Backoff
 from controller.runtime.queue import KeyQueue
 from controller.runtime.sources import on_change, on_clock
 from controller.runtime.worker import Done, Later, Outcome, Worker
 from controller.settings import Pace
-from hypersdk.errors import ApiError, NotFound, Unreachable
+from hypersdk.errors import ApiError, Invalid, NotFound, Terminal, Unreachable
 from hypersdk.kube.cache import Cache, Health, Key
 from hypersdk.kube.client import Client
 from hypersdk.kube.events import Recorder
@@ -31,6 +34,7 @@ from hypersdk.model.marks import is_filled
 from hypersdk.model.virtualmachine import ConditionType, Phase, VirtualMachine
 from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation, VMOperationStatus
+from hypersdk.model.vmtemplate import VMTemplate
 
 log = logging.getLogger(__name__)
 CLEAR_EVERY_S = 60.0
@@ -49,6 +53,8 @@ class Leader:
     pace: Pace
     now: Callable[[], datetime]
     nodes: Cache[VMNode] = field(default_factory=Cache)
+    templates: Cache[VMTemplate] = field(default_factory=Cache)
+    """Watched by whoever looks at templates."""
     namespace: str = ""
     """The only namespace whose backups are looked after; all when empty."""
 
@@ -62,6 +68,7 @@ class Leader:
         stops = [
             on_change(self.vms.cache, machines, lambda key: [key]),
             on_change(self.nodes, machines, lambda _: self._unplaced()),
+            on_change(self.templates, machines, lambda _: self._unplaced()),
             on_change(self.operations.cache, operations, lambda key: [key]),
             on_change(self.vms.cache, operations, self._of_gone),
         ]
@@ -92,8 +99,18 @@ class Leader:
         vm = self.vms.get(*key)
         if vm is None or vm.status.node_name or vm.metadata.deletion_timestamp is not None or is_filled(vm):
             return Done()
+        try:
+            if wants_template(vm):
+                return await self._take_template(vm)
+            only = part.node if (part := taken(vm)) is not None else ""
+        except Terminal as error:
+            await self._hold_back(vm, error.reason, str(error))
+            return Done()
         others = [self.vms.newest(other) for other in self.vms.cache]
-        found = place(vm, sorted(self.nodes, key=lambda node: node.key), others, self.now())
+        nodes = sorted((node for node in self.nodes if only in {"", node.metadata.name}), key=lambda node: node.key)
+        found = place(vm, nodes, others, self.now())
+        if isinstance(found, list) and only:
+            found = [*found, Refusal("any other", f"the image of its template is on {only} alone")]
         if isinstance(found, str):
             await self._assign(vm, found)
         else:
@@ -144,12 +161,31 @@ class Leader:
         log.info("vm=%s/%s %s", namespace, name, message)
         await self.recorder.record(vm, "Normal", SCHEDULED, message)
 
+    async def _take_template(self, vm: VirtualMachine) -> Outcome:
+        """Write what its template says into the VM's spec, where it is seen, and stays when the template changes."""
+        if self.templates.health is not Health.LIVE:
+            return Later(2.0)
+        name = vm.spec.image.template_ref.name if vm.spec.image and vm.spec.image.template_ref else None
+        template = self.templates.get(vm.key[0], name or "")
+        if (refused := refusal_of_template(vm, template)) is not None or template is None:
+            await self._hold_back(vm, *(refused or (UNSCHEDULABLE, "")))
+            return Done()
+        try:
+            await self.vms.write(vm, merged(vm, template))
+        except Invalid as error:
+            await self._hold_back(vm, "TemplateRefused", f"the template {name} does not fit this VM: {error}")
+            return Done()
+        return Later(0.0)
+
     async def _refuse(self, vm: VirtualMachine, refusals: list[Refusal]) -> None:
-        message = words(refusals)
+        await self._hold_back(vm, UNSCHEDULABLE, words(refusals))
+
+    async def _hold_back(self, vm: VirtualMachine, reason: str, message: str) -> None:
+        """Say why it gets no node, once."""
         before = next((c for c in vm.status.conditions or [] if c.type == ConditionType.READY), None)
-        if before is not None and (before.reason, before.message) == (UNSCHEDULABLE, message):
+        if before is not None and (before.reason, before.message) == (reason, message):
             return
-        await self._write(vm, UNSCHEDULABLE, message, None)
+        await self._write(vm, reason, message, None)
         await self.recorder.record(vm, "Warning", "FailedScheduling", message)
 
     async def _write(self, vm: VirtualMachine, reason: str, message: str, node: str | None) -> None:

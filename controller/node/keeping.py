@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from controller.node.places import NodePlaces, files_of, make_folder
+from controller.node.sharing import stood_on
 from hypersdk.model.marks import KEEP_DISKS
 from hypersdk.model.virtualmachine import VirtualMachine
 
@@ -20,18 +21,26 @@ def keeps_disks(vm: VirtualMachine) -> bool:
 
 def keep_disks(places: NodePlaces, vm: VirtualMachine) -> list[Path]:
     """Move each of its disks there, on the file system where it lies; all that were moved, now or before. Blocks."""
-    uid, kept = vm.metadata.uid, list[Path]()
+    uid, kept, needed = vm.metadata.uid, list[Path](), stood_on(places)
     for root in places.roots():
         target = root / KEPT / _folder_name(vm)
         for path in files_of(root, uid):
             if not path.name.startswith("."):
                 make_folder(target.parent)
                 make_folder(target)
-                path.rename(target / path.name.removeprefix(f"{uid}-"))
+                _move(path, target / path.name.removeprefix(f"{uid}-"), needed)
         kept += sorted(target.glob("*"))
     if kept:
         log.info("vm=%s/%s its disks are kept: %s", *vm.key, ", ".join(map(str, kept)))
     return kept
+
+
+def _move(path: Path, target: Path, needed: set[str]) -> None:
+    """Give the file its other name; one that others stand on keeps the old one as well, for their headers say that."""
+    if path.name not in needed:
+        path.rename(target)
+    elif not target.exists():
+        target.hardlink_to(path)
 
 
 def _folder_name(vm: VirtualMachine) -> str:

@@ -8,6 +8,7 @@ from controller.domain.desired import DiskFile
 from controller.domain.layers import layered
 from controller.hypervisor.port import Hardware
 from controller.node.places import STANDARD, NodePlaces, checked_disk_name
+from controller.node.taken import taken
 from hypersdk.errors import Terminal
 from hypersdk.model.quantity import to_bytes
 from hypersdk.model.virtualmachine import Checksum, Disk, DiskSource, VirtualMachine
@@ -22,7 +23,7 @@ class Origin:
     """The image that a disk begins with, as the spec names it."""
 
     word: str
-    """A URL or a short name; empty for a template's."""
+    """A URL or a short name; empty for a template's of which nothing was taken yet."""
     checksum: Checksum | None = None
     secret: str = ""
     """The Secret with the object store's account."""
@@ -97,7 +98,10 @@ def _root(vm: VirtualMachine, places: NodePlaces, disk: Disk | None) -> PlannedD
     origin = Origin("")
     if image is not None:
         secret = image.secret_ref.name if image.secret_ref else None
+        part = taken(vm)
         origin = Origin(image.source or "", image.checksum, secret or "")
+        if part is not None:
+            origin = Origin(part.source, part.checksum, secret or "")
     size = to_bytes(disk.size) if disk else 0
     return PlannedDisk(DiskFile(name, str(path), "qcow2", boot_order=order), size, origin, storage_class)
 

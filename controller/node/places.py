@@ -3,7 +3,7 @@
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -56,6 +56,15 @@ class NodePlaces:
     def definitions(self) -> Path:
         """The DesiredDomain of each VM that was started."""
         return self.state / "definitions"
+
+    @property
+    def templates(self) -> Path:
+        """Images that were made here of VMs' disks, never written to."""
+        return self.state / "templates"
+
+    def template(self, uid: str) -> Path:
+        """The image of the template with that uid."""
+        return self.templates / f"{checked_uid(uid)}-template.qcow2"
 
     def root(self, storage_class: str) -> Path:
         """The folder of a class's disks; Terminal for a class that the node does not have."""
@@ -114,19 +123,28 @@ class NodePlaces:
 
     def files(self, uid: str) -> list[Path]:
         """Every file that belongs to this VM alone, half-made ones too; NotYet as long as a pool is not known."""
-        of_disks = [path for root in (*self.roots(), self.links) for path in files_of(root, uid)]
+        of_disks = [path for root in (*self.roots(), self.links, self.templates) for path in files_of(root, uid)]
         return [*of_disks, self.definition(uid), self.definition(uid).with_suffix(".tmp")]
 
     def make(self) -> None:
         """Make the node's own folders."""
-        for name in ("images", f"images/{LINKS}", "disks", "seeds", "consoles", "definitions"):
+        for name in ("images", f"images/{LINKS}", "disks", "seeds", "consoles", "definitions", "templates"):
             make_folder(self.state / name)
         for folder in self.classes.values():
             make_folder(folder)
 
-    def remove(self, uid: str) -> None:
-        """Remove everything that carries this uid; no error for what is gone already."""
-        files = self.files(uid)
+    @property
+    def released_folder(self) -> Path:
+        """An empty file for each uid that is gone, and of which others still need something."""
+        return self.state / "released"
+
+    def released(self, uid: str) -> Path:
+        """That file."""
+        return self.released_folder / checked_uid(uid)
+
+    def remove(self, uid: str, stays: Collection[str] = ()) -> None:
+        """Remove everything that carries this uid but the files of those names; no error for what is gone already."""
+        files = [path for path in self.files(uid) if path.name not in stays]
         for folder in self.folders(uid):
             if folder.is_dir() and not folder.is_symlink():
                 shutil.rmtree(folder)

@@ -11,25 +11,29 @@ from typing import Protocol
 from controller.hypervisor.port import Hardware
 from controller.node.disks import grow_disks, make_disks, missing, sweep_discs
 from controller.node.finding import NotYet
-from controller.node.images.catalogue import Entry, read_catalogue
+from controller.node.images.catalogue import read_catalogue
 from controller.node.images.collect import Collector
 from controller.node.images.library import StoredImage
-from controller.node.images.s3 import keys_of_secret, read_keys
+from controller.node.images.s3 import Keys, keys_of_secret, read_keys
 from controller.node.images.source import Source, resolve
 from controller.node.images.store import Images
 from controller.node.keeping import keep_disks
 from controller.node.layout import NOTHING, Origin, PlannedDisk, planned_disks
-from controller.node.places import NodePlaces, make_folder
+from controller.node.places import NodePlaces, checked_uid, make_folder
 from controller.node.pools import NodePools
+from controller.node.qemu_img import virtual_size
 from controller.node.room import NO_ROOM
 from controller.node.seed import seed_files, write_seed
+from controller.node.sharing import remove_unshared, sweep_released
+from controller.node.taken import MADE_HERE
 from controller.settings import Settings
 from hypersdk.errors import ConfigError, NotFound, Terminal, Transient
 from hypersdk.kube.client import Client
 from hypersdk.model.core import Secret
-from hypersdk.model.kinds import SECRETS
+from hypersdk.model.kinds import SECRETS, VM_TEMPLATES
 from hypersdk.model.quantity import human_bytes
-from hypersdk.model.virtualmachine import ImageProgress, VirtualMachine
+from hypersdk.model.virtualmachine import Checksum, ImageProgress, VirtualMachine
+from hypersdk.model.vmtemplate import TemplateImage
 
 log = logging.getLogger(__name__)
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -99,8 +103,24 @@ class NodeStorage:
     async def remove(self, uid: str) -> None:
         """Remove everything that carries this uid, and give up an import that nobody else waits for."""
         await self.images.forget(uid)
-        await asyncio.to_thread(self.places.remove, uid)
+        await asyncio.to_thread(remove_unshared, self.places, uid)
         self.pools.changed()
+
+    async def check_image(
+        self, image: TemplateImage, who: str, wake: Callable[[], None]
+    ) -> StoredImage | ImageProgress:
+        """Import a template's image, for then it is known to be right; how far that is while it goes on."""
+        source = await self._resolved(image.source, image.checksum)
+        self.images.wait_only(who, [source])
+        return await self.images.ensure(source, who, wake)
+
+    async def reach_image(self, image: TemplateImage) -> None:
+        """NotYet or Terminal when a template's image cannot be had now."""
+        await self.images.reach(await self._resolved(image.source, image.checksum))
+
+    async def forget_image(self, who: str) -> None:
+        """Nobody waits for a template's image any more, nor holds it."""
+        await self.images.forget(who)
 
     async def _prepare(self, vm: VirtualMachine, wake: Callable[[], None], there: Hardware) -> ImageProgress | None:
         for disk in vm.spec.disks or []:
@@ -125,6 +145,7 @@ class NodeStorage:
     async def _collect(self, grace_s: float) -> list[Path]:
         """Remove images that nothing needs; what was removed."""
         try:
+            await asyncio.to_thread(sweep_released, self.places)
             collector = Collector(self.places.roots(), grace_s, definitions=self.places.definitions)
             return await self.images.collect(collector)
         except (OSError, Transient) as error:
@@ -135,32 +156,54 @@ class NodeStorage:
         self, vm: VirtualMachine, disks: list[PlannedDisk], wake: Callable[[], None]
     ) -> Mapping[Origin, StoredImage] | ImageProgress:
         origins = list(dict.fromkeys(disk.origin for disk in disks if disk.origin is not None))
-        sources = await self._sources(vm, origins)
+        made = {origin: await self._made_here(vm, origin) for origin in origins if origin.word.startswith(MADE_HERE)}
+        sources = await self._sources(vm, [origin for origin in origins if origin not in made])
         self.images.wait_only(vm.metadata.uid, sources.values())
         got = {origin: await self.images.ensure(source, vm.metadata.uid, wake) for origin, source in sources.items()}
         if coming := [each for each in got.values() if isinstance(each, ImageProgress)]:
             return together(coming)
-        return {origin: each for origin, each in got.items() if isinstance(each, StoredImage)}
+        return made | {origin: each for origin, each in got.items() if isinstance(each, StoredImage)}
+
+    async def _made_here(self, vm: VirtualMachine, origin: Origin) -> StoredImage:
+        """The image of a template that has one of its own; only for who may see the template."""
+        ref = vm.spec.image.template_ref if vm.spec.image else None
+        name, uid = (ref.name if ref else None) or "", checked_uid(origin.word.removeprefix(MADE_HERE))
+        try:
+            template = await self.client.get(VM_TEMPLATES, vm.metadata.namespace or "default", name)
+        except NotFound as error:
+            raise NotYet("TemplateNotFound", f"there is no template {name} any more") from error
+        if template.metadata.uid != uid:
+            raise Terminal("TemplateNotFound", f"the template {name} is not the one that the VM was made of any more")
+        path = self.places.template(uid)
+        size = await asyncio.to_thread(virtual_size, path) if await asyncio.to_thread(path.exists) else None
+        if size is None:
+            raise NotYet("ImageNotFound", f"this node does not have the image of the template {name}")
+        return StoredImage(path, "qcow2", size)
 
     async def _sources(self, vm: VirtualMachine, origins: Iterable[Origin]) -> dict[Origin, Source]:
         if not origins:
             return {}
+        return {origin: await self._source(vm, origin) for origin in origins}
+
+    async def _source(self, vm: VirtualMachine, origin: Origin) -> Source:
+        if not origin.word:
+            raise NotYet("TemplateNotTaken", "what its template says has not been written into its spec yet")
+        keys = None
+        if origin.secret:
+            keys = keys_of_secret(await self._secret(vm, origin.secret, "secretRef of the image"))
+        return await self._resolved(origin.word, origin.checksum, keys)
+
+    async def _resolved(self, word: str, checksum: Checksum | None, keys: Keys | None = None) -> Source:
+        """With this node's catalogue, folders and account."""
         try:
             catalogue = await asyncio.to_thread(read_catalogue, self.settings.catalogue)
         except ConfigError as error:
             raise NotYet("CatalogueInvalid", str(error)) from error
-        return {origin: await self._source(vm, origin, catalogue) for origin in origins}
-
-    async def _source(self, vm: VirtualMachine, origin: Origin, catalogue: Mapping[str, Entry]) -> Source:
-        if not origin.word:
-            raise Terminal("TemplateUnsupported", "image.templateRef is not supported yet; use image.source")
         try:
-            keys = await asyncio.to_thread(read_keys, self.settings.object_store)
+            keys = keys or await asyncio.to_thread(read_keys, self.settings.object_store)
         except ConfigError as error:
             raise NotYet("ObjectStoreInvalid", str(error)) from error
-        if origin.secret:
-            keys = keys_of_secret(await self._secret(vm, origin.secret, "secretRef of the image"))
-        return resolve(origin.word, origin.checksum, catalogue, self.settings.image_folders, keys)
+        return resolve(word, checksum, catalogue, self.settings.image_folders, keys)
 
     async def _make(
         self, vm: VirtualMachine, planned: tuple[PlannedDisk, ...], images: Mapping[Origin, StoredImage]

@@ -90,6 +90,8 @@ class VMTemplateStatus(Model):
     size: str | None = None
     last_updated: Time | None = None
     usage_count: int | None = None
+    observed_generation: int | None = None
+    """Of the spec that the conditions are about."""
     conditions: list[Condition] | None = None
 
 

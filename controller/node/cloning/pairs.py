@@ -42,10 +42,11 @@ def pairs(source: VirtualMachine, target: VirtualMachine, places: NodePlaces, th
 
 def content_bytes(found: Sequence[Pair]) -> dict[Path, int]:
     """How much a copy of each will take at most: what its files take, and no more than the disk is large. Blocks."""
-    return {pair.source: _content(pair.source) for pair in found if not pair.is_disc}
+    return {pair.source: content_bytes_of(pair.source) for pair in found if not pair.is_disc}
 
 
-def _content(path: Path) -> int:
+def content_bytes_of(path: Path) -> int:
+    """The same of one file. Blocks."""
     largest, taken = virtual_size(path) or path.stat().st_size, 0
     below: Path | None = path
     while below is not None:

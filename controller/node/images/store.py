@@ -95,6 +95,16 @@ class Images:
         self._raise_failure(key, job)
         return self._progress(job)
 
+    async def reach(self, source: Source) -> None:
+        """NotYet or Terminal when the image cannot be had now; nothing of it is read."""
+        key = await asyncio.to_thread(lambda: source.identity)
+        known = await asyncio.to_thread(self._library.validator, key)
+        try:
+            async with self._open(source, Partial(self._library.partial(f"{key}.asked")), known):
+                pass
+        except OSError as error:
+            raise _of_os(error, source) from error
+
     def release(self, who: str) -> None:
         """Somebody has made their disks of what they asked for: from now on those disks hold it."""
         self._pins.pop(who, None)

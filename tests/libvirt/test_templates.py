@@ -1,0 +1,169 @@
+"""Are templates ready only when VMs can be made of them, and are those VMs what template and spec say together?"""
+
+import asyncio
+import hashlib
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from pydantic import JsonValue
+
+from hypersdk.kube.cache import Cache
+from hypersdk.kube.watch import Watch
+from hypersdk.model.base import JsonObject, condition
+from hypersdk.model.kinds import VM_TEMPLATES
+from hypersdk.model.virtualmachine import Phase
+from hypersdk.model.vmtemplate import VMTemplate
+from tests.controlplane.api import Api
+from tests.controlplane.caches import running
+from tests.libvirt.benches import lone_bench, open_folder
+from tests.libvirt.bootsector import write_echo_disk
+from tests.libvirt.conftest import Libvirtd
+from tests.libvirt.controllers import Bench
+
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+
+
+@dataclass
+class Templates:
+    """A controller with an image, and templates of it."""
+
+    bench: Bench
+    cache: Cache[VMTemplate]
+
+    @property
+    def image(self) -> Path:
+        return self.bench.controller.images / "echo.raw"
+
+    async def make(self, name: str, source: str = "", **spec: JsonValue) -> None:
+        """A template of the image, or of something else."""
+        image: JsonObject = {"source": source or f"file://{self.image}"}
+        if "checksum" in spec:
+            image["checksum"] = spec.pop("checksum")
+        whole: JsonObject = {"displayName": name.title(), "image": image, **spec}
+        await self.bench.client.create(VM_TEMPLATES, self.bench.namespace, {"metadata": {"name": name}, "spec": whole})
+
+    def the(self, name: str) -> VMTemplate:
+        found = self.cache.get(self.bench.namespace, name)
+        assert found is not None
+        return found
+
+    def why(self, name: str, kind: str = "Ready") -> tuple[str, str]:
+        """Reason and words of a condition."""
+        template = self.cache.get(self.bench.namespace, name)
+        found = condition(template.status.conditions, kind) if template is not None else None
+        return ((found.reason or ""), (found.message or "")) if found is not None else ("", "")
+
+    async def until(self, name: str, reason: str) -> str:
+        """Wait for the reason of its Ready condition; its words."""
+        await self.bench.until_of(self.cache, lambda: self.why(name)[0] == reason, 60)
+        return self.why(name)[1]
+
+    async def delete(self, name: str) -> None:
+        await self.bench.client.delete(VM_TEMPLATES, self.bench.namespace, name)
+
+    async def gone(self, name: str) -> None:
+        await self.bench.until_of(self.cache, lambda: self.cache.get(self.bench.namespace, name) is None, 60)
+
+    def disk(self, name: str, file: str = "root.qcow2") -> Path:
+        return self.bench.controller.state / "disks" / f"{self.bench.vm(name).metadata.uid}-{file}"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def templates(embedded_api: Api, libvirtd: Libvirtd, private_network: None) -> AsyncIterator[Templates]:
+    """A controller of the module's own."""
+    cache: Cache[VMTemplate] = Cache()
+    with open_folder() as folder:
+        async with lone_bench(embedded_api, libvirtd, folder, "--network", "bridge:br-none") as made:
+            write_echo_disk(made.controller.images / "echo.raw")
+            async with running(Watch(made.client, VM_TEMPLATES, cache, namespace=made.namespace)):
+                yield Templates(made, cache)
+
+
+DISKS: list[JsonValue] = [{"name": "root", "size": "64Mi", "bootOrder": 1}, {"name": "data", "size": "32Mi"}]
+
+
+async def test_machine_gets_what_its_spec_does_not_say_and_the_template_stays_for_it(templates: Templates) -> None:
+    digest = hashlib.sha256(templates.image.read_bytes()).hexdigest()
+    await templates.make(
+        "base",
+        checksum={"type": "sha256", "value": digest},
+        defaultSpec={"disks": DISKS, "guestAgent": {"enabled": False}},
+        cloudInit={"defaultUserData": "#cloud-config\n{}\n"},
+    )
+    await templates.until("base", "TemplateReady")
+    assert (templates.the("base").status.size, templates.the("base").status.usage_count) == ("1.0Mi", 0)
+    own: list[JsonValue] = [{"name": "data", "size": "48Mi"}]
+    await templates.bench.create("web", {"templateRef": {"name": "base"}}, memory="32Mi", disks=own)
+    await templates.bench.until_phase("web", Phase.RUNNING, "Running")
+    vm = templates.bench.vm("web")
+    assert [(disk.name, disk.size) for disk in vm.spec.disks or []] == [("root", "64Mi"), ("data", "48Mi")]
+    assert vm.spec.guest_agent is not None
+    assert not vm.spec.guest_agent.enabled
+    assert vm.spec.cloud_init is not None
+    assert vm.spec.cloud_init.user_data == "#cloud-config\n{}\n"
+    await templates.bench.until_of(templates.cache, lambda: templates.the("base").status.usage_count == 1, 30)
+
+    await templates.delete("base")
+    assert "now web does" in await templates.until("base", "InUse")
+    await templates.bench.delete("web")
+    await templates.gone("base")
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "reason", "words"),
+    [
+        ("odd", {"checksum": {"type": "sha256", "value": "abc123..."}}, "ValidationFailed", "'abc123...' is not 64"),
+        ("wrong", {"checksum": {"value": "0" * 64}}, "ImageCheckFailed", "ChecksumMismatch"),
+        ("unknown", {"source": "no-such-name"}, "ImageNotAccessible", "no image is named 'no-such-name'"),
+        ("outside", {"source": "file:///etc/passwd"}, "ImageNotAccessible", "outside of the node's image folders"),
+        ("absent", {"source": "file://{images}/none.raw"}, "ImageNotAccessible", "no such file on this node"),
+        ("text", {"source": "file://{images}/text.raw"}, "ImageCheckFailed", "is not a disk image"),
+    ],
+)
+async def test_template_that_is_not_ready_says_why(
+    templates: Templates, name: str, image: JsonObject, reason: str, words: str
+) -> None:
+    images = templates.bench.controller.images
+    await asyncio.to_thread((images / "text.raw").write_text, "no disk at all\n" * 100)
+    source = str(image.pop("source", "")).replace("{images}", str(images))
+    await templates.make(name, source, **image)
+    assert words in await templates.until(name, reason)
+    assert templates.the(name).status.ready is False
+    await templates.bench.create(f"of-{name}", {"templateRef": {"name": name}})
+    await templates.bench.until_phase(f"of-{name}", Phase.PENDING, "TemplateNotReady")
+    await templates.bench.delete(f"of-{name}")
+
+
+async def test_template_is_made_of_a_machine_and_machines_of_it(templates: Templates) -> None:
+    await templates.bench.create("golden", f"file://{templates.image}", memory="32Mi", running=False)
+    await templates.bench.until_phase("golden", Phase.STOPPED)
+    await asyncio.to_thread(qemu_io, templates.disk("golden"), "write -P 0x77 512k 64k")
+    await templates.bench.operate("golden", "start")
+    await templates.make("own", "vm://golden")
+    assert "golden runs: stop it" in await templates.until("own", "ImageNotAccessible")
+    await templates.bench.operate("golden", "stop", force=True)
+    await templates.until("own", "TemplateReady")
+    await templates.bench.delete("golden")
+
+    await templates.bench.create("first", {"templateRef": {"name": "own"}}, memory="32Mi", running=False)
+    await templates.bench.until_phase("first", Phase.STOPPED)
+    await asyncio.to_thread(qemu_io, templates.disk("first"), "read -P 0x77 512k 64k")
+    made = list((templates.bench.controller.state / "templates").iterdir())
+    assert [path.name for path in made] == [f"{templates.the('own').metadata.uid}-template.qcow2"]
+
+    await templates.delete("own")
+    await templates.until("own", "InUse")
+    await templates.bench.delete("first")
+    await templates.gone("own")
+    assert list((templates.bench.controller.state / "templates").iterdir()) == []
+
+
+def qemu_io(disk: Path, command: str) -> None:
+    """What qemu-io does to a disk that nobody uses."""
+    done = subprocess.run(["qemu-io", "-f", "qcow2", "-c", command, str(disk)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Pattern verification failed" not in done.stdout, done.stdout
