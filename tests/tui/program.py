@@ -24,6 +24,7 @@ async def connect(options: Options, environ: Mapping[str, str], context: str = "
     if options.context == "missing":
         raise ConfigError("there is no context 'missing'")
     session = fleet()
+    session.link.echoes = True
     born = datetime.now(UTC) - timedelta(days=9, hours=12)
     session.objects = [
         one.but(metadata=one.metadata.but(creation_timestamp=born)) if isinstance(one, VirtualMachine) else one

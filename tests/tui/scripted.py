@@ -25,6 +25,8 @@ class ScriptedLink:
     heard: asyncio.Queue[bytes | str | None] = field(default_factory=asyncio.Queue)
     typed: bytearray = field(default_factory=bytearray)
     controls: list[JsonObject] = field(default_factory=list)
+    echoes: bool = False
+    """Whether what is typed comes back, as a guest's tty sends it."""
 
     async def messages(self) -> AsyncIterator[bytes | str]:
         """What the test says, until it hangs up."""
@@ -34,6 +36,8 @@ class ScriptedLink:
     async def send(self, data: bytes) -> None:
         """Remember."""
         self.typed += data
+        if self.echoes:
+            self.heard.put_nowait(data.replace(b"\r", b"\r\n"))
 
     async def control(self, message: JsonObject) -> None:
         """Remember."""

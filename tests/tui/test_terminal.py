@@ -147,11 +147,16 @@ def test_bulk_stop_tells_the_plan_before_and_a_result_for_each_after() -> None:
             shown.until(f"$ hyperctl k8s vm stop {name} -n prod")
 
 
-def test_console_is_opened_and_left() -> None:
+def test_console_is_opened_typed_into_and_left() -> None:
     with terminal(80, 24) as shown:
         shown.until("worker-1")
         shown.press("x")
         shown.until("load average")
+        shown.press("echo q?d", "enter")
+        shown.until("root@web-10:~# echo q?d")
+        # Every key was the guest's: none quit, helped or deleted.
+        shown.press("\x1b[200~pasted words\x1b[201~")
+        shown.wait_for(r"(?m)^pasted words")
         shown.press("ctrl+]")
         shown.cost("escape")
         shown.press("escape")
