@@ -32,6 +32,12 @@ def phase_of(view: View) -> tuple[Phase, Finding]:
 def _active(view: View, domain: ObservedDomain) -> tuple[Phase, Finding]:
     if is_half_started(domain) and not view.is_stopping:
         return Phase.CREATING, Finding("False", "Starting", "QEMU is there, the guest does not run yet")
+    if (
+        domain.state is DomainState.PAUSED
+        and view.working
+        and not (domain.owner and domain.owner.power is Power.PAUSED)
+    ):
+        return Phase.PAUSED, Finding("False", "HeldByOperation", f"held for a moment: {view.working} goes on")
     if domain.state is DomainState.PAUSED:
         return Phase.PAUSED, paused(domain)
     if view.is_stopping:

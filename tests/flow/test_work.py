@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controller.hypervisor.port import DomainState
 from controller.node.operations.ending import ENDING
 from controller.node.operations.work import Ended, Going, Job
 from hypersdk.errors import Terminal, Transient
@@ -180,6 +181,20 @@ def test_spec_waits_for_work_unless_it_is_let(tmp_path: Path, lets_plan: bool) -
             await cancel(world, op)
             await world.done(op)
             await world.until_phase(Phase.STOPPED, "Stopped")
+
+    play(tmp_path, scenario)
+
+
+def test_guest_that_work_holds_is_not_said_to_be_paused_by_others(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        world.works["snapshot"] = Counted(stays=True)
+        async with world.controller():
+            await running(world)
+            op = await world.operate("snapshot", **SPEC)
+            await world.until(lambda: bool(world.op(op).status.result))
+            world.hypervisor.change(world.vm().metadata.uid, "lifecycle", state=DomainState.PAUSED, reason="snapshot")
+            await world.until_phase(Phase.PAUSED, "HeldByOperation")
+            assert "PausedOutside" not in world.event_reasons()
 
     play(tmp_path, scenario)
 
