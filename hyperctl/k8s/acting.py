@@ -9,7 +9,7 @@ from hypersdk.errors import UsageError
 from hypersdk.model.kinds import VIRTUAL_MACHINES
 from hypersdk.plaintext import plain
 from hypersdk.verbs.table import verb
-from hypersdk.verbs.verb import Param, Values
+from hypersdk.verbs.verb import Param, Values, Verb
 
 
 class Teller:
@@ -36,7 +36,11 @@ def _value(param: Param, given: str | bool | None) -> str | int | bool | None:
 
 async def act(session: Session, arguments: argparse.Namespace) -> int:
     """Do the verb and wait for its effect."""
-    chosen = verb(arguments.command)
+    return await do(session, arguments, verb(arguments.command))
+
+
+async def do(session: Session, arguments: argparse.Namespace, chosen: Verb) -> int:
+    """Do that verb, with what the command line gives."""
     vm = await session.client.get(VIRTUAL_MACHINES, session.namespace, arguments.vm)
     given = {p.name: _value(p, getattr(arguments, p.name.replace("-", "_"))) for p in chosen.params}
     values: Values = {name: value for name, value in given.items() if value not in {None, False}}

@@ -12,12 +12,13 @@ from hyperctl.k8s.jsonpath_values import values, worded
 from hyperctl.k8s.output import Row, age, faithful, machine_head, machine_row
 from hypersdk.model.base import Resource
 from hypersdk.model.core import Event
-from hypersdk.model.kinds import VM_NODES, VM_OPERATIONS, VM_TEMPLATES, Column, Kind
+from hypersdk.model.kinds import VM_NODES, VM_OPERATIONS, VM_SNAPSHOTS, VM_TEMPLATES, Column, Kind
 from hypersdk.model.virtualmachine import VirtualMachine
 
 _WIDE: Final = {
     VM_NODES.plural: Column("Why", "string", ".status.virtTypeReason"),
     VM_OPERATIONS.plural: Column("Message", "string", ".status.message"),
+    VM_SNAPSHOTS.plural: Column("Consistency", "string", ".status.consistency"),
     VM_TEMPLATES.plural: Column("Image", "string", ".spec.image.source"),
 }
 

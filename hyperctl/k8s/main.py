@@ -18,6 +18,7 @@ _ANSWERS: Final = {
     "vm wait": "waiting.wait",
     "vm create": "creating.create_machine",
     "vm why": "why.why",
+    "vm snapshot": "snapshots.answer",
     "vm console": "console.console",
     "vm logs": "logs.logs",
     "vm screenshot": "screenshot.screenshot",

@@ -83,7 +83,7 @@ async def list_objects(session: Session, arguments: argparse.Namespace) -> int:
     namespace = session.namespace if kind.namespaced and not everywhere else ""
     which = Selection(namespace, arguments.selector, of_vm)
     objects = sorted(await listed(session.client, kind, which), key=lambda obj: obj.key)
-    await _shown(session, kind, which, objects, arguments, f"no {_CALLED[arguments.group]} in {_place(kind, which)}")
+    await shown(session, kind, which, objects, arguments, f"no {_CALLED[arguments.group]} in {_place(kind, which)}")
     return Exit.OK
 
 
@@ -92,7 +92,7 @@ async def events(session: Session, arguments: argparse.Namespace) -> int:
     which = Selection("" if arguments.all_namespaces else session.namespace, "", about(arguments.vm))
     happened = sorted(await listed(session.client, EVENTS, which), key=seen)
     whose = f"of {arguments.vm} " if arguments.vm else ""
-    await _shown(session, EVENTS, which, happened, arguments, f"no events {whose}in {_place(EVENTS, which)}")
+    await shown(session, EVENTS, which, happened, arguments, f"no events {whose}in {_place(EVENTS, which)}")
     return Exit.OK
 
 
@@ -118,7 +118,7 @@ async def get_object(session: Session, arguments: argparse.Namespace) -> int:
     return Exit.OK
 
 
-async def _shown(
+async def shown(
     session: Session,
     kind: Kind[Resource],
     which: Selection,

@@ -19,7 +19,9 @@ def vm_commands(commands: "Commands") -> None:
     _create(command(commands, "create", "make a virtual machine", example))
     _reading(commands)
     for verb in VERBS:
-        _verb(commands, verb)
+        if not verb.words:
+            _verb(commands, verb)
+    _snapshots(commands)
     _wait(command(commands, "wait", "wait until something is so", "vm wait my-vm -for condition=Ready -timeout 60s"))
     _reaching(commands)
 
@@ -45,6 +47,21 @@ def _reaching(commands: "Commands") -> None:
     _ssh(command(commands, "ssh", shell, "vm ssh my-vm -user admin -key ~/.ssh/id_rsa"))
     forward = "connect standard input and output to a port of the guest"
     _forward(command(commands, "portforward", forward, "vm portforward my-vm 22"))
+
+
+def _snapshots(commands: "Commands") -> None:
+    """`vm snapshot create`: the word after is in `.deed`."""
+    top = commands.add_parser("snapshot", help="keep a VM's disks as they are, and return to them")
+    deeds = top.add_subparsers(dest="deed", metavar="COMMAND", required=True, parser_class=Grammar)
+    for verb in VERBS:
+        if verb.words[:1] == ("snapshot",):
+            _verb(deeds, verb)
+    _named(listing := command(deeds, "list", "show a VM's snapshots", "vm snapshot list my-vm -o wide"))
+    output(listing)
+    watch(listing, "go on with what changes")
+    gone = command(deeds, "delete", "merge a snapshot away", "vm snapshot delete my-vm -snapshot pre-upgrade")
+    _named(gone)
+    option(gone, "snapshot", "the snapshot's name")
 
 
 def _named(parser: Grammar) -> None:
@@ -86,7 +103,9 @@ def _wait(parser: Grammar) -> None:
 
 
 def _verb(commands: "Commands", verb: Verb) -> None:
-    parser = command(commands, verb.word, verb.help, f"vm {verb.word} my-vm")
+    words = verb.words or (verb.word,)
+    example = " ".join(["vm", *words, "my-vm", *(f"-{one.name} {one.name}-1" for one in verb.params if one.required)])
+    parser = command(commands, words[-1], verb.help, example)
     _named(parser)
     for param in verb.params:
         if param.type == "bool":

@@ -135,6 +135,7 @@ VM_SNAPSHOTS: Kind["VMSnapshot"] = Kind(
         Column("Ready", "boolean", ".status.readyToRestore"),
         AGE,
     ),
+    selectable=(".spec.vmRef.name", ".status.phase"),
 )
 BACKUP_SCHEDULES: Kind["BackupSchedule"] = Kind(
     "BackupSchedule",

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from hypersdk.model.base import JsonObject
     from hypersdk.model.virtualmachine import VirtualMachine
 
+SNAPSHOT_NAME = Param("name", "str", "the snapshot's name; one made of the VM's and the time when left out")
+WITH_MEMORY = Param("memory", "bool", "with its memory, so that the guest goes on from there")
+UNFROZEN = Param("no-quiesce", "bool", "do not have the guest agent write everything out first")
+DESCRIPTION = Param("description", "str", "what it is for")
+SNAPSHOT_OF = Param("snapshot", "str", "the snapshot's name", required=True)
+SNAPSHOT_WITHIN = "1h"
 FORCE = Param("force", "bool", "cut the power instead of asking the guest")
 CPUS = Param("cpus", "int", "vCPUs, 1 to 128; as many as now when left out")
 MEMORY = Param("memory", "str", "such as 16Gi; as much as now when left out")
@@ -93,6 +99,26 @@ async def _clone(client: "Client", vm: "VirtualMachine", values: Values, progres
     return await _operate(client, vm, "clone", {"cloneSpec": how, "timeout": CLONE_WITHIN}, progress)
 
 
+async def _snapshot(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    how: JsonObject = {
+        "includeMemory": bool(values.get(WITH_MEMORY.name)),
+        "quiesce": not values.get(UNFROZEN.name),
+    }
+    for param in (SNAPSHOT_NAME, DESCRIPTION):
+        if word := values.get(param.name):
+            how[param.name] = str(word).replace("%", vm.metadata.name)
+    # Saving a large memory takes its time; whoever waits can end it.
+    return await _operate(client, vm, "snapshot", {"snapshotSpec": how, "timeout": SNAPSHOT_WITHIN}, progress)
+
+
+async def _restore(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    name = str(values.get(SNAPSHOT_OF.name) or "").replace("%", vm.metadata.name)
+    if not name:
+        raise UsageError(f"return {vm.metadata.name} to what? Say -snapshot and the name of one of its snapshots")
+    extra: JsonObject = {"restoreSpec": {"snapshotName": name}, "timeout": SNAPSHOT_WITHIN}
+    return await _operate(client, vm, "restore", extra, progress)
+
+
 async def _migrate(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
     offline = bool(values.get(OFFLINE.name))
     if offline and values.get(LIVE.name):
@@ -149,6 +175,28 @@ MIGRATE = Verb(
     (NODE, LIVE, OFFLINE, BANDWIDTH, UNTHROTTLED, FORCE),
     is_common=False,
 )
+SNAPSHOT = Verb(
+    "vm.snapshot",
+    "Snapshot",
+    "keep its disks as they are now",
+    Danger.CONFIRM,
+    _always,
+    _snapshot,
+    (SNAPSHOT_NAME, WITH_MEMORY, UNFROZEN, DESCRIPTION),
+    is_common=False,
+    words=("snapshot", "create"),
+)
+RESTORE = Verb(
+    "vm.restore",
+    "Restore",
+    "return it to a snapshot: what was written since is lost",
+    Danger.NAME,
+    _always,
+    _restore,
+    (SNAPSHOT_OF,),
+    is_common=False,
+    words=("snapshot", "restore"),
+)
 DELETE = Verb("vm.delete", "Delete", "remove the VM and its disks", Danger.NAME, _always, _delete, (KEEP,))
 
 RESIZE = Verb(
@@ -162,7 +210,7 @@ RESIZE = Verb(
     is_common=False,
 )
 
-VERBS: tuple[Verb, ...] = (START, STOP, RESTART, PAUSE, RESUME, RESIZE, CLONE, MIGRATE, DELETE)
+VERBS: tuple[Verb, ...] = (START, STOP, RESTART, PAUSE, RESUME, RESIZE, CLONE, MIGRATE, SNAPSHOT, RESTORE, DELETE)
 
 
 def verb(word: str) -> Verb:

@@ -64,10 +64,12 @@ class Verb:
     params: tuple[Param, ...] = ()
     is_common: bool = True
     """Whether the console's line of keys has room for it; help and palette have all."""
+    words: tuple[str, ...] = ()
+    """The CLI's sub-commands where they are more than its word: `snapshot create`."""
 
     @property
     def word(self) -> str:
-        """The CLI's sub-command: `start` of `vm.start`."""
+        """What it is called in one word, as the CLI's sub-command mostly is: `start` of `vm.start`."""
         return self.id.removeprefix("vm.")
 
     def applies(self, vm: "VirtualMachine") -> bool:
@@ -76,7 +78,8 @@ class Verb:
 
     def command(self, vm: "VirtualMachine", values: Values | None = None) -> list[str]:
         """The `hyperctl` line, as an argument list, that does the same."""
-        words = ["hyperctl", "k8s", "vm", self.word, vm.metadata.name, "-n", vm.metadata.namespace or "default"]
+        said = self.words or (self.word,)
+        words = ["hyperctl", "k8s", "vm", *said, vm.metadata.name, "-n", vm.metadata.namespace or "default"]
         for name, value in (values or {}).items():
             if value is True:
                 words.append(f"--{name}")

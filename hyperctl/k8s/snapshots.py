@@ -1,0 +1,63 @@
+"""`vm snapshot`: create, list, restore, delete."""
+
+import argparse
+import sys
+
+from hyperctl.exits import Exit
+from hyperctl.k8s.acting import Teller, do
+from hyperctl.k8s.reading import shown
+from hyperctl.k8s.session import Session
+from hyperctl.k8s.watching import Selection, listed
+from hypersdk.errors import UsageError
+from hypersdk.model.base import condition
+from hypersdk.model.kinds import VM_SNAPSHOTS
+from hypersdk.model.vmsnapshot import VMSnapshot
+from hypersdk.plaintext import plain
+from hypersdk.verbs.operation import until
+from hypersdk.verbs.table import VERBS
+from hypersdk.verbs.verb import Outcome
+
+
+async def answer(session: Session, arguments: argparse.Namespace) -> int:
+    """Do what the word after `vm snapshot` says."""
+    if arguments.deed == "list":
+        return await _list(session, arguments)
+    if arguments.deed == "delete":
+        return await _delete(session, arguments)
+    chosen = next(verb for verb in VERBS if verb.words == ("snapshot", arguments.deed))
+    return await do(session, arguments, chosen)
+
+
+async def _list(session: Session, arguments: argparse.Namespace) -> int:
+    which = Selection(session.namespace, "", f"spec.vmRef.name={arguments.vm}")
+    found = sorted(await listed(session.client, VM_SNAPSHOTS, which), key=lambda one: one.key)
+    await shown(session, VM_SNAPSHOTS, which, found, arguments, f"no snapshots of {arguments.vm}")
+    return Exit.OK
+
+
+async def _delete(session: Session, arguments: argparse.Namespace) -> int:
+    name = arguments.snapshot
+    if not name:
+        raise UsageError(f"delete which snapshot of {arguments.vm}? Say -snapshot and its name")
+    found = await session.client.get(VM_SNAPSHOTS, session.namespace, name)
+    if found.spec.vm_ref.name != arguments.vm:
+        raise UsageError(f"snapshot {name} is of {found.spec.vm_ref.name}, not of {arguments.vm}")
+    await session.client.delete(VM_SNAPSHOTS, session.namespace, name, uid=found.metadata.uid)
+    tell = Teller()
+
+    def gone(now: VMSnapshot | None) -> Outcome | None:
+        if now is None or now.metadata.uid != found.metadata.uid:
+            return Outcome(True, f"{name} is deleted")
+        ready = condition(now.status.conditions, "Ready")
+        words = (ready.message if ready else "") or ""
+        if ready is not None and ready.reason == "LayerInUse":
+            return Outcome(False, f"{words}; it goes by itself once that is so")
+        tell(None, words or "waiting for the node to merge its layers")
+        return None
+
+    outcome = await until(session.client, VM_SNAPSHOTS, session.namespace, name, gone)
+    if outcome.ok:
+        print(f"vmsnapshot.hypersdk.io/{plain(outcome.message)}")
+        return Exit.OK
+    print(f"hyperctl: {name} is not deleted yet: {plain(outcome.message)}", file=sys.stderr)
+    return Exit.FAILED
