@@ -16,13 +16,14 @@ class Refusal(Exception):
         self.code = code
         self.reason = reason
         self.details = details
+        self.metadata: JsonObject = {}
 
     def status(self) -> JsonObject:
         """The body of the answer."""
         status: JsonObject = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": str(self),
             "code": self.code,
@@ -134,9 +135,12 @@ def invalid(about: Named, errors: Sequence[FieldError]) -> Refusal:
     return Refusal(422, "Invalid", message, about.details() | {"causes": causes})
 
 
-def expired(message: str) -> Refusal:
-    """410: what was asked for is older than what is remembered."""
-    return Refusal(410, "Expired", message)
+def expired(message: str, continue_: str = "") -> Refusal:
+    """410: what was asked for is older than what is remembered; a list can be gone on with all the same."""
+    refusal = Refusal(410, "Expired", message)
+    if continue_:
+        refusal.metadata["continue"] = continue_
+    return refusal
 
 
 def unsupported_media(accepted: Sequence[str]) -> Refusal:

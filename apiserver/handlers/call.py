@@ -57,8 +57,8 @@ class Call:
         return self.request.query.get(name, "")
 
     def flag(self, name: str) -> bool:
-        """A boolean query parameter."""
-        return self.option(name).lower() in {"1", "true"}
+        """A boolean query parameter: true when it is there at all, unless it says otherwise."""
+        return self.request.query.get(name, "false").lower() not in {"0", "false"}
 
     def number(self, name: str) -> int:
         """A numeric query parameter; 0 when it is missing."""

@@ -19,7 +19,7 @@ from apiserver.handlers.writing import (
     ownership_schema,
     update_object,
 )
-from apiserver.ownership.applying import applied
+from apiserver.ownership.applying import KUBECTL, LAST_APPLIED, applied
 from apiserver.ownership.managers import Writer
 from apiserver.patches.merge import merge_patch
 from apiserver.patches.operations import json_patch
@@ -35,7 +35,6 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 _NUMERIC = "numeric (int or float)"
 _MERGED_TYPES = {"object": "map", "array": "list", "integer": _NUMERIC, "number": _NUMERIC}
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 async def patch(call: Call) -> web.Response:
@@ -130,7 +129,7 @@ async def _apply(call: Call, body: bytes, options: WriteOptions) -> web.Response
     if call.resource.namespaced:
         child(config.obj, "metadata")["namespace"] = call.route.namespace
     new = applied(live, config.obj, ownership_schema(call.resource), writer, options.force, call.api.now())
-    if writer.name == "kubectl" and not writer.subresource:
+    if writer.name == KUBECTL and not writer.subresource:
         _keep_last_applied(new, config.obj)
     admission.settle_fields(call, new, [], "Ignore", keeps_nulls=True)
     if old is None:

@@ -18,7 +18,7 @@ from apiserver.refusal import FieldError, Named, Refusal, bad_request, expired, 
 from apiserver.schema import fields
 from apiserver.selectors.fields import FieldSelector, check_supported, parse_fields
 from apiserver.selectors.labels import LabelSelector, parse_labels
-from apiserver.storage.collection import TooOld
+from apiserver.storage.collection import Place, TooOld
 from apiserver.storage.stored import Stored
 from apiserver.tables.table import partial, table
 from hypersdk.model.base import JsonObject
@@ -27,8 +27,12 @@ _WAIT_FOR_VERSION_S = 3.0
 _IN_THREAD_FROM = 200
 _TOO_OLD_PAGE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
-    "the continue parameter."
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
 )
+_NOW = -1
+"""The version in a continue token that goes on with what there is by then."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +154,11 @@ async def list_(call: Call) -> web.Response:
         kind = f"*v1.{call.resource.list_kind}" if call.resource.rules.is_typed else "*unstructured.UnstructuredList"
         words = f"you requested PartialObjectMetadata, but the requested object is a list ({kind})"
         raise Refusal(406, "NotAcceptable", words)
-    call.number("limit")
+    for name in ("limit", "timeoutSeconds"):
+        call.number(name)
     chosen = _read_selectors(call)
     options = list_options(call, chosen)
-    if not (options.match == "Exact" or options.continue_):
+    if not options.continue_:
         await wait_for_version(call, options.version)
     page = _page(call, options, chosen)
     if wanted.form == "object" and not wanted.yaml:
@@ -180,8 +185,9 @@ def _page(call: Call, options: ListOptions, chosen: Selection) -> _Page:
                 else collection.at(version, chosen.namespace, after)
             )
         except TooOld as error:
-            words = _TOO_OLD_PAGE if options.continue_ else "The resourceVersion for the provided list is too old."
-            raise expired(words) from error
+            if options.continue_:
+                raise expired(_TOO_OLD_PAGE, _continue_token(_NOW, after)) from error
+            raise expired("The resourceVersion for the provided list is too old.") from error
     return _cut(filter(chosen.matches, found), options.limit, version, is_filtered=_is_filtered(chosen))
 
 
@@ -192,7 +198,8 @@ def _is_filtered(chosen: Selection) -> bool:
 def _start(call: Call, options: ListOptions) -> tuple[int, tuple[str, str] | None]:
     """The version to read at, and behind which object to begin."""
     if options.continue_:
-        return _read_continue(options.continue_)
+        version, after = _read_continue(options.continue_)
+        return (call.api.store.version if version == _NOW else version), after
     exact = options.match == "Exact" or (options.limit > 0 and options.version > 0 and not options.match)
     return (options.version if exact else call.api.store.version), None
 
@@ -204,14 +211,14 @@ def _cut(matching: Iterator[Stored], limit: int, version: int, *, is_filtered: b
     page = list(islice(matching, limit))
     left = sum(1 for _ in matching) if not is_filtered else int(next(matching, None) is not None)
     if left:
-        meta["continue"] = _continue_token(version, page[-1])
+        meta["continue"] = _continue_token(version, (page[-1].key.namespace, page[-1].key.name))
         if not is_filtered:
             meta["remainingItemCount"] = left
     return _Page(page, meta)
 
 
-def _continue_token(version: int, last: Stored) -> str:
-    start = [version, last.key.namespace, last.key.name]
+def _continue_token(version: int, last: Place | None) -> str:
+    start = [version, *(last or ("", ""))]
     return base64.urlsafe_b64encode(json.dumps(start).encode()).rstrip(b"=").decode()
 
 
@@ -220,7 +227,7 @@ def _read_continue(token: str) -> tuple[int, tuple[str, str]]:
         version, namespace, name = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         return int(version), (str(namespace), str(name))
     except (ValueError, TypeError, binascii.Error) as error:
-        raise bad_request(f"invalid continue token: continue key is not valid: {error}") from error
+        raise bad_request("invalid continue token: continue key is not valid: it was not given out here") from error
 
 
 def _list_json(call: Call, page: _Page) -> bytes:

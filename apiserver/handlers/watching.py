@@ -137,15 +137,17 @@ def _cut_off(request: web.Request) -> None:
 
 def _check_options(call: Call) -> None:
     match, initial = call.option("resourceVersionMatch"), call.option("sendInitialEvents")
-    problem: FieldError | None = None
+    problems: list[FieldError] = []
     if initial and match != "NotOlderThan":
         detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        problem = fields.forbidden_field("resourceVersionMatch", detail)
+        problems.append(fields.forbidden_field("resourceVersionMatch", detail))
+        if match:
+            problems.append(fields.not_supported("resourceVersionMatch", match, ["NotOlderThan"]))
     elif match and not initial:
         detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        problem = fields.forbidden_field("resourceVersionMatch", detail)
-    if problem is not None:
-        raise invalid(Named("meta.k8s.io", "ListOptions"), [problem])
+        problems.append(fields.forbidden_field("resourceVersionMatch", detail))
+    if problems:
+        raise invalid(Named("meta.k8s.io", "ListOptions"), problems)
     call.number("limit")
 
 
@@ -178,7 +180,7 @@ async def _beginning(begun: _Watch) -> AsyncIterator[bytes]:
     """What comes before live changes: the present state, or what happened since the client's version."""
     collection = begun.call.api.store.collection(begun.call.resource.id)
     initial = begun.call.option("sendInitialEvents")
-    wants_state = initial.lower() in {"1", "true"} if initial else begun.version == 0
+    wants_state = begun.call.flag("sendInitialEvents") if initial else begun.version == 0
     if wants_state:
         found = [one for one in collection.current(begun.chosen.namespace) if begun.chosen.matches(one)]
         begun.version = begun.call.api.store.version

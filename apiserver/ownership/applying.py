@@ -1,10 +1,11 @@
 """What does server-side apply make of an object? The configuration merged in, what it no longer states taken out."""
 
+import json
 from datetime import datetime
 
 from pydantic import JsonValue
 
-from apiserver.document import child
+from apiserver.document import child, text
 from apiserver.ownership.fieldset import (
     SELF,
     Tree,
@@ -25,6 +26,14 @@ from apiserver.ownership.structure import Comparison, every_field, is_declared, 
 from apiserver.refusal import Refusal
 from hypersdk.model.base import JsonObject, rfc3339
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+KUBECTL = "kubectl"
+"""The manager whose applied configurations take over from those that were applied by the client."""
+
+
+class _Emptied(dict[str, JsonValue]):
+    """An object or list whose last member was taken back while somebody else owns it as such."""
+
 
 def applied(
     live: JsonObject, config: JsonObject, schema: JsonObject, writer: Writer, force: bool, now: datetime
@@ -44,21 +53,36 @@ def applied(
     gone = difference(difference(last, stated), owned_by_others)
     result = _as_object(_without(merged, gone, union(stated, owned_by_others), schema))
     comparison = Comparison(ownable(live), ownable(result), schema)
-    _settle_conflicts(managers, writer, comparison, force=force)
+    allowed = _applied_before(live, schema) if writer.name == KUBECTL else {}
+    _settle_conflicts(managers, writer, comparison, allowed, force=force)
     changes_something = bool(comparison.written or comparison.removed)
     mine = managers.get(writer)
     if mine is None or mine.fields != stated or changes_something:
         before = mine.time if mine is not None else ""
         managers[writer] = Manager(writer, rfc3339(now) if changes_something else before, stated)
     write_managers(result, managers)
-    return result
+    return _as_object(_with_nulls(result))
 
 
-def _settle_conflicts(managers: dict[Writer, Manager], writer: Writer, comparison: Comparison, *, force: bool) -> None:
+def _with_nulls(value: JsonValue) -> JsonValue:
+    """As in Kubernetes, what was emptied is null in the end: validation tells where a schema does not take that."""
+    match value:
+        case _Emptied():
+            return None
+        case dict():
+            return {name: _with_nulls(member) for name, member in value.items()}
+        case list():
+            return [_with_nulls(member) for member in value]
+    return value
+
+
+def _settle_conflicts(
+    managers: dict[Writer, Manager], writer: Writer, comparison: Comparison, allowed: Tree, *, force: bool
+) -> None:
     conflicts = {
         other: both
         for other, manager in managers.items()
-        if other != writer and (both := intersection(manager.fields, comparison.written))
+        if other != writer and (both := difference(intersection(manager.fields, comparison.written), allowed))
     }
     if conflicts and not force:
         raise _conflict(conflicts)
@@ -66,6 +90,19 @@ def _settle_conflicts(managers: dict[Writer, Manager], writer: Writer, compariso
     for other, manager in list(managers.items()):
         if other != writer:
             managers[other] = Manager(other, manager.time, difference(manager.fields, touched))
+
+
+def _applied_before(live: JsonObject, schema: JsonObject) -> Tree:
+    """What `kubectl apply` without --server-side has set and is still so: with --server-side it is no conflict."""
+    try:
+        last = json.loads(text(child(live, "metadata", "annotations"), LAST_APPLIED))
+    except ValueError:
+        return {}
+    if not isinstance(last, dict) or last.get("apiVersion") != live.get("apiVersion"):
+        return {}
+    comparison = Comparison(ownable(last), ownable(live), schema)
+    stated = owned_fields(ownable(last), schema)
+    return difference(stated, union(comparison.written, comparison.removed))
 
 
 def _conflict(conflicts: dict[Writer, Tree]) -> Refusal:
@@ -135,8 +172,10 @@ def _without(value: JsonValue, gone: Tree, kept: Tree, schema: JsonObject) -> Js
             continue  # nobody owns anything in it any more: defaults alone do not keep it
         elif SELF not in cut or stays:
             rest = _without(member, cut, stays or {}, below)
-            if rest or not member or SELF in (stays or {}):
-                left[element] = rest  # empty, but somebody's own
+            if rest or not member:
+                left[element] = rest
+            elif SELF in (stays or {}):
+                left[element] = _Emptied()
     if isinstance(value, dict):
         return {element.removeprefix("f:"): member for element, member in left.items()}
     return list(left.values())

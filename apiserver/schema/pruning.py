@@ -20,8 +20,8 @@ def _prune(value: JsonValue, schema: JsonObject, path: str, unknown: list[str]) 
     if isinstance(value, dict):
         embedded = schema.get("x-kubernetes-embedded-resource") is True
         _prune_object(value, schema, path, unknown, _ALWAYS_KNOWN if embedded else frozenset())
-    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
-        member_schema = child(schema, "items")
+    elif isinstance(value, list) and schema.get("x-kubernetes-preserve-unknown-fields") is not True:
+        member_schema = child(schema, "items")  # where there should be no list, nothing in it is known
         for index, member in enumerate(value):
             _prune(member, member_schema, f"{path}[{index}]", unknown)
 

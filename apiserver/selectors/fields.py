@@ -71,9 +71,18 @@ def parse_fields(text: str, resource: ResourceType) -> FieldSelector:
         if match is None:
             raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
         path = match["path"]
-        value = re.sub(r"\\(.)", r"\1", match["value"])
-        terms.append(Term(path, value, match["operator"] != "!="))
+        terms.append(Term(path, _unescaped(match["value"]), match["operator"] != "!="))
     return FieldSelector(resource, tuple(terms))
+
+
+def _unescaped(value: str) -> str:
+    """The value without the backslashes before commas, equal signs and backslashes."""
+    for wrong in re.finditer(r"\\(?:[\\,=]|(?P<odd>.?))|(?P<bare>[,=])", value, re.DOTALL):
+        if wrong["bare"] is not None:
+            raise bad_request(f"invalid field selector: unescaped character in value: {ord(wrong['bare'])}")
+        if wrong["odd"] is not None:
+            raise bad_request(f"invalid field selector: invalid escape sequence: {wrong[0]}")
+    return re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
 
 
 def check_supported(selector: FieldSelector) -> None:

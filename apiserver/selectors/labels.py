@@ -8,6 +8,7 @@ from apiserver.objects.names import label_value_problems, qualified_problems
 from apiserver.refusal import bad_request
 
 _TOKEN = re.compile(r"\s*(==|!=|=|!|,|\(|\)|<|>|[^\s=!,()<>]+)")
+_INTEGER = re.compile(r"\d+", re.ASCII)
 _OPERATORS = {"in", "notin", "=", "==", "!=", "gt", "lt", ">", "<"}
 _SYMBOLS = {"==", "!=", "=", "!", ",", "(", ")", "<", ">"}
 
@@ -55,10 +56,10 @@ class LabelSelector:
 def parse_labels(text: str) -> LabelSelector:
     """Read a selector; 400 when it is none."""
     parser = _Parser(_tokens(text))
-    if parser.peek() == ",":
-        raise bad_request("found ',', expected: !, identifier, or 'end of string'")
     requirements: list[Requirement] = []
     while parser.peek():
+        if not requirements and parser.peek() in _SYMBOLS - {"!"}:
+            raise bad_request(f"found '{parser.peek()}', expected: !, identifier, or 'end of string'")
         requirements.append(parser.requirement())
         following = parser.take()
         if following and following != ",":
@@ -127,6 +128,9 @@ class _Parser:
             raise bad_request(f"unable to parse requirement: found '{opening}' expected: '('")
         values: list[str] = []
         while True:
+            if not self.peek():
+                expected = "',', or identifier" if values else "',', ')' or identifier"
+                raise bad_request(f"unable to parse requirement: found '', expected: {expected}")
             values.append("" if self.peek() in {",", ")"} else self.take())
             token = self.take()
             if token == ")":
@@ -135,6 +139,11 @@ class _Parser:
                 raise bad_request(f"unable to parse requirement: found '{token}', expected: ',' or ')'")
 
     def _checked(self, requirement: Requirement) -> Requirement:
+        compares = requirement.operator in {">", "<", "gt", "lt"}
+        for value in requirement.values if compares else ():
+            if not _INTEGER.fullmatch(value):
+                why = "for 'Gt', 'Lt' operators, the value must be an integer"
+                raise bad_request(f'unable to parse requirement: values[0]: Invalid value: "{value}": {why}')
         for value in sorted(requirement.values):
             problems = label_value_problems(value)
             if problems:

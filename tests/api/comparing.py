@@ -17,7 +17,7 @@ from tests.api.steps import Step
 OF_ITS_OWN = {"creationTimestamp", "deletionTimestamp", "time"}
 UNSAID = {"description", "continue"}
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
-_VERSIONS = re.compile(r"((?:precondition|ResourceVersion in record)) \(\d+\)")
+_VERSIONS = re.compile(r"((?:precondition|ResourceVersion in record|current:)) \(?\d+\)?")
 _STORAGE = re.compile(r"StorageError: .*AdditionalErrorMsg: ")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 _QUOTED = re.compile(r'"\{(?:[^"\\]|\\.)*\}"')

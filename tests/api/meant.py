@@ -43,6 +43,15 @@ def _is_no_version(ours: Answer, kubes: Answer) -> bool:
     return (ours.code, kubes.code) == (409, 500) and "strconv.ParseUint" in _words(kubes)
 
 
+def _is_watch_from_nowhere(ours: Answer, kubes: Answer) -> bool:
+    return (ours.code, kubes.code) == (400, 500) and _words(ours) == _words(kubes)
+
+
+def _is_no_continue(ours: Answer, kubes: Answer) -> bool:
+    about = "invalid continue token: "
+    return ours.code == kubes.code == 400 and _words(ours).startswith(about) and _words(kubes).startswith(about)
+
+
 MEANT = (
     Meant(
         "an applied configuration with unknown fields or values of wrong types",
@@ -57,6 +66,20 @@ MEANT = (
         "409 Conflict",
         "the same",
         _is_no_version,
+    ),
+    Meant(
+        "a watch from a `resourceVersion` that is no number",
+        "500",
+        "400, the same message",
+        "the same",
+        _is_watch_from_nowhere,
+    ),
+    Meant(
+        "a `continue` that no server has given out",
+        "told in words about base64 and JSON",
+        "told as that",
+        "a token is nobody's business",
+        _is_no_continue,
     ),
     Meant(
         "a manifest of another kind or version under `PUT` or `POST`",

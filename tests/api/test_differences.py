@@ -88,5 +88,63 @@ async def test_the_same_requests_have_the_same_answers(embedded_api: Api, real_a
             assert await one == await other, f"HYPERSDK_SEED={SEED}: the watch {query}"
 
 
+LABELS = (
+    *("a in (", "a in (x", "a in (x,", "a in ()", "a in x", "a notin", "a=b=c", "a==", "=b", "!", "a,", "a b", ","),
+    *(
+        "a in (x) b",
+        "a>1",
+        "a<x",
+        "a>x",
+        "!a=b",
+        "a!",
+        "a in (x y)",
+        "(a)",
+        "a=(b)",
+        "-a",
+        "a=-b",
+        "a/b/c=d",
+        "/a",
+        "a/",
+    ),
+    *("x" * 64, "a=" + "x" * 64, "a in (b,c),!d", "ü=b", "a=ü", "a.b=c", "A_b=c", "a in (,)", "a in (x,,y)"),
+)
+FIELDS = (
+    *("a", "metadata.name", "metadata.name=", "metadata.name==a", "metadata.name=a,metadata.name=b", "metadata.uid=x"),
+    *("status.phase in (a)", "status.phase=a\\,b", "status.phase=a\\x", "status.phase=a\\", "status.phase=a=b", ","),
+    *("status.phase>1", "metadata.name=web,", "x=y,status.phase=z", "metadata.namespace=x", "spec.running=true"),
+)
+QUERIES: tuple[Mapping[str, str], ...] = (
+    *({"labelSelector": one} for one in LABELS),
+    *({"fieldSelector": one} for one in FIELDS),
+    *({"limit": one} for one in ("-1", "x", "9" * 20)),
+    *({"resourceVersion": one} for one in ("-1", "x", "1x")),
+    *({"timeoutSeconds": one} for one in ("x", "9" * 20)),
+    *({"continue": one} for one in ("x", "abc", "{}")),
+    *({"resourceVersionMatch": one} for one in ("Exact", "NotOlderThan", "Other")),
+    *({"resourceVersion": "0", "resourceVersionMatch": one} for one in ("Exact", "NotOlderThan", "Other")),
+    {"resourceVersion": "99999999", "resourceVersionMatch": "Exact"},
+    {"sendInitialEvents": "true"},
+    {"watch": "0"},
+    {"watch": "false"},
+    {"watch": "1", "resourceVersion": "x"},
+    {"watch": "1", "timeoutSeconds": "x"},
+    {"watch": "1", "labelSelector": "a in ("},
+    {"watch": "1", "fieldSelector": "foo=bar"},
+    {"watch": "1", "sendInitialEvents": "true"},
+    {"watch": "1", "sendInitialEvents": "true", "resourceVersionMatch": "Exact"},
+    {"watch": "1", "resourceVersionMatch": "NotOlderThan"},
+)
+
+
+async def test_odd_queries_have_the_same_answers(embedded_api: Api, real_api: RealApi) -> None:
+    namespace = f"q-{uuid.uuid4().hex[:8]}"
+    for api in (embedded_api, real_api):
+        api.make_namespace(namespace)
+    async with http(embedded_api) as to_ours, http(real_api) as to_kubes:
+        ours, kubes = Side(to_ours), Side(to_kubes)
+        for number, query in enumerate(QUERIES):
+            await _compare(ours, kubes, Step("GET", VIRTUAL_MACHINES.path(namespace), query=query), number)
+
+
 def test_the_page_has_the_table() -> None:
     assert page() == PAGE.read_text(), "run 'python -m tests.api.meant'"
