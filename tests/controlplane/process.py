@@ -1,5 +1,6 @@
 """A server program that a test starts, waits for, and stops by its pid."""
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +65,14 @@ class Process:
         """End it at once."""
         self.running.kill()
         self.running.wait()
+
+    def pause(self) -> None:
+        """Let it answer nobody, without ending."""
+        self.running.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.running.send_signal(signal.SIGCONT)
 
     def tail(self, characters: int = 3000) -> str:
         """The end of what it said."""

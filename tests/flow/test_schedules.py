@@ -1,0 +1,218 @@
+"""The document's nightly example over days of virtual time: each night a backup of each VM that wants one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from controller.cluster.backups import BackupLeader
+from controller.node.objects import Objects
+from hypersdk.kube.cache import Cache
+from hypersdk.kube.events import Recorder
+from hypersdk.kube.watch import Watch
+from hypersdk.model.backupjob import BackupJob
+from hypersdk.model.backupschedule import BackupSchedule
+from hypersdk.model.base import JsonObject, condition, rfc3339
+from hypersdk.model.kinds import BACKUP_JOBS, BACKUP_SCHEDULES, RESTORE_JOBS, VIRTUAL_MACHINES
+from hypersdk.model.restorejob import RestoreJob
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmnode import VMNode
+from tests.flow.virtual import virtual_now
+from tests.flow.world import World, play
+from tests.unit.cluster.test_placement import node
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "deploy/examples/backupschedule-daily.yaml"
+ROOT = "/apis/hypersdk.io/v1alpha1/namespaces/default"
+DAY_S = 24 * 3600.0
+
+
+def jobs(world: World) -> list[BackupJob]:
+    return [
+        BackupJob.model_validate(doc) for (path, _), doc in world.api.objects.items() if path == f"{ROOT}/backupjobs"
+    ]
+
+
+def nightly(world: World) -> BackupSchedule:
+    return BackupSchedule.model_validate(world.api.objects[(f"{ROOT}/backupschedules", "vm-daily-backup")])
+
+
+@asynccontextmanager
+async def leader(world: World, *nodes: VMNode) -> AsyncIterator[None]:
+    """The leader's part in backups alone: days of heartbeats would take minutes. Its end is as sudden as kill -9."""
+    vms: Cache[VirtualMachine] = Cache()
+    known: Cache[VMNode] = Cache()
+    known.put(nodes)
+    known.live(0.0)
+    recorder = Recorder(world.client, "hypersdk-controller", "node-1", virtual_now)
+    leading = BackupLeader(
+        world.client, Objects(world.client, VIRTUAL_MACHINES, vms), known, recorder, virtual_now, "default"
+    )
+    tasks = [
+        asyncio.ensure_future(Watch(world.client, VIRTUAL_MACHINES, vms, "default").run()),
+        asyncio.ensure_future(leading.run()),
+    ]
+    try:
+        await vms.synced.wait()
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def apply(world: World, **changes: Any) -> None:
+    """The document's schedule."""
+    document = yaml.safe_load(EXAMPLE.read_text())
+    del document["metadata"]["namespace"]
+    document["spec"] |= changes
+    await world.client.create(BACKUP_SCHEDULES, "default", document)
+
+
+async def machine(world: World, name: str, node: str = "node-1", **labels: str) -> None:
+    spec: JsonObject = {"cpus": 1, "memory": "1Gi"}
+    body: JsonObject = {"metadata": {"name": name, "labels": {**labels}}, "spec": spec, "status": {"nodeName": node}}
+    await world.client.create(VIRTUAL_MACHINES, "default", body)
+
+
+async def end(world: World, phase: str = "Completed") -> None:
+    """What the nodes would do: each backup comes to its end."""
+    for job in jobs(world):
+        if not job.is_over:
+            done: Any = {"status": {"phase": phase, "completionTime": rfc3339(virtual_now())}}
+            await world.client.patch(BACKUP_JOBS, "default", job.metadata.name, done, subresource="status")
+
+
+def on(tmp_path: Path, scenario: Callable[[World], Awaitable[None]]) -> None:
+    play(tmp_path, scenario)
+
+
+def test_every_night_each_labelled_machine_is_backed_up_once(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with leader(world):
+            await machine(world, "web", backup="enabled")
+            await machine(world, "db", backup="enabled")
+            await machine(world, "scratch", backup="no")
+            await apply(world)
+            made: list[str] = []
+            for night in range(1, 6):
+                await world.until(lambda: any(not job.is_over for job in jobs(world)), DAY_S)
+                await world.pass_time(600)
+                assert virtual_now() < datetime(2026, 1, night, 2, 30, tzinfo=UTC)
+                made += [job.metadata.name for job in jobs(world) if not job.is_over]
+                await end(world)
+                await world.pass_time(3600)
+        stamps = [int(datetime(2026, 1, night, 2, tzinfo=UTC).timestamp()) for night in range(1, 6)]
+        assert sorted(made) == sorted(f"vm-daily-backup-{vm}-{stamp}" for vm in ("db", "web") for stamp in stamps)
+        kept = sorted(job.metadata.name for job in jobs(world))
+        assert kept == sorted(f"vm-daily-backup-{vm}-{stamp}" for vm in ("db", "web") for stamp in stamps[-3:])
+        status = nightly(world).status
+        assert status.last_schedule_time == datetime(2026, 1, 5, 2, tzinfo=UTC)
+        assert status.last_successful_time == datetime(2026, 1, 5, 2, 10, tzinfo=UTC)
+        assert status.active is None
+
+    on(tmp_path, scenario)
+
+
+def test_leader_that_was_away_for_days_makes_up_for_one_night(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with leader(world):
+            await machine(world, "web", backup="enabled")
+            await apply(world)
+            await world.until(lambda: len(jobs(world)) == 1, DAY_S)
+            await end(world)
+        await world.pass_time(4.4 * DAY_S)
+        async with leader(world):
+            await world.until(lambda: len(jobs(world)) == 2, 600)
+            await world.pass_time(3600)
+            assert len(jobs(world)) == 2
+        due = {(job.metadata.annotations or {})["hypersdk.io/scheduled-at"] for job in jobs(world)}
+        assert due == {"2026-01-01T02:00:00Z", "2026-01-05T02:00:00Z"}
+        assert "MissedSchedule" in world.event_reasons()
+
+    on(tmp_path, scenario)
+
+
+def test_death_between_making_and_telling_makes_no_second_job(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with leader(world):
+            await machine(world, "web", backup="enabled")
+            await machine(world, "db", backup="enabled")
+            await apply(world, successfulJobsHistoryLimit=9)
+            await world.pass_time(60)
+        for number in range(4):
+            async with leader(world):
+                await world.pass_time(900)
+                died = world.die_at(number)
+                try:
+                    async with asyncio.timeout(DAY_S):
+                        await died.wait()
+                except TimeoutError:
+                    pass
+            world.live_on()
+            await end(world)
+        async with leader(world):
+            await world.pass_time(2 * DAY_S)
+        runs = [(job.machine[1], (job.metadata.annotations or {})["hypersdk.io/scheduled-at"]) for job in jobs(world)]
+        assert len(runs) == len(set(runs))
+        assert {vm for vm, _ in runs} == {"web", "db"}
+
+    on(tmp_path, scenario)
+
+
+def test_backup_of_no_machine_fails_and_one_without_a_node_waits(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with leader(world):
+            await machine(world, "lost", node="")
+            for name, vm in (("none", "nobody"), ("waits", "lost")):
+                spec: Any = {"source": {"provider": "libvirt", "vmName": vm}, "destination": {"type": "s3"}}
+                await world.client.create(BACKUP_JOBS, "default", {"metadata": {"name": name}, "spec": spec})
+            await world.pass_time(300)
+            phases = {job.metadata.name: job.status.phase for job in jobs(world)}
+        assert phases == {"none": "Failed", "waits": "Pending"}
+
+    on(tmp_path, scenario)
+
+
+def restores(world: World) -> dict[str, RestoreJob]:
+    found = [doc for (path, _), doc in world.api.objects.items() if path == f"{ROOT}/restorejobs"]
+    return {doc["metadata"]["name"]: RestoreJob.model_validate(doc) for doc in found}
+
+
+def test_restore_gets_the_node_of_its_machine_or_its_backup_or_one_with_room(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with leader(world, node("roomy", memory="64Gi"), node("small")):
+            await machine(world, "there", node="elsewhere")
+            spec: Any = {"source": {"provider": "libvirt", "vmName": "gone"}, "destination": {"type": "local"}}
+            body: Any = {
+                "metadata": {"name": "old"},
+                "spec": spec,
+                "status": {"phase": "Completed", "nodeName": "disk"},
+            }
+            await world.client.create(BACKUP_JOBS, "default", body)
+            s3: Any = {"type": "s3", "bucket": "b", "path": "x"}
+            ref: Any = {"type": "backup-ref", "backupJobRef": {"name": "old"}}
+            for name, source, vm in (("place", s3, "there"), ("home", ref, None), ("any", s3, "new")):
+                to: Any = {"provider": "libvirt"} | ({"vmName": vm} if vm else {})
+                await world.client.create(
+                    RESTORE_JOBS, "default", {"metadata": {"name": name}, "spec": {"source": source, "destination": to}}
+                )
+            await world.pass_time(30)
+            assert {name: job.status.node_name for name, job in restores(world).items()} == {
+                "place": "elsewhere",
+                "home": "disk",
+                "any": "roomy",
+            }
+        async with leader(world):
+            await world.client.create(
+                RESTORE_JOBS, "default", {"metadata": {"name": "nowhere"}, "spec": {"source": s3, "destination": to}}
+            )
+            await world.pass_time(30)
+            found = condition(restores(world)["nowhere"].status.conditions, "Running")
+            assert found is not None
+            assert "no node runs a controller" in (found.message or "")
+
+    on(tmp_path, scenario)
