@@ -30,6 +30,7 @@ from controller.hypervisor.libvirt_host import open_host
 from controller.hypervisor.port import Hypervisor
 from controller.node.backups.controller import BackupController
 from controller.node.cloning.copying import Copying
+from controller.node.cloning.linking import Linking
 from controller.node.cloning.work import CloneWork
 from controller.node.controller import Neighbours, NodeController
 from controller.node.images.store import Images
@@ -86,10 +87,10 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         hypervisor = await open_host(
             settings.libvirt_uri, virt_type=settings.virt_type, log_folder=str(settings.log_folder)
         )
+        hypervisor.sysfs = settings.sysfs
         stack.push_async_callback(hypervisor.close)
         backup_host = LibvirtBackups(settings.libvirt_uri)
         stack.push_async_callback(backup_host.close)
-        hypervisor.sysfs = settings.sysfs
         places = NodePlaces(settings.state, settings.storage_classes, settings.storage_pools)
         await asyncio.to_thread(places.make)
         images = await stack.enter_async_context(Images(places.images, settings.limits, Web(settings.addresses)))
@@ -100,10 +101,10 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         near = Neighbours(client, hypervisor, storage, consoles, sampler, recorder, places=places)
         controller = NodeController(settings, near, MeteredQueue())
         templates = _templates(settings, controller, storage)
-        cloning = CloneWork(settings.node, controller.vms, Copying(places, backup_host))
-        controller.works["clone"] = await stack.enter_async_context(cloning)
         layers = LibvirtLayers(settings.libvirt_uri)
         stack.push_async_callback(layers.close)
+        cloning = _cloning(controller, places, backup_host, layers)
+        controller.works["clone"] = await stack.enter_async_context(cloning)
         snapshots = NodeSnapshots(controller, layers, NodeLayerFiles(places))
         controller.works.update(snapshots.works())
         streams = Streams(
@@ -118,6 +119,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         )
         moves = moves_of(controller, peers := _peers(settings, client), storage.pools)
         stack.push_async_callback(peers.close)
+        stack.push_async_callback(moves.work.close)
         controller.works["migrate"] = moves.work
         gateway = Gateway(streams, _listeners(settings), _migrations(settings, client, moves))
         async with asyncio.TaskGroup() as group:
@@ -144,6 +146,13 @@ def _peers(settings: Settings, client: Client) -> GatewayPeers | NoPeers:
 def _migrations(settings: Settings, client: Client, moves: Moves) -> Migrations | None:
     tls = peers_of(settings)
     return Migrations(settings.node, client, moves.incoming, tls.name) if tls is not None else None
+
+
+def _cloning(
+    controller: NodeController, places: NodePlaces, backups: LibvirtBackups, layers: LibvirtLayers
+) -> CloneWork:
+    linking = Linking(places, layers, NodeLayerFiles(places))
+    return CloneWork(controller.settings.node, controller.vms, Copying(places, backups), linking)
 
 
 def _templates(settings: Settings, controller: NodeController, storage: NodeStorage) -> TemplateKeeper:

@@ -158,6 +158,8 @@ class FakeHypervisor(FakeMover):
         else:
             there.observed = replace(there.observed, owner=new.owner, macs=new.macs)
         there.defined_hardware = new.hardware
+        if not there.observed.is_active:
+            there.observed = replace(there.observed, hardware=new.hardware)
         self._emit(DomainEvent(new.uuid, "lifecycle"))
 
     async def set_power(self, uuid: str, power: Power) -> None:

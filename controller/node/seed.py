@@ -15,13 +15,23 @@ import pycdlib
 from controller.node.cloud_init import check_network_data, check_user_data
 from controller.node.finding import NotYet
 from controller.node.places import make_folder
+from controller.node.taken import MADE_HERE, taken
 from hypersdk.errors import Terminal
 from hypersdk.model.core import Secret
+from hypersdk.model.marks import CLONED_FROM
 from hypersdk.model.virtualmachine import CloudInit, VirtualMachine
 
 NOTHING = "#cloud-config\n{}\n"
 USER_KEYS = ("userData", "userdata", "user-data")
 NETWORK_KEYS = ("networkData", "networkdata", "network-data", "network-config")
+OWN_IDENTITY = """#!/bin/sh
+# This disk was another machine's: cloud-init gives it host keys and a host name of its own, and this a machine id.
+rm -f /etc/machine-id /var/lib/dbus/machine-id
+systemd-machine-id-setup >/dev/null 2>&1 || dbus-uuidgen --ensure=/etc/machine-id
+[ -d /var/lib/dbus ] && ln -sf /etc/machine-id /var/lib/dbus/machine-id
+exit 0
+"""
+"""Run once in each instance: vendor data that is a script stands beside whatever the user data says."""
 Check = Callable[[bytes], None]
 _HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 
@@ -35,7 +45,14 @@ def seed_files(vm: VirtualMachine, secret: Secret | None) -> dict[str, bytes]:
     network = _checked(check_network_data, cloud.network_data, secret, NETWORK_KEYS)
     meta = f"instance-id: {vm.metadata.uid}\nlocal-hostname: {hostname(vm)}\n"
     files = {"meta-data": meta.encode(), "user-data": user or NOTHING.encode()}
+    files |= {"vendor-data": OWN_IDENTITY.encode()} if has_others_disk(vm) else {}
     return files | ({"network-config": network} if network else {})
+
+
+def has_others_disk(vm: VirtualMachine) -> bool:
+    """Whether its first disk holds what another VM has written: a clone's, or that of a template made of a VM."""
+    part = taken(vm)
+    return CLONED_FROM in (vm.metadata.annotations or {}) or (part is not None and part.source.startswith(MADE_HERE))
 
 
 def hostname(vm: VirtualMachine) -> str:

@@ -52,9 +52,13 @@ def remove_unshared(places: NodePlaces, uid: str) -> Collection[str]:
 
 def sweep_released(places: NodePlaces) -> None:
     """Remove what is left of those that are gone, where nobody stands on it any more."""
-    for mark in sorted(places.released_folder.glob("*")):
-        if not remove_unshared(places, mark.name):
-            log.info("uid=%s nothing is left of it: nobody stands on its files any more", mark.name)
+    while removed := [mark.name for mark in sorted(places.released_folder.glob("*")) if _is_swept(places, mark.name)]:
+        # What these stood on may go now.
+        log.info("nothing is left of %s: nobody stands on their files any more", ", ".join(removed))
+
+
+def _is_swept(places: NodePlaces, uid: str) -> bool:
+    return not remove_unshared(places, uid)
 
 
 def _disks(places: NodePlaces) -> Iterable[Path]:

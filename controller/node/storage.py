@@ -104,6 +104,7 @@ class NodeStorage:
         """Remove everything that carries this uid, and give up an import that nobody else waits for."""
         await self.images.forget(uid)
         await asyncio.to_thread(remove_unshared, self.places, uid)
+        await asyncio.to_thread(sweep_released, self.places)
         self.pools.changed()
 
     async def check_image(

@@ -50,6 +50,8 @@ def spec(arguments: argparse.Namespace, template: VMTemplate | None) -> JsonObje
         "running": not arguments.stopped,
         "networks": [_network(arguments.network)],
     }
+    if defaults is not None and defaults.networks and not arguments.network:
+        del out["networks"]  # the template has its own
     if template is not None:
         out["image"] = {"templateRef": {"name": template.metadata.name}}
     elif arguments.image:

@@ -79,6 +79,14 @@ def _operations(commands: "Commands") -> None:
 def _templates(commands: "Commands") -> None:
     _list(command(commands, "list", "show templates", "template list -A"))
     _get(command(commands, "get", "show one template", "template get ubuntu-22-04 -o yaml"), "template")
+    example = "template create -name my-template -from my-vm"
+    making = command(commands, "create", "make a template, and wait until VMs can be made of it", example)
+    option(making, "name", "its name")
+    what = "the VM, which is off, whose first disk becomes the image"
+    making.add_argument("-from", "--from", dest="vm", metavar="VM", default="", help=what)
+    option(making, "image", "a URL or a name from the catalogue, instead of a VM", "")
+    option(making, "display-name", "what people read; the name when left out", "")
+    option(making, "description", "a sentence about it", "")
 
 
 def _list(parser: Grammar, namespaced: bool = True) -> None:

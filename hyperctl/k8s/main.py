@@ -32,6 +32,7 @@ _ANSWERS: Final = {
     "op cancel": "keeping.cancel_operation",
     "template list": "reading.list_objects",
     "template get": "reading.get_object",
+    "template create": "templating.create_template",
     "backup list": "reading.list_objects",
     "backup get": "reading.get_object",
     "backup create": "backing_up.create",

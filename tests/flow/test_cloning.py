@@ -1,15 +1,19 @@
 """A clone is whole or not there at all, whenever the controller dies, whoever ends it, whatever goes wrong."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import struct
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from controller.hypervisor.backup_port import BackupBegun, BackupState, DiskCopy
+from controller.hypervisor.layer_port import Copying as Merging
+from controller.hypervisor.layer_port import Taken
 from controller.node.cloning.copying import Copying
+from controller.node.cloning.linking import Linking
 from controller.node.cloning.work import CloneWork
 from controller.node.controller import NodeController
 from controller.node.objects import Objects
@@ -26,8 +30,22 @@ from tests.flow.world import NODE, VMS, World, play
 CONTENT = "what the guest has written"
 
 
-def write(path: Path, text: str) -> None:
-    path.write_text(text)
+def write(path: Path, content: str | bytes) -> None:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def exists(path: str) -> bool:
+    return Path(path).exists()
+
+
+def remove(path: str) -> None:
+    Path(path).unlink(missing_ok=True)
+
+
+def qcow2(backing: str) -> bytes:
+    """As much of a header as says what the file stands on."""
+    name = backing.encode()
+    return b"QFI\xfb" + struct.pack(">IQI", 3, 64, len(name)) + bytes(44) + name
 
 
 @dataclass
@@ -74,6 +92,67 @@ class Qemu:
 
 
 @dataclass
+class Layers:
+    """Moves the fake's domains onto layers; a file's first line says what it stands on."""
+
+    world: World
+
+    def _put(self, uuid: str, files: Mapping[str, str]) -> None:
+        domain = self.world.hypervisor.domains_by_uuid[uuid]
+        there = domain.observed.hardware if domain.observed.is_active else domain.defined_hardware
+        disks = tuple(
+            replace(disk, layer="" if files[disk.dev] == disk.path else files[disk.dev]) if disk.dev in files else disk
+            for disk in there.disks
+        )
+        domain.defined_hardware = replace(there, disks=disks)
+        domain.observed = replace(domain.observed, hardware=domain.defined_hardware)
+
+    async def take(self, uuid: str, layers: Mapping[str, str], *, quiesce: bool = False) -> Taken:
+        self.world.hypervisor.before_change("take")
+        there = self.world.hypervisor.the(uuid).hardware.disks
+        for disk in there:
+            if disk.dev in layers:
+                assert not exists(layers[disk.dev])
+                write(Path(layers[disk.dev]), qcow2(disk.layer or disk.path))
+        self._put(uuid, layers)
+        return Taken(0.01)
+
+    async def put(self, uuid: str, files: Mapping[str, str]) -> None:
+        self.world.hypervisor.before_change("put")
+        self._put(uuid, files)
+
+    async def commit(self, uuid: str, dev: str, top: str, base: str) -> None:
+        self.world.hypervisor.before_change("commit")
+
+    async def merging(self, uuid: str, dev: str) -> Merging | None:
+        return Merging(1, 1, is_ready=True)
+
+    async def pivot(self, uuid: str, dev: str) -> None:
+        self.world.hypervisor.before_change("pivot")
+        disk = next(disk for disk in self.world.hypervisor.the(uuid).hardware.disks if disk.dev == dev)
+        self._put(uuid, {dev: disk.path})
+
+
+@dataclass
+class Files:
+    """Makes and removes files that say what they stand on."""
+
+    world: World
+
+    async def commit(self, top: str, into: str) -> None:
+        self.world.hypervisor.before_change("commit")
+
+    async def over(self, path: str, backing: str) -> None:
+        self.world.hypervisor.before_change("over")
+        write(Path(path), qcow2(backing))
+
+    async def remove(self, paths: Iterable[str]) -> None:
+        self.world.hypervisor.before_change("remove")
+        for path in paths:
+            remove(path)
+
+
+@dataclass
 class Scene:
     """A world with clones in it."""
 
@@ -81,6 +160,12 @@ class Scene:
     qemu: Qemu
     places: NodePlaces
     fails: Exception | None = None
+
+    async def overlay(self, path: Path, backing: Path) -> None:
+        self.world.hypervisor.before_change("overlay")
+        if self.fails is not None:
+            raise self.fails
+        write(path, f"over {backing.name}")
 
     async def convert(self, source: Path, target: Path, tell: Callable[[float], None]) -> None:
         self.world.hypervisor.before_change("convert")
@@ -95,7 +180,8 @@ class Scene:
     async def life(self) -> AsyncIterator[NodeController]:
         """One life of the controller."""
         vms = Objects(self.world.client, VIRTUAL_MACHINES, Cache())
-        async with CloneWork(NODE, vms, Copying(self.places, self.qemu, self.convert)) as work:
+        linking = Linking(self.places, Layers(self.world), Files(self.world), self.overlay)
+        async with CloneWork(NODE, vms, Copying(self.places, self.qemu, self.convert), linking) as work:
             self.world.works["clone"] = work
             async with self.world.controller() as controller:
                 yield controller
@@ -105,6 +191,11 @@ class Scene:
         await self.world.create(running=running, networks=[{"name": "a", "macAddress": "52:54:00:00:00:01"}])
         (self.places.state / "disks" / f"{self.world.vm().metadata.uid}-root.qcow2").write_text(CONTENT)
         await self.world.until_phase(Phase.RUNNING if running else Phase.STOPPED)
+
+    def tips(self) -> list[str]:
+        """The layers that the source writes to."""
+        there = self.world.hypervisor.the(self.world.vm().metadata.uid).hardware.disks
+        return [disk.layer for disk in there if disk.device == "disk"]
 
     def files(self) -> dict[str, str]:
         """What the disks of others than the source hold, by the files' names."""
@@ -121,6 +212,65 @@ def scene(world: World) -> Scene:
 
 def spec(**how: Any) -> dict[str, Any]:
     return {"cloneSpec": {"targetName": "twin", **how}}
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["of-running", "of-stopped"])
+@pytest.mark.parametrize("number", [None, *range(14)])
+def test_linked_clone_is_whole_after_a_death_anywhere(tmp_path: Path, number: int | None, running: bool) -> None:
+    async def scenario(world: World) -> None:
+        here = scene(world)
+        async with here.life():
+            await here.source(running=running)
+            op = await world.operate("clone", **spec(linkedClone=True))
+            if number is not None:
+                world.die_at(number)
+                await world.pass_time(8)
+            else:
+                await world.done(op)
+        world.live_on()
+        async with here.life():
+            op = await world.done(op)
+            assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+            twin, uid = world.vm("twin"), world.vm().metadata.uid
+            assert here.files() == {f"{twin.metadata.uid}-root.qcow2": f"over {uid}-root.qcow2"}
+            assert here.tips() == [layer(here, op)]
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["of-running", "of-stopped"])
+@pytest.mark.parametrize("number", [None, *range(8)])
+def test_source_is_as_it_was_when_a_linked_clone_is_cancelled(
+    tmp_path: Path, number: int | None, running: bool
+) -> None:
+    async def scenario(world: World) -> None:
+        here = scene(world)
+        here.fails = Transient("the pool is busy")
+        async with here.life():
+            await here.source(running=running)
+            op = await world.operate("clone", **spec(linkedClone=True))
+            await world.until(lambda: "the pool is busy" in (world.op(op).status.message or ""))
+            assert here.tips() == [layer(here, op)]
+            cancel: JsonObject = {"metadata": {"annotations": {"hypersdk.io/cancel": "true"}}}
+            await world.client.patch(VM_OPERATIONS, "default", op.metadata.name, cancel)
+            if number is not None:
+                world.die_at(number)
+            await world.pass_time(30)
+        world.live_on()
+        async with here.life():
+            assert (await world.done(op)).phase is OperationPhase.CANCELLED
+            await world.until(lambda: not world.exists("twin"))
+            assert here.files() == {}
+            assert here.tips() == [""]
+            assert len(list((here.places.state / "disks").iterdir())) == 1
+
+    play(tmp_path, scenario)
+
+
+def layer(here: Scene, op: VMOperation) -> str:
+    """What the source writes to after a linked clone."""
+    tag = op.metadata.uid.replace("-", "")[:12]
+    return str(here.places.state / "disks" / f"{here.world.vm().metadata.uid}-root@c-{tag}.qcow2")
 
 
 def whole(here: Scene, op: VMOperation) -> None:

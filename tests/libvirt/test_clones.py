@@ -94,15 +94,15 @@ async def clones(embedded_api: Api, libvirtd: Libvirtd, private_network: None) -
             yield Clones(made, libvirtd.uri)
 
 
-async def off(clones: Clones, name: str, marker: str = PATTERN) -> None:
-    """A VM that is off, with a marker on its disk."""
+async def off(clones: Clones, name: str, mac: str = "52:54:00:aa:bb:01") -> None:
+    """A VM that is off, with a marker on each of its disks."""
     disks: list[JsonValue] = [{"name": "root", "size": "64Mi", "bootOrder": 1}, {"name": "data", "size": "32Mi"}]
     image = f"file://{clones.images / 'echo.raw'}"
-    networks: list[JsonValue] = [{"name": "default", "macAddress": "52:54:00:aa:bb:01"}]
+    networks: list[JsonValue] = [{"name": "default", "macAddress": mac}]
     await clones.bench.create(name, image, memory="32Mi", running=False, disks=disks, networks=networks)
     await clones.bench.until_phase(name, Phase.STOPPED)
     for file in ("root.qcow2", "disk-data.qcow2"):
-        qemu_io(clones.disk(name, file), f"write -P {marker} 1M 64k")
+        qemu_io(clones.disk(name, file), f"write -P {PATTERN} 1M 64k")
 
 
 def qemu_io(disk: Path, command: str) -> str:
@@ -133,6 +133,30 @@ async def test_clone_of_a_stopped_machine_is_whole_and_stands_alone(clones: Clon
     qemu_io(clones.disk("still"), f"read -P {PATTERN} 1M 64k")
 
 
+async def test_source_of_a_linked_clone_goes_and_the_clone_stays(clones: Clones) -> None:
+    await off(clones, "stem", "52:54:00:aa:bb:02")
+    stem = clones.uid("stem")
+    await clones.clone("stem", "leaf", linkedClone=True)
+    await clones.clone("leaf", "bud", linkedClone=True)
+    for file in ("root", "disk-data"):
+        (layer,) = clones.disk("stem").parent.glob(f"{stem}-{file}@c-*.qcow2")
+        qemu_io(layer, "write -P 0x22 1M 64k")
+    await clones.bench.delete("stem")
+    left = {path.name for path in clones.disk("leaf").parent.glob(f"{stem}-*")}
+    assert left == {f"{stem}-root.qcow2", f"{stem}-disk-data.qcow2"}
+    for file in ("root.qcow2", "disk-data.qcow2"):
+        qemu_io(clones.disk("bud", file), f"read -P {PATTERN} 1M 64k")
+    await clones.bench.operate("bud", "start")
+    await clones.bench.until_phase("bud", Phase.RUNNING, "Running")
+    leaf = clones.uid("leaf")
+    await clones.bench.delete("leaf")
+    assert list(clones.disk("bud").parent.glob(f"{leaf}-*"))
+    folder, bud = clones.disk("bud").parent, clones.uid("bud")
+    await clones.bench.delete("bud")
+    assert [path for uid in (stem, leaf, bud) for path in folder.glob(f"*{uid}*")] == []
+    assert list((clones.bench.controller.state / "released").iterdir()) == []
+
+
 async def test_running_guest_is_cloned_and_goes_on_beside_its_clone(clones: Clones) -> None:
     await clones.bench.create("source", f"file://{clones.images / 'demo.qcow2'}")
     await clones.bench.until_phase("source", Phase.RUNNING, "Running")
@@ -147,3 +171,15 @@ async def test_running_guest_is_cloned_and_goes_on_beside_its_clone(clones: Clon
     uuids = [await clones.sh(name, "cat /sys/class/dmi/id/product_uuid") for name in ("source", "twin")]
     assert len({*macs}) == 2
     assert uuids == [clones.uid("source"), clones.uid("twin")]
+    await clones.bench.delete("twin")
+
+
+async def test_running_guest_and_its_linked_clone_write_apart(clones: Clones) -> None:
+    boot = await clones.sh("source", "echo shared >/data/root/shared; sync; cat /proc/sys/kernel/random/boot_id")
+    op = await clones.clone("source", "branch", linkedClone=True, startAfterClone=True)
+    assert "filesystem-frozen" in (op.status.message or "")
+    assert clones.bench.vm("source").phase is Phase.RUNNING
+    apart = "cat /data/root/shared; echo branch >/data/root/shared; sync; ls /data/root"
+    assert (await clones.sh("branch", apart)).startswith("shared\n")
+    goes_on = "cat /data/root/shared; cat /proc/sys/kernel/random/boot_id"
+    assert await clones.sh("source", goes_on) == f"shared\n{boot}"

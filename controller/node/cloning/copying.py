@@ -11,7 +11,7 @@ from typing import Protocol
 
 from controller.hypervisor.backup_port import BackupHost, DiskCopy
 from controller.node.cloning.errands import Progress
-from controller.node.cloning.pairs import Pair, content_bytes
+from controller.node.cloning.pairs import Pair, check_seen, content_bytes
 from controller.node.convert import convert, settle
 from controller.node.places import NodePlaces, files_of
 from controller.node.room import check_room
@@ -44,6 +44,7 @@ class Copying:
         """Copy the disks of a running domain as of one moment; `source` and `target` are uids."""
         discs = [pair for pair in found if pair.is_disc]
         disks = [pair for pair in found if not pair.is_disc and pair.dev]
+        await asyncio.to_thread(check_seen, [pair for pair in found if not pair.dev])
         await asyncio.to_thread(self._prepare, target, disks, progress)
         if disks:
             await self._frozen(source, target, disks, quiesce, progress)

@@ -9,6 +9,7 @@ from controller.node.images.collect import backing_file
 from controller.node.layout import NOTHING, planned_disks
 from controller.node.places import NodePlaces, checked_uid
 from controller.node.qemu_img import virtual_size
+from hypersdk.errors import Transient
 from hypersdk.model.virtualmachine import VirtualMachine
 
 
@@ -38,6 +39,13 @@ def pairs(source: VirtualMachine, target: VirtualMachine, places: NodePlaces, th
         for old, new in both
         if not old.is_empty_drive
     ]
+
+
+def check_seen(unseen: Sequence[Pair]) -> None:
+    """Transient when one of these disks, which the domain does not have, is there all the same. Blocks."""
+    for pair in unseen:
+        if not pair.is_disc and pair.source.exists():
+            raise Transient(f"disk {pair.name} is not in the domain yet, or not any more: it cannot be copied now")
 
 
 def content_bytes(found: Sequence[Pair]) -> dict[Path, int]:

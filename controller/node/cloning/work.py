@@ -16,6 +16,7 @@ from typing import Self
 from controller.hypervisor.port import Hardware
 from controller.node.cloning.copying import CONSISTENCY, Copying
 from controller.node.cloning.errands import Errands, Progress
+from controller.node.cloning.linking import Linking
 from controller.node.cloning.pairs import Pair, pairs
 from controller.node.cloning.target import asked, clone_object, is_for, released
 from controller.node.objects import Objects
@@ -39,6 +40,7 @@ class CloneWork:
     node: str
     vms: Objects[VirtualMachine]
     copying: Copying
+    linking: Linking
     errands: Errands = field(default_factory=Errands)
     lets_plan: bool = False
 
@@ -70,6 +72,9 @@ class CloneWork:
         if not uid or (job.notes.get(WHOLE) is True and target is not None and not is_for(target, job.uid)):
             return None
         await self.copying.give_up(job.vm.metadata.uid, uid)
+        spec = job.op.spec.clone_spec
+        if spec is not None and spec.linked_clone and (words := await self.linking.undo(job.uid, job.observed)):
+            return Going(0, words, again_in_s=0.2)
         if target is None or target.metadata.uid != uid:
             return None
         if target.metadata.deletion_timestamp is None:
@@ -126,6 +131,10 @@ class CloneWork:
     async def _filling(self, job: Job, target: VirtualMachine) -> Callable[[Progress], Awaitable[None]]:
         source, there = job.vm.metadata.uid, job.observed
         found = self._pairs(job, target, there.hardware if there is not None else Hardware())
+        spec = job.op.spec.clone_spec
+        if spec is not None and spec.linked_clone and there is not None:
+            seen = there
+            return lambda progress: self.linking.link(job.uid, target.metadata.uid, seen, found, progress)
         if there is not None and there.is_active:
             quiesce = there.agent_connected
             return lambda progress: self.copying.of_running(source, target.metadata.uid, found, quiesce, progress)

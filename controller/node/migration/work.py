@@ -117,6 +117,11 @@ class Migrate:
         self.sweep.records.forget("outgoing", job.vm.metadata.uid)
         return None
 
+    async def close(self) -> None:
+        """Give up what is under way in this process; each VM stays where it is."""
+        for uid in list(self._runs):
+            await self._stop(uid)
+
     async def _decide(self, job: Job) -> Going:
         spec = job.op.spec.migrate_spec
         namespace, name = job.vm.key
