@@ -6,7 +6,9 @@ from tui.keymap import Keymap
 from tui.tone import Line, Span, Tone
 
 
-def console_line(name: str, device: str, problem: str, state: ConsoleState | None, keymap: Keymap) -> Line:
+def console_line(
+    name: str, device: str, problem: str, state: ConsoleState | None, keymap: Keymap, browsing: bool
+) -> Line:
     """The line; `state` is what the node said last, None before it said anything."""
     spans = [Span(f" {plain(name)} ", Tone.STRONG), Span(f"{device} ", Tone.DIM)]
     if problem:
@@ -17,7 +19,8 @@ def console_line(name: str, device: str, problem: str, state: ConsoleState | Non
             spans.append(Span(f"{state.watchers} attached ", Tone.DIM))
         if state.reason:
             spans.append(Span(f"{plain(state.reason)} ", Tone.WARN))
-    help = f" ^] then {keymap.shown('page.search')} search, {keymap.shown('console.leave')} leave, "
+    where = f" history: {keymap.shown('console.type')} type," if browsing else " ^] then"
+    help = f"{where} {keymap.shown('page.search')} search, {keymap.shown('console.leave')} leave, "
     spans.append(Span(f"{help}{keymap.shown('app.help')} keys", Tone.DIM))
     return tuple(spans)
 

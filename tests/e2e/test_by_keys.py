@@ -34,7 +34,15 @@ def test_a_machine_is_created_watched_typed_into_stopped_and_deleted_by_keys(con
     console.wait_for("root@web:~#", 90)
     console.press("echo $((6*7))-$(hostname)", "enter")
     console.wait_for(r"(?m)^42-web", 20)
-    console.press("ctrl+]", "escape")
+
+    console.press("ctrl+]", "!")  # raw: the whole terminal is the guest's
+    console.wait_for("attached to default/web .*Ctrl-\\] leaves")
+    console.press("clear; echo $((7*7))-$(hostname)", "enter")
+    console.wait_for(r"(?m)^49-web", 20)
+    console.press("ctrl+]")
+    console.wait_for("web ttyS0 .*history: ")
+    console.wait_for(r"(?m)^49-web", 20)  # attached again
+    console.press("escape")
     console.wait_for(r"web\s+\S+ Running")
 
     console.press("t")

@@ -158,6 +158,7 @@ def test_console_is_opened_typed_into_and_left() -> None:
         shown.press("\x1b[200~pasted words\x1b[201~")
         shown.wait_for(r"(?m)^pasted words")
         shown.press("ctrl+]")
+        shown.until("history: enter type")
         shown.cost("escape")
         shown.press("escape")
         shown.until("worker-1")

@@ -133,7 +133,7 @@ class DetailScreen(SearchingScreen):
 
     @on(SerialPane.Browsed)
     def _browsed(self) -> None:
-        self._terminal.stop_typing()
+        self._terminal.browsed()
 
     @on(SerialPane.Left)
     def _left_console(self) -> None:

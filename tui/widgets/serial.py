@@ -63,7 +63,7 @@ class SerialPane(TerminalView, can_focus=True):
             return self.pane
 
     class Browsed(Message):
-        """Ctrl-] was pressed: from now on keys move the view."""
+        """From now on keys move the view, or go to the guest again."""
 
     class Left(Message):
         """The user is done with the console (Escape while browsing)."""
@@ -88,8 +88,6 @@ class SerialPane(TerminalView, can_focus=True):
         """Everything goes to the guest, but for the key that leaves; while browsing, keys mean what the keymap says."""
         if event.key == LEAVE:
             self.browsing = not self.browsing
-            if self.browsing:
-                self.post_message(self.Browsed())
         elif self.browsing:
             return
         elif data := keys.encode(event.key, event.character, self.emulator.application_cursor):
@@ -135,6 +133,7 @@ class SerialPane(TerminalView, can_focus=True):
             self.forget_search()
             self.to_newest()
         self.paint_all()
+        self.post_message(self.Browsed())
 
     def action_search(self) -> None:
         """Ask for the words."""
