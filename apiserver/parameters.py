@@ -31,6 +31,8 @@ _LIST: tuple[Parameter, ...] = (
 )
 _DELETE: tuple[Parameter, ...] = (
     ("dryRun", "string", "Nothing is deleted when this is All."),
+    ("gracePeriodSeconds", "integer", "Taken, and without an effect: nothing here ends gracefully."),
+    ("orphanDependents", "boolean", "The older way to say propagationPolicy=Orphan."),
     ("propagationPolicy", "string", "What becomes of dependents: Foreground, Background or Orphan."),
 )
 _OF: dict[str, tuple[Parameter, ...]] = {

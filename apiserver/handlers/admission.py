@@ -162,14 +162,15 @@ def _check_types(resource: ResourceType, obj: JsonObject) -> None:
         words = f"json: cannot unmarshal {go_kind(meta)} into Go value of type v1.ObjectMeta"
         raise _cannot_be_handled(resource, words)
     typed = resource.rules.is_typed
-    errors = _type_errors(meta, builtin_schema("objectmeta"), "ObjectMeta.metadata" if typed else "ObjectMeta")
+    errors = type_errors(meta, builtin_schema("objectmeta"), "ObjectMeta.metadata" if typed else "ObjectMeta")
     if typed:
-        errors += _type_errors(obj, resource.schema, resource.kind)
+        errors += type_errors(obj, resource.schema, resource.kind)
     if errors:
         raise _cannot_be_handled(resource, errors[0])
 
 
-def _type_errors(value: JsonValue, schema: JsonObject, struct: str) -> list[str]:
+def type_errors(value: JsonValue, schema: JsonObject, struct: str) -> list[str]:
+    """What Go's decoder would say of values that have another type than the schema's."""
     if not isinstance(value, dict):
         return []
     present: JsonObject = {name: member for name, member in sorted(value.items()) if member is not None}

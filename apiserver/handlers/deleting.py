@@ -19,21 +19,27 @@ _ETERNAL_NAMESPACES = {"default", "kube-system", "kube-public"}
 _FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
 
 
+_STRING: JsonObject = {"type": "string"}
+_SCHEMA: JsonObject = {
+    "type": "object",
+    "properties": {
+        "apiVersion": _STRING,
+        "kind": _STRING,
+        "dryRun": {"type": "array", "items": _STRING},
+        "gracePeriodSeconds": {"type": "integer", "format": "int64"},
+        "orphanDependents": {"type": "boolean"},
+        "preconditions": {"type": "object", "properties": {"uid": _STRING, "resourceVersion": _STRING}},
+        "propagationPolicy": _STRING,
+    },
+}
+"""Of DeleteOptions: what cannot be read is not to be taken for nothing, and everything deleted."""
+
+
 async def _options(call: Call) -> JsonObject:
     """DeleteOptions from the body, or from the query when there is none."""
     body = await admission.read_body(call)
-    if body:
-        is_binary = call.request.content_type == "application/vnd.kubernetes.protobuf"
-        try:
-            options = decode_protobuf(body) if is_binary else decode(body).value
-        except Unreadable as error:
-            raise bad_request(f"couldn't get version/kind; {error}") from error
-        if not isinstance(options, dict):
-            raise bad_request(f"couldn't get version/kind; json parse error: {admission.not_an_object(options)}")
-    else:
-        options = {"propagationPolicy": call.option("propagationPolicy")}
-    dry_run = [*call.request.query.getall("dryRun", []), *(str(one) for one in items(options, "dryRun"))]
-    options["dryRun"] = ["All"] if is_dry_run(dry_run, "DeleteOptions") else []
+    options = _read(call, body) if body else _asked(call)
+    options["dryRun"] = ["All"] if is_dry_run([str(one) for one in items(options, "dryRun")], "DeleteOptions") else []
     policy = text(options, "propagationPolicy")
     if policy not in {"", "Background", *_FINALIZERS}:
         listed = '"Foreground", "Background", "Orphan", "nil"'
@@ -43,6 +49,34 @@ async def _options(call: Call) -> JsonObject:
     if policy and options.get("orphanDependents") is not None:
         detail = "orphanDependents and deletionPropagation cannot be both set"
         raise invalid(Named("meta.k8s.io", "DeleteOptions"), [invalid_value("propagationPolicy", policy, detail)])
+    if options.get("orphanDependents") is True:
+        options["propagationPolicy"] = "Orphan"
+    return options
+
+
+def _read(call: Call, body: bytes) -> JsonObject:
+    is_binary = call.request.content_type == "application/vnd.kubernetes.protobuf"
+    try:
+        options = decode_protobuf(body) if is_binary else decode(body).value
+    except Unreadable as error:
+        raise bad_request(f"couldn't get version/kind; {error}") from error
+    if not isinstance(options, dict):
+        raise bad_request(f"couldn't get version/kind; json parse error: {admission.not_an_object(options)}")
+    if wrong := admission.type_errors(options, _SCHEMA, "DeleteOptions"):
+        raise bad_request(wrong[0])
+    if text(options, "kind") not in {"", "DeleteOptions"}:
+        raise bad_request(
+            f'no kind "{text(options, "kind")}" is registered for version "{text(options, "apiVersion")}"'
+        )
+    return options
+
+
+def _asked(call: Call) -> JsonObject:
+    call.number("gracePeriodSeconds")
+    options: JsonObject = {"propagationPolicy": call.option("propagationPolicy")}
+    options["dryRun"] = [*call.request.query.getall("dryRun", [])]
+    if "orphanDependents" in call.request.query:
+        options["orphanDependents"] = call.flag("orphanDependents")
     return options
 
 

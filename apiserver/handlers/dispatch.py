@@ -22,6 +22,7 @@ _OBJECT: dict[str, tuple[str, Handler]] = {
     "PATCH": ("patch", patching.patch),
     "DELETE": ("delete", deleting.delete),
 }
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
 async def dispatch(call: Call) -> web.StreamResponse:
@@ -47,7 +48,7 @@ def _handler(call: Call) -> Handler:
 def _not_allowed(call: Call) -> Exception:
     if call.resource.rules.is_typed:
         return no_such_method()
-    verb = {"POST": "create", "PUT": "update"}.get(call.request.method, call.request.method.lower())
+    verb = _VERBS.get(call.request.method, "")
     return unsupported_verb(call.resource.named(""), verb)
 
 

@@ -100,7 +100,7 @@ MEANT = (
         "they are the same faults",
     ),
     Meant(
-        "JSON that does not fit metadata or a built-in kind",
+        "JSON that does not fit metadata, DeleteOptions or a built-in kind",
         "names the Go struct and type (`LeaseSpec.spec.leaseDurationSeconds`)",
         "names the kind (`Lease.spec.leaseDurationSeconds`)",
         "there are no such structs; the path is the same",

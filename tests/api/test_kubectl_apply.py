@@ -114,6 +114,24 @@ def test_apply_on_the_server_asks_before_it_takes_over(kubectl: Kubectl) -> None
     assert at(kubectl.json("get", "vm", "web"), "spec", "cpus") == 2
 
 
+def test_apply_on_the_server_takes_over_what_was_applied_by_the_client(kubectl: Kubectl) -> None:
+    kubectl.apply(virtual_machine("web", cpus=2, memory="1Gi"))
+    assert "serverside-applied" in kubectl.apply(virtual_machine("web", cpus=3, memory="1Gi"), "--server-side")
+    kubectl.apply(virtual_machine("db", cpus=2))
+    kubectl("patch", "vm", "db", "--type=merge", "-p", '{"spec":{"cpus":4}}')
+    with pytest.raises(Refused, match=r'conflict with "kubectl-patch" using hypersdk\.io/v1alpha1: \.spec\.cpus'):
+        kubectl.apply(virtual_machine("db", cpus=3), "--server-side")
+
+
+@pytest.mark.parametrize("where", [(), ("--server-side", "--field-manager=mine")], ids=["client", "server"])
+def test_diff_shows_what_an_apply_would_change(kubectl: Kubectl, where: tuple[str, ...]) -> None:
+    kubectl.apply(virtual_machine("web"), *where)
+    assert kubectl.diff(virtual_machine("web"), *where) == ""
+    lines = kubectl.diff(virtual_machine("web", cpus=2), *where).splitlines()
+    assert {line.strip() for line in lines if "cpus" in line and line[0] in "+-"} >= {"-  cpus: 1", "+  cpus: 2"}
+    assert at(kubectl.json("get", "vm", "web"), "spec", "cpus") == 1
+
+
 REFUSED: dict[str, tuple[JsonObject, str]] = {
     "too few cpus": (virtual_machine("bad", cpus=0), "spec.cpus"),
     "too many cpus": (virtual_machine("bad", cpus=129), "spec.cpus"),

@@ -199,6 +199,26 @@ def test_waiting_for_a_status_ends_when_it_comes(kubectl: Kubectl) -> None:
         assert lines.until("condition met")
 
 
+def test_waiting_for_a_condition_and_for_the_end(kubectl: Kubectl) -> None:
+    kubectl.apply(virtual_machine("web"))
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-23T10:00:00Z"}
+    with kubectl.following("wait", "vm/web", "--for=condition=Ready", "--timeout=30s") as lines:
+        _observed(kubectl, "web", conditions=[ready])
+        assert lines.until("condition met")
+    with kubectl.following("wait", "vm/web", "--for=delete", "--timeout=30s") as lines:
+        kubectl("delete", "vm", "web")
+        assert lines.until("condition met")
+
+
+def test_a_category_and_small_pages_name_everything(kubectl: Kubectl) -> None:
+    for name in ("a", "b", "c"):
+        kubectl.apply(virtual_machine(name))
+    kubectl.apply(operation("stop-a", "a", "stop"))
+    rows = kubectl("get", "hypersdk", "--chunk-size=1", "-o", "name").split()
+    machines = [f"virtualmachine.hypersdk.io/{name}" for name in ("a", "b", "c")]
+    assert [row for row in rows if "vmnode" not in row] == [*machines, "vmoperation.hypersdk.io/stop-a"]
+
+
 def test_what_is_not_there_is_not_found(kubectl: Kubectl) -> None:
     with pytest.raises(Refused) as refusal:
         kubectl("get", "vm", "nobody")

@@ -291,6 +291,30 @@ async def test_delete_collection_takes_what_matches(any_api: Api, client: Client
     assert [vm.metadata.name for vm in await client.list(VIRTUAL_MACHINES, namespace)] == ["a"]
 
 
+WRONG_OPTIONS: dict[str, tuple[JsonObject, int]] = {
+    "preconditions of no use": ({"preconditions": 5}, 400),
+    "a number in words": ({"gracePeriodSeconds": "soon"}, 400),
+    "another kind": ({"apiVersion": "v1", "kind": "Pod"}, 400),
+    "dry runs of part": ({"dryRun": ["Some"]}, 422),
+    "a policy that is none": ({"propagationPolicy": "Never"}, 422),
+    "another object's uid": ({"preconditions": {"uid": "other"}}, 409),
+    "an older version": ({"preconditions": {"resourceVersion": "1"}}, 409),
+}
+
+
+@pytest.mark.parametrize(("options", "code"), WRONG_OPTIONS.values(), ids=WRONG_OPTIONS.keys())
+async def test_options_that_make_no_sense_delete_nothing(
+    any_api: Api, client: Client, namespace: str, options: JsonObject, code: int
+) -> None:
+    await _make(client, namespace, "a")
+    async with http(any_api) as request:
+        for name in ("a", ""):
+            assert (await request("DELETE", VIRTUAL_MACHINES.path(namespace, name), body=options)).code == code
+        trial: JsonObject = {"dryRun": ["All"]}
+        assert (await request("DELETE", VIRTUAL_MACHINES.path(namespace), body=trial)).code == 200
+    assert [vm.metadata.name for vm in await client.list(VIRTUAL_MACHINES, namespace)] == ["a"]
+
+
 async def test_a_kind_of_the_whole_cluster_has_no_namespace(client: Client, namespace: str) -> None:
     node = await client.create(VM_NODES, "", {"metadata": {"name": f"node-{namespace}"}, "spec": {}})
     assert node.metadata.namespace is None

@@ -70,6 +70,16 @@ class Kubectl:
         text = manifest if isinstance(manifest, str) else json.dumps(manifest)
         return self("apply", "--validate=strict", *arguments, "-f", "-", stdin=text)
 
+    def diff(self, manifest: JsonObject, *arguments: str) -> str:
+        """What `kubectl diff` shows; empty when applying the object would change nothing."""
+        command = self._command(("diff", *arguments, "-f", "-"))
+        done = subprocess.run(
+            command, input=json.dumps(manifest), capture_output=True, text=True, env=self._environ, timeout=TIMEOUT_S
+        )
+        if done.returncode not in {0, 1}:
+            raise Refused(done.stderr)
+        return done.stdout
+
     def edit(self, *arguments: str, editor: str) -> str:
         """Edit with a program that is no person."""
         edited = replace(self, environ={"KUBE_EDITOR": editor})
