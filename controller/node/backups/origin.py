@@ -68,7 +68,7 @@ class Origins:
         parent, _, folder = path.rpartition("/")
         if not folder:
             raise Terminal(DESTINATION, "source.path is missing: write the folder of the backup, as outputPath has it")
-        if is_shared(target) and path.split("/")[0] != namespace:
+        if is_shared(target) and parent.split("/")[0] != namespace:
             words = f"source.path {path!r} is not below {namespace}/: only this namespace's backups may be read there"
             raise Terminal("CrossNamespaceReference", words)
         return Origin(Place(await self.destinations.open(target, namespace), parent), folder)
