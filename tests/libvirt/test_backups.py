@@ -1,13 +1,18 @@
 """Are backups of a real guest whole, consistent and restorable, whatever happens while they are made?"""
 
+import asyncio
+import json
 import os
 import shutil
+import subprocess
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import libvirt
 import pytest
 import pytest_asyncio
 from pydantic import JsonValue
@@ -16,8 +21,8 @@ from hyperctl.guest.image import build
 from hypersdk.kube.cache import Cache
 from hypersdk.kube.watch import Watch
 from hypersdk.model.backupjob import BackupJob
-from hypersdk.model.base import JsonObject, condition
-from hypersdk.model.kinds import BACKUP_JOBS, RESTORE_JOBS, SECRETS
+from hypersdk.model.base import JsonObject, condition, rfc3339
+from hypersdk.model.kinds import BACKUP_JOBS, BACKUP_SCHEDULES, RESTORE_JOBS, SECRETS, VIRTUAL_MACHINES
 from hypersdk.model.marks import VERIFY
 from hypersdk.model.restorejob import RestoreJob
 from hypersdk.model.virtualmachine import Phase
@@ -56,13 +61,14 @@ class Scene:
         return InGuest(self.uri, self.here.vm(name).metadata.uid)
 
     def destination(self, secret: str = "store", **other: str) -> JsonObject:
-        return {
+        found: JsonObject = {
             "type": "s3",
             "bucket": BUCKET,
             "prefix": "nightly",
             "endpoint": self.s3.endpoint,
             "credentials": {"secretRef": {"name": secret}},
-        } | other
+        }
+        return found | {**other}
 
     async def back_up(self, name: str, destination: JsonObject | None = None, **spec: object) -> BackupJob:
         await self.begin(name, destination, **spec)
@@ -206,3 +212,153 @@ async def test_chain_is_stored_verified_and_restored_to_a_new_machine(scene: Sce
     assert "three" not in await scene.inside("web-2").run("ls /srv")
     assert scene.here.vm("web-2").metadata.uid != scene.here.vm("web").metadata.uid
     assert scene.left() == []
+
+
+async def test_damaged_backup_is_found_and_not_restored(scene: Scene) -> None:
+    await scene.back_up("whole")
+    (root, *_) = scene.stored("nightly", "web", folder(scene, "whole"))
+    assert await scene.verified("whole") == ("True", "Restorable")
+    content = root.read_bytes()
+    root.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert await scene.verified("whole") == ("False", "BackupInvalid")
+    found = condition(scene.job("whole").status.conditions, "Verified")
+    assert found is not None
+    assert root.name in (found.message or "")
+    done = await scene.restore("refused", "whole", renameVM="never")
+    assert (done.status.phase, root.name in (done.status.error or "")) == ("Failed", True)
+    assert scene.here.vms.get(scene.here.namespace, "never") is None
+    (root.parent / "manifest.json").unlink()
+    assert await scene.verified("whole") == ("False", "ManifestNotFound")
+
+
+async def test_wrong_secret_fails_and_costs_the_guest_nothing(scene: Scene) -> None:
+    before = scene.stored()
+    job = await scene.back_up("denied", scene.destination("wrong"))
+    assert (job.status.phase, reason(job, "Succeeded")) == ("Failed", ("False", "AccessDenied"))
+    assert "not that of the access key" in (job.status.error or "")
+    assert scene.stored() == before
+    missing = await scene.back_up("missing", scene.destination("nobody"))
+    assert reason(missing, "Succeeded") == ("False", "SecretNotFound")
+    elsewhere = await scene.back_up("elsewhere", scene.destination(bucket="no-such-bucket"))
+    assert reason(elsewhere, "Succeeded") == ("False", "BucketNotFound")
+
+
+@pytest.mark.parametrize("moment", ["Running", "Copying", "Hanging"])
+async def test_killed_controller_leaves_no_half(scene: Scene, moment: str) -> None:
+    name = f"killed-{moment.lower()}"
+    await scene.guest.run("dd if=/dev/urandom of=/srv/more bs=1M count=8 && sync")
+    await scene.begin(name, incremental={"enabled": True})
+    await scene.until(name, lambda job: job.is_over or (job.status.phase == "Running" and is_at(job, moment)))
+    if moment == "Hanging":
+        scene.s3.process.pause()
+    await scene.here.controller.kill()
+    scene.s3.process.resume()
+    await scene.here.controller.start()
+    job = await scene.over(name)
+    assert job.status.phase == "Completed", job.status.wire()
+    assert await scene.verified(name) == ("True", "Restorable")
+    there = {path.name for path in scene.stored("nightly", "web", folder(scene, name))}
+    assert there == keys(scene, name) | {"manifest.json"}
+    assert scene.left() == []
+    assert len(await asyncio.to_thread(checkpoints, scene.uri, scene.here.vm("web").metadata.uid)) == 1
+
+
+async def test_deleted_job_is_cancelled_and_leaves_nothing(scene: Scene) -> None:
+    before = scene.stored()
+    scene.s3.process.pause()
+    await scene.begin("unwanted")
+    try:
+        await scene.until("unwanted", lambda job: job.status.phase == "Running")
+        await scene.here.client.delete(BACKUP_JOBS, scene.here.namespace, "unwanted")
+    finally:
+        scene.s3.process.resume()
+    await scene.here.until_of(scene.backups, lambda: scene.backups.get(scene.here.namespace, "unwanted") is None, 60)
+    assert scene.stored() == before
+    assert scene.left() == []
+
+
+async def test_machine_that_is_off_goes_to_a_folder_and_back_in_place(scene: Scene) -> None:
+    await scene.here.create("small", {}, memory="32Mi", running=False, disks=[{"name": "data", "size": "8Mi"}])
+    await scene.here.until_phase("small", Phase.STOPPED)
+    disk = scene.here.controller.state / "disks" / f"{scene.here.vm('small').metadata.uid}-disk-data.qcow2"
+    qemu_io(disk, "write -P 0x2a 1M 64k")
+    vault = str(scene.here.controller.folder / "vault")
+    source: JsonObject = {"provider": "libvirt", "vmName": "small"}
+    job = await scene.back_up("at-home", {"type": "local", "bucket": vault}, source=source, format={"type": "raw"})
+    assert (job.status.phase, reason(job, "Consistent")) == ("Completed", ("True", "PoweredOff")), job.status.wire()
+    assert (job.status.output_path or "").startswith(f"{vault}/{scene.here.namespace}/small/at-home-")
+
+    qemu_io(disk, "write -P 0x55 1M 64k")
+    refused = await scene.restore("no-overwrite", "at-home")
+    assert (refused.status.phase, "overwrite" in (refused.status.error or "")) == ("Failed", True)
+    await scene.begin_restore("back", {"type": "local", "path": job.status.output_path}, overwrite=True)
+    done = await scene.restored("back")
+    assert done.status.phase == "Completed", done.status.wire()
+    qemu_io(disk, "read -P 0x2a 1M 64k")
+
+    outside = await scene.back_up("outside", {"type": "local", "bucket": "/etc"}, source=source)
+    assert reason(outside, "Succeeded") == ("False", "InvalidDestination")
+    nfs = await scene.back_up("nfs", {"type": "nfs", "bucket": vault}, source=source)
+    assert reason(nfs, "Succeeded") == ("False", "NotMounted")
+    other: JsonObject = {"type": "local", "path": f"{vault}/another-namespace/small/x"}
+    await scene.begin_restore("theirs", other, overwrite=True)
+    theirs = await scene.restored("theirs")
+    assert "only this namespace" in (theirs.status.error or "")
+
+
+async def test_schedule_makes_up_for_the_night_that_was_missed(scene: Scene) -> None:
+    labels: JsonObject = {"metadata": {"labels": {"backup": "enabled"}}}
+    await scene.here.client.patch(VIRTUAL_MACHINES, scene.here.namespace, "web", labels)
+    spec: JsonObject = {
+        "schedule": "0 2 * * *",
+        "vmSelector": {"matchLabels": {"backup": "enabled"}},
+        "destination": scene.destination(),
+        "suspend": True,
+    }
+    client, namespace = scene.here.client, scene.here.namespace
+    await client.create(BACKUP_SCHEDULES, namespace, {"metadata": {"name": "vm-daily-backup"}, "spec": spec})
+    yesterday = rfc3339(datetime.now(UTC) - timedelta(days=1))
+    last: JsonObject = {"status": {"lastScheduleTime": yesterday}}
+    await client.patch(BACKUP_SCHEDULES, namespace, "vm-daily-backup", last, subresource="status")
+    await client.patch(BACKUP_SCHEDULES, namespace, "vm-daily-backup", {"spec": {"suspend": False}})
+
+    def made() -> list[BackupJob]:
+        return [job for job in scene.backups if job.metadata.name.startswith("vm-daily-backup-web-")]
+
+    await scene.here.until_of(scene.backups, lambda: any(job.is_over for job in made()), 60)
+    (job,) = made()
+    assert job.status.phase == "Completed", job.status.wire()
+    assert (job.metadata.labels or {})["hypersdk.io/schedule"] == "vm-daily-backup"
+
+
+def is_at(job: BackupJob, moment: str) -> bool:
+    """Whether its progress tells of that phase, if it is one."""
+    return moment != "Copying" or (job.status.progress is not None and job.status.progress.current_phase == moment)
+
+
+def folder(scene: Scene, name: str) -> str:
+    """The folder of a backup in its store."""
+    return f"{name}-{scene.job(name).metadata.uid[:8]}"
+
+
+def keys(scene: Scene, name: str) -> set[str]:
+    """The objects that a backup's manifest names."""
+    (manifest,) = [path for path in scene.stored("nightly", "web", folder(scene, name)) if path.name == "manifest.json"]
+    told = json.loads(manifest.read_text())
+    return {part["key"] for disk in told["disks"] for part in disk["parts"] if part["key"]}
+
+
+def checkpoints(uri: str, uuid: str) -> list[str]:
+    """What marks the changes of a guest's disks."""
+    connection = libvirt.open(uri)
+    try:
+        return [one.getName() for one in connection.lookupByUUIDString(uuid).listAllCheckpoints()]
+    finally:
+        connection.close()
+
+
+def qemu_io(disk: Path, command: str) -> None:
+    """Something done to a disk that nobody uses; what is read must be as said."""
+    done = subprocess.run(["qemu-io", "-f", "qcow2", "-c", command, str(disk)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Pattern verification failed" not in done.stdout, done.stdout
