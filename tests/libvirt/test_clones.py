@@ -14,10 +14,13 @@ from pydantic import JsonValue
 
 from hyperctl.guest.image import build
 from hypersdk.model.base import JsonObject
-from hypersdk.model.kinds import VM_OPERATIONS
+from hypersdk.model.kinds import VM_OPERATIONS, VM_SNAPSHOTS
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
+from hypersdk.model.vmsnapshot import VMSnapshot
 from hypersdk.settings import places
+from hypersdk.verbs.operation import until
+from hypersdk.verbs.verb import Outcome
 from tests.controlplane.api import Api
 from tests.libvirt.benches import lone_bench, open_folder
 from tests.libvirt.bootsector import write_echo_disk
@@ -40,7 +43,7 @@ class Clones:
     def images(self) -> Path:
         return self.bench.controller.images
 
-    async def begin(self, source: str, target: str, **how: bool) -> VMOperation:
+    async def begin(self, source: str, target: str, **how: JsonValue) -> VMOperation:
         """Ask for a clone."""
         spec: JsonObject = {
             "vmRef": {"name": source},
@@ -65,11 +68,23 @@ class Clones:
         assert found is not None
         return found
 
-    async def clone(self, source: str, target: str, **how: bool) -> VMOperation:
+    async def clone(self, source: str, target: str, **how: JsonValue) -> VMOperation:
         """Clone, and see that it came about."""
         op = await self.over(await self.begin(source, target, **how))
         assert op.phase is OperationPhase.SUCCEEDED, op.status.message
         return op
+
+    async def ready(self, name: str, *, gone: bool = False) -> None:
+        """Wait for a snapshot to be ready, or gone."""
+
+        def holds(snapshot: VMSnapshot | None) -> Outcome | None:
+            if snapshot is None:
+                return Outcome(gone, "there is none")
+            return Outcome(True, "it is") if snapshot.status.ready_to_restore and not gone else None
+
+        async with asyncio.timeout(60):
+            outcome = await until(self.bench.client, VM_SNAPSHOTS, self.bench.namespace, name, holds)
+        assert outcome.ok
 
     def uid(self, name: str) -> str:
         return self.bench.vm(name).metadata.uid
@@ -155,6 +170,23 @@ async def test_source_of_a_linked_clone_goes_and_the_clone_stays(clones: Clones)
     await clones.bench.delete("bud")
     assert [path for uid in (stem, leaf, bud) for path in folder.glob(f"*{uid}*")] == []
     assert list((clones.bench.controller.state / "released").iterdir()) == []
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["whole", "linked"])
+async def test_clone_of_a_snapshot_is_as_the_disks_were_then(clones: Clones, linked: bool) -> None:
+    name = "then-linked" if linked else "then-whole"
+    body: JsonObject = {"metadata": {"name": name}, "spec": {"vmRef": {"name": "still"}}}
+    await clones.bench.client.create(VM_SNAPSHOTS, clones.bench.namespace, body)
+    await clones.ready(name)
+    (now,) = clones.disk("still").parent.glob(f"{clones.uid('still')}-disk-data@s-*.qcow2")
+    qemu_io(now, "write -P 0x33 1M 64k")
+    op = await clones.clone("still", f"of-{name}", linkedClone=linked, snapshotRef={"name": name})
+    assert f"as in the snapshot {name}, Offline" in (op.status.message or "")
+    qemu_io(clones.disk(f"of-{name}", "disk-data.qcow2"), f"read -P {PATTERN} 1M 64k")
+    await clones.bench.delete(f"of-{name}")
+    await clones.bench.client.delete(VM_SNAPSHOTS, clones.bench.namespace, name)
+    await clones.ready(name, gone=True)
+    qemu_io(clones.disk("still", "disk-data.qcow2"), "write -P 0x5a 1M 64k")
 
 
 async def test_running_guest_is_cloned_and_goes_on_beside_its_clone(clones: Clones) -> None:

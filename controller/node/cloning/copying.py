@@ -20,6 +20,7 @@ from hypersdk.errors import Transient
 FIRST_LOOK_S = 0.05
 LONGEST_LOOK_S = 1.0
 CONSISTENCY = "consistency"
+OFF = "the source was off"
 _PRIVATE = 0o600
 """libvirt hands each file to QEMU's user when the guest starts."""
 
@@ -50,8 +51,8 @@ class Copying:
             await self._frozen(source, target, disks, quiesce, progress)
         await asyncio.to_thread(finish, target, disks, discs)
 
-    async def of_stopped(self, target: str, found: Sequence[Pair], progress: Progress) -> None:
-        """Copy disks that nobody writes to; those that are not made yet will be made as for a new VM."""
+    async def of_stopped(self, target: str, found: Sequence[Pair], progress: Progress, how: str = OFF) -> None:
+        """Copy files that nobody writes to; those that are not made yet will be made as for a new VM."""
         there = [pair for pair in found if await asyncio.to_thread(pair.source.exists)]
         disks = [pair for pair in there if not pair.is_disc]
         sizes = await asyncio.to_thread(self._prepare, target, disks, progress)
@@ -64,7 +65,7 @@ class Copying:
 
             await self.convert(pair.source, pair.fresh(target), tell)
             before += size
-        progress.found[CONSISTENCY] = "the source was off"
+        progress.found[CONSISTENCY] = how
         await asyncio.to_thread(finish, target, disks, [pair for pair in there if pair.is_disc])
 
     async def give_up(self, source: str, target: str) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from controller.domain.layers import layer_path
 from controller.hypervisor.layer_port import Copying, Taken
 from controller.hypervisor.port import ObservedDomain, PluggedDisk
-from controller.node.cloning.copying import CONSISTENCY, finish
+from controller.node.cloning.copying import CONSISTENCY, OFF, finish
 from controller.node.cloning.errands import Progress
 from controller.node.cloning.pairs import Pair, check_seen
 from controller.node.images.collect import backing_file
@@ -88,6 +88,14 @@ class Linking:
             await self.overlay(pair.fresh(target), frozen[pair.dev])
         await asyncio.to_thread(finish, target, made, discs)
 
+    async def to_kept(self, target: str, found: Sequence[Pair], how: str, progress: Progress) -> None:
+        """Make the clone's layers over files that are frozen already, those of a snapshot."""
+        made = [pair for pair in found if not pair.is_disc]
+        for pair in made:
+            await self.overlay(pair.fresh(target), pair.source)
+        progress.found[CONSISTENCY] = how
+        await asyncio.to_thread(finish, target, made, [pair for pair in found if pair.is_disc])
+
     async def undo(self, op: str, there: ObservedDomain | None) -> str:
         """Let the source write to the frozen files again, the clone being gone; what goes on, or nothing when done."""
         if there is None:
@@ -127,7 +135,7 @@ class Linking:
             for dev, path in wanted.items():
                 await self.files.over(path, str(written[dev]))
             await self.layers.put(there.uuid, wanted)
-            progress.found[CONSISTENCY] = "the source was off"
+            progress.found[CONSISTENCY] = OFF
         return written
 
     async def _merge(self, uuid: str, ours: dict[str, PluggedDisk], frozen: dict[str, str]) -> str:

@@ -1,9 +1,10 @@
 """Which of the source's files become which of the clone's? Both follow from the specs; only sizes are looked up."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from controller.domain.layers import base_of
 from controller.hypervisor.port import Hardware
 from controller.node.images.collect import backing_file
 from controller.node.layout import NOTHING, planned_disks
@@ -24,6 +25,8 @@ class Pair:
     dev: str = ""
     """Its device in the source's running domain."""
     is_disc: bool = False
+    base: Path = Path()
+    """What the source's disk is known by."""
 
     def fresh(self, uid: str) -> Path:
         """Where it is made, until it is whole."""
@@ -35,10 +38,17 @@ def pairs(source: VirtualMachine, target: VirtualMachine, places: NodePlaces, th
     devices = {disk.path: disk.dev for disk in there.disks}
     both = zip(planned_disks(source, places, there), planned_disks(target, places), strict=True)
     return [
-        Pair(old.file.name, old.written, new.path, devices.get(old.file.path, ""), old.file.device == "cdrom")
+        Pair(old.file.name, old.written, new.path, devices.get(old.file.path, ""), old.file.device == "cdrom", old.path)
         for old, new in both
         if not old.is_empty_drive
     ]
+
+
+def as_kept(found: Sequence[Pair], files: Iterable[str]) -> list[Pair]:
+    """The same of a snapshot, which keeps these files; disks that came later are left out."""
+    kept = {Path(base_of(path)).name: Path(path) for path in files}
+    of_disks = [replace(pair, source=kept[pair.base.name]) for pair in found if pair.base.name in kept]
+    return [*of_disks, *(pair for pair in found if pair.is_disc)]
 
 
 def check_seen(unseen: Sequence[Pair]) -> None:

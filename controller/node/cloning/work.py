@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -17,13 +18,14 @@ from controller.hypervisor.port import Hardware
 from controller.node.cloning.copying import CONSISTENCY, Copying
 from controller.node.cloning.errands import Errands, Progress
 from controller.node.cloning.linking import Linking
-from controller.node.cloning.pairs import Pair, pairs
+from controller.node.cloning.pairs import as_kept, pairs
 from controller.node.cloning.target import asked, clone_object, is_for, released
 from controller.node.objects import Objects
 from controller.node.operations.work import Ended, Going, Job
+from controller.node.snapshots.status import files_of
 from hypersdk.errors import AlreadyExists, Invalid, NotFound, Terminal, Transient
 from hypersdk.model.base import JsonObject, condition
-from hypersdk.model.kinds import VIRTUAL_MACHINES
+from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_SNAPSHOTS
 from hypersdk.model.virtualmachine import Phase, VirtualMachine
 from hypersdk.model.vmoperation import CloneSpec
 
@@ -129,19 +131,35 @@ class CloneWork:
         return Going(95, "the disks are whole", notes, again_in_s=0.0)
 
     async def _filling(self, job: Job, target: VirtualMachine) -> Callable[[Progress], Awaitable[None]]:
-        source, there = job.vm.metadata.uid, job.observed
-        found = self._pairs(job, target, there.hardware if there is not None else Hardware())
-        spec = job.op.spec.clone_spec
-        if spec is not None and spec.linked_clone and there is not None:
-            seen = there
-            return lambda progress: self.linking.link(job.uid, target.metadata.uid, seen, found, progress)
+        source, uid, there = job.vm.metadata.uid, target.metadata.uid, job.observed
+        found = pairs(job.vm, target, self.copying.places, there.hardware if there is not None else Hardware())
+        spec = job.op.spec.clone_spec or CloneSpec()
+        if spec.snapshot_ref is not None:
+            files, how = await self._kept(job, spec.snapshot_ref.name)
+            kept = as_kept(found, files)
+            if spec.linked_clone:
+                return lambda progress: self.linking.to_kept(uid, kept, how, progress)
+            return lambda progress: self.copying.of_stopped(uid, kept, progress, how)
+        if spec.linked_clone and there is not None:
+            return partial(self.linking.link, job.uid, uid, there, found)
         if there is not None and there.is_active:
             quiesce = there.agent_connected
-            return lambda progress: self.copying.of_running(source, target.metadata.uid, found, quiesce, progress)
-        return lambda progress: self.copying.of_stopped(target.metadata.uid, found, progress)
+            return lambda progress: self.copying.of_running(source, uid, found, quiesce, progress)
+        return lambda progress: self.copying.of_stopped(uid, found, progress)
 
-    def _pairs(self, job: Job, target: VirtualMachine, there: Hardware) -> list[Pair]:
-        return pairs(job.vm, target, self.copying.places, there)
+    async def _kept(self, job: Job, name: str) -> tuple[frozenset[str], str]:
+        """The files of a snapshot of the VM, and what they are like."""
+        namespace = job.vm.metadata.namespace or "default"
+        try:
+            snapshot = await self.vms.client.get(VM_SNAPSHOTS, namespace, name)
+        except NotFound as error:
+            raise Terminal("SnapshotNotFound", f"there is no snapshot {name} in namespace {namespace}") from error
+        status = snapshot.status
+        if snapshot.machine != job.vm.key or status.vm_uid not in {None, job.vm.metadata.uid}:
+            raise Terminal("SnapshotNotFound", f"{name} is no snapshot of {job.vm.metadata.name}")
+        if not status.ready_to_restore or snapshot.metadata.deletion_timestamp is not None:
+            raise Terminal("SnapshotNotReady", f"{name} cannot be cloned: it is {status.phase or 'not taken yet'}")
+        return files_of(snapshot), f"as in the snapshot {name}, {status.consistency or 'of unknown consistency'}"
 
     async def _let_go(self, job: Job, target: VirtualMachine, spec: CloneSpec) -> Going | Ended:
         name, result = target.metadata.name, {WHOLE: None}
