@@ -42,3 +42,12 @@ class Listing(Generic[R]):
     moved: Callable[[Changes], frozenset[Key]]
     sort: str = "name"
     descending: bool = False
+
+    def counted(self, count: int) -> str:
+        """So many of them: `1 VM`, `2 VMs`."""
+        return f"{count} {self.word if count != 1 else self.one}"
+
+    @property
+    def one(self) -> str:
+        """What one of them is called."""
+        return self.word.removesuffix("s")

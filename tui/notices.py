@@ -18,9 +18,8 @@ def notice(workspace: Workspace, listing: Listing[R], shown: int, typed: str) ->
     if cache.health is Health.LOADING:
         return _loading(workspace, listing.word, cache.error)
     if len(cache):
-        hidden = f"{len(cache)} {_one_or_many(listing.word, len(cache))} hidden by it"
-        one = _one_or_many(listing.word, 1)
-        return _words(f"No {one} matches {typed!r}.", f"{hidden}; {workspace.keymap.shown('view.unmark')} clears it.")
+        ways = f"{listing.counted(len(cache))} hidden by it; {workspace.keymap.shown('view.unmark')} clears it."
+        return _words(f"No {listing.one} matches {typed!r}.", ways)
     return _empty(workspace, listing)
 
 
@@ -54,10 +53,6 @@ def _empty(workspace: Workspace, listing: Listing[R]) -> list[Line]:
     create = [f"{keys.shown('vm.create')} creates one"] if is_of_vms and not workspace.read_only else []
     ways = "; ".join([*create, f"{keys.shown('view.namespace')} switches the namespace"])
     return _words(f"There are no {listing.word} in {workspace.where}.", f"{ways}.")
-
-
-def _one_or_many(word: str, count: int) -> str:
-    return word if count > 1 else word.removesuffix("s")
 
 
 def _words(first: str, *rest: str) -> list[Line]:

@@ -133,10 +133,11 @@ class ScriptedSession:
         await asyncio.Event().wait()
 
     async def samples(self, namespace: str, name: str) -> AsyncIterator[Sample]:
-        """The figures, then silence."""
+        """The figures, one message after the other, then silence."""
         if self.samples_refusal is not None:
             raise self.samples_refusal
         for figure in self.figures:
+            await asyncio.sleep(0)
             yield figure
         await asyncio.Event().wait()
 

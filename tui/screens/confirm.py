@@ -129,7 +129,8 @@ class ConfirmScreen(Dialog[Values | None]):
 
     def _command(self) -> str:
         values = self._values() if self.is_mounted else {}
-        return "$ " + plain(" ".join(self._verb.command(self._vms[0], values)))
+        others = f"\n  and one like it for each of the other {len(self._vms) - 1}" if len(self._vms) > 1 else ""
+        return "$ " + plain(" ".join(self._verb.command(self._vms[0], values))) + others
 
     def _ways(self) -> str:
         close, copy = self._keymap.shown("dialog.close"), f"{self._keymap.shown('dialog.copy')} copy"

@@ -1,6 +1,9 @@
 """The charts of the detail: live figures of one VM, with the history that the node has."""
 
 from functools import partial
+from typing import Final
+
+from textual.timer import Timer
 
 from hypersdk.plaintext import plain
 from tui.cells import Key
@@ -12,6 +15,8 @@ from tui.tone import Span, Tone
 from tui.widgets.bar import Bar
 from tui.widgets.chart import LineChart
 
+TURN_S: Final = 0.05
+
 
 class MetricsTab:
     """One VM's figures on a screen."""
@@ -20,6 +25,7 @@ class MetricsTab:
         self._screen = screen
         self._key = key
         self._history = History()
+        self._timer: Timer | None = None
         self.is_shown = False
 
     async def run(self) -> None:
@@ -39,12 +45,22 @@ class MetricsTab:
         got_any, session = False, self._screen.workspace.session
         assert session is not None
         async for sample in session.samples(*self._key):
-            if self._history.add(sample) and self.is_shown:
-                self.show()
+            if self._history.add(sample):
+                self._soon()
             if not got_any:
                 self._say("")
             got_any = True
         return got_any
+
+    def _soon(self) -> None:
+        """Fifteen minutes of history come at once: they are drawn once."""
+        if self._timer is None:
+            self._timer = self._screen.set_timer(TURN_S, self._turn)
+
+    def _turn(self) -> None:
+        self._timer = None
+        if self.is_shown:
+            self.show()
 
     def _say(self, words: str) -> None:
         self._screen.set_class(bool(words), "-no-samples")

@@ -97,7 +97,7 @@ class RowsScreen(ConsoleScreen, Generic[R]):
         """What the rows are, in the first line."""
         feed = self.workspace.feed
         count = len(self.listing.cache(feed)) if feed else 0
-        return (*self.whereabouts(), Span(f"  {count} {self.listing.word}"))
+        return (*self.whereabouts(), Span(f"  {self.listing.counted(count)}"))
 
     def whereabouts(self) -> Line:
         """The namespace and the cluster."""

@@ -40,7 +40,7 @@ class VmsScreen(RowsScreen[VirtualMachine]):
         """Which VMs, and how many of them are well."""
         workspace, feed = self.workspace, self.workspace.feed
         running, failed = (feed.tally.of(phase) if feed else 0 for phase in (Phase.RUNNING, Phase.FAILED))
-        spans = [*self.whereabouts(), Span(f"  {len(feed.vms) if feed else 0} VMs, {running} running")]
+        spans = [*self.whereabouts(), Span(f"  {VMS.counted(len(feed.vms) if feed else 0)}, {running} running")]
         if failed:
             spans.append(Span(f", {failed} failed", Tone.BAD))
         if workspace.read_only:
