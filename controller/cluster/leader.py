@@ -10,6 +10,7 @@ from controller.cluster.backups import BackupLeader
 from controller.cluster.placement import Refusal, place, words
 from controller.cluster.retention import expired
 from controller.cluster.silence import Silence
+from controller.cluster.snapshots import SnapshotRetention
 from controller.cluster.templates.merging import merged, wants_template
 from controller.cluster.templates.merging import refusal as refusal_of_template
 from controller.node.objects import Objects
@@ -84,6 +85,8 @@ class Leader:
                 group.create_task(Watch(self.client, VM_NODES, self.nodes).run())
                 group.create_task(on_clock(self.pace.resync, machines, self._unplaced))
                 group.create_task(self._clear())
+                ttl = timedelta(seconds=self.pace.operation_ttl)
+                group.create_task(SnapshotRetention(self.client, self.now, ttl).run())
                 group.create_task(self._backups().run())
                 group.create_task(Silence(self.client, self.nodes, self.vms, self.recorder, self.now).run())
         finally:

@@ -64,7 +64,7 @@ class NodeLayerFiles:
 
     async def tree(self) -> Tree:
         """Every qcow2 file of the node's disk folders."""
-        return await _tried(asyncio.to_thread(_tree, self._places.roots()))
+        return await _tried(asyncio.to_thread(_tree, _folders(self._places)))
 
     async def over(self, path: str, backing: str) -> None:
         """Make an empty layer over a file."""
@@ -102,6 +102,11 @@ async def _tried(work: Awaitable[_T]) -> _T:
         return await work
     except OSError as error:
         raise Transient(f"{error.filename or 'a file'}: {error.strerror or error}") from error
+
+
+def _folders(places: NodePlaces) -> list[Path]:
+    """Where files lie that stand on a disk, or could."""
+    return [*places.roots(), *([places.templates] if places.templates.is_dir() else [])]
 
 
 def _tree(roots: Sequence[Path]) -> Tree:

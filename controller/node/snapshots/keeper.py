@@ -122,7 +122,8 @@ class SnapshotKeeper:
             await self.store.write(snapshot, deleting(snapshot.status, "LayerInUse", words, self.now()))
             return Later(RETRY_S)
         spec: JsonObject = {"snapshotSpec": {"name": snapshot.metadata.name}}
-        await self._ask("merge", snapshot, spec, TIMEOUT, attempt=len(merges))
+        again = f"-{int(self.now().timestamp())}" if merges else ""
+        await self._ask("merge", snapshot, spec, TIMEOUT, again)
         return Later(RETRY_S)
 
     async def _trace(self, snapshot: VMSnapshot, vm: VirtualMachine) -> None:
@@ -135,11 +136,11 @@ class SnapshotKeeper:
         await self.store.write(snapshot, status)
 
     async def _ask(
-        self, operation: OperationName, snapshot: VMSnapshot, extra: JsonObject, timeout: str, attempt: int = 0
+        self, operation: OperationName, snapshot: VMSnapshot, extra: JsonObject, timeout: str, again: str = ""
     ) -> None:
         namespace, name = snapshot.key
         meta: JsonObject = {
-            "name": f"{name[:LONGEST_NAME]}-{operation}-{snapshot.metadata.uid[:8]}{f'-{attempt}' if attempt else ''}",
+            "name": f"{name[:LONGEST_NAME]}-{operation}-{snapshot.metadata.uid[:8]}{again}",
             "annotations": {MADE_FOR: snapshot.metadata.uid},
             "labels": {"vm": snapshot.spec.vm_ref.name[:63]},
         }

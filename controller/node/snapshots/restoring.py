@@ -178,7 +178,7 @@ class RestoreWork:
             raise Terminal("SnapshotNotFound", f"there is no VMSnapshot {name} in {job.op.key[0]}")
         if found.machine != job.vm.key or found.status.vm_uid not in {None, job.vm.metadata.uid}:
             raise Terminal("OtherMachine", f"VMSnapshot {name} is of another VM than {job.vm.metadata.name}")
-        if found.status.phase != "Ready" or not found.status.ready_to_restore:
+        if found.status.phase not in {"Ready", "Expired"} or not found.status.ready_to_restore:
             words = f"VMSnapshot {name} is {found.status.phase or 'Pending'}: only a Ready one can be gone back to"
             raise Terminal("SnapshotNotReady", words)
         return found

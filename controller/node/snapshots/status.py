@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from controller.hypervisor.layer_port import Taken
 from hypersdk.model.base import Condition, with_condition
@@ -81,6 +82,13 @@ def creating(old: VMSnapshotStatus, words: str, now: datetime) -> VMSnapshotStat
 def waiting(old: VMSnapshotStatus, reason: str, words: str, now: datetime) -> VMSnapshotStatus:
     """It is not its turn."""
     return _said(old.but(phase="Pending", ready_to_restore=False), READY, "False", reason, words, now)
+
+
+def with_ready(
+    old: VMSnapshotStatus, phase: Literal["Pending", "Expired"], reason: str, words: str, now: datetime
+) -> VMSnapshotStatus:
+    """It waits for a VM, or has been kept for long enough; one that has can still be gone back to."""
+    return _said(old.but(phase=phase), READY, "False", reason, words, now)
 
 
 def failed(old: VMSnapshotStatus, reason: str, words: str, now: datetime) -> VMSnapshotStatus:
