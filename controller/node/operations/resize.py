@@ -115,11 +115,14 @@ class Resize:
             return Going(60, "plugging in", again_in_s=LOOK_S)
         if difference.fields:
             return _waits(job, wanted, difference.fields, why_not(started, observed, wanted) or _refused(job.vm))
-        return await self._used(job, wanted)
+        return await self._used(job, observed, wanted)
 
-    async def _used(self, job: Job, wanted: Size) -> Going | Ended:
+    async def _used(self, job: Job, observed: ObservedDomain, wanted: Size) -> Going | Ended:
         """It has all; whether the guest uses it is asked where somebody in it can tell."""
         cpus = await self.hypervisor.cpus_in_use(job.vm.metadata.uid)
+        if cpus is None and observed.agent_connected and job.now < _written_at(job) + USED_WITHIN:
+            # A guest that takes memory in has no ear for a moment.
+            return Going(80, "asking the guest whether it uses them", again_in_s=LOOK_S)
         if cpus is None:
             return _ended(f"the VM has {wanted}; no guest agent tells whether the guest uses them", wanted)
         stats = (await self.hypervisor.stats([job.vm.metadata.uid])).get(job.vm.metadata.uid)
