@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from benchmarks import api, commands, console, console_fleet, emulator, fleet, pane, running, serial, slow_line
+from benchmarks import api, backups, clones, commands, console, console_fleet, emulator, fleet, pane, running, serial, slow_line
 from benchmarks.figures import Figure
 from benchmarks.node import Node, local_node
 from benchmarks.stack import Stack, local_stack
@@ -26,9 +26,11 @@ ON_A_STACK: Mapping[str, Callable[[Stack], list[Figure]]] = {
 }
 ON_A_NODE: Mapping[str, Callable[[Node], Awaitable[list[Figure]]]] = {
     "running": running.run,
+    "clone": clones.run,
     "serial": serial.run,
     "crowd": fleet.crowd,
     "quiet": fleet.quiet,
+    "backups": backups.run,
 }
 
 
