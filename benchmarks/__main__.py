@@ -7,7 +7,20 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from benchmarks import api, backups, clones, commands, console, console_fleet, emulator, fleet, pane, running, serial, slow_line
+from benchmarks import (
+    api,
+    backups,
+    clones,
+    commands,
+    console,
+    console_fleet,
+    emulator,
+    fleet,
+    pane,
+    running,
+    serial,
+    slow_line,
+)
 from benchmarks.figures import Figure
 from benchmarks.node import Node, local_node
 from benchmarks.stack import Stack, local_stack
