@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -91,12 +92,18 @@ def load_keymap(name: str, folders: Sequence[Path], ids: Iterable[str]) -> Keyma
 
 def _check(path: Path, loaded: KeymapFile, known: frozenset[str]) -> None:
     for id, keys in loaded.keys.items():
-        where = place(path, read(path), [id])
-        if id not in known:
-            raise ConfigError(f"{where}: there is no command {id!r}; '?' in the console lists them")
-        bad = next((key for key in _split(keys) if not is_key(key)), None)
-        if bad is not None or not keys.strip():
-            raise ConfigError(f"{where}: {bad or keys!r} is not a key such as s, ctrl+d, f5, enter or question_mark")
+        if words := _wrong(id, keys, known):
+            raise ConfigError(f"{place(path, read(path), [id])}: {words}")
+
+
+def _wrong(id: str, keys: str, known: frozenset[str]) -> str:
+    """What is wrong with these keys of that command; empty when nothing is."""
+    if id not in known:
+        return f"there is no command {id!r}; '?' in the console lists them"
+    bad = next((key for key in _split(keys) if not is_key(key)), None)
+    if bad is not None or not keys.strip():
+        return f"{bad or keys!r} is not a key such as s, ctrl+d, f5, enter or question_mark"
+    return ""
 
 
 def _split(keys: str) -> list[str]:
@@ -119,6 +126,7 @@ def is_legacy(key: str) -> bool:
     return modifiers == ["ctrl"] and len(last) == 1 and last.isalpha() and last not in "im"
 
 
+@cache
 def _punctuation() -> frozenset[str]:
     """Textual's long names of signs, such as question_mark."""
     from textual.keys import _character_to_key
