@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from pydantic import JsonValue
 from hyperctl.guest.image import build
 from hypersdk.model.base import JsonObject
 from hypersdk.model.kinds import VM_OPERATIONS, VM_SNAPSHOTS
+from hypersdk.model.marks import CANCEL
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from hypersdk.model.vmsnapshot import VMSnapshot
@@ -73,6 +75,13 @@ class Clones:
         op = await self.over(await self.begin(source, target, **how))
         assert op.phase is OperationPhase.SUCCEEDED, op.status.message
         return op
+
+    def strange_files(self, op: VMOperation) -> list[str]:
+        """What lies among the disks and belongs to no VM, is half made, or is left of a clone that was not made."""
+        uids = tuple(vm.metadata.uid for vm in self.bench.vms)
+        tag = f"@c-{op.metadata.uid.replace('-', '')[:12]}" if op.phase is OperationPhase.CANCELLED else "@none"
+        names = [path.name for path in (self.bench.controller.state / "disks").iterdir()]
+        return [name for name in names if not name.startswith(uids) or tag in name]
 
     async def ready(self, name: str, *, gone: bool = False) -> None:
         """Wait for a snapshot to be ready, or gone."""
@@ -189,29 +198,51 @@ async def test_clone_of_a_snapshot_is_as_the_disks_were_then(clones: Clones, lin
     qemu_io(clones.disk("still", "disk-data.qcow2"), "write -P 0x5a 1M 64k")
 
 
-async def test_running_guest_is_cloned_and_goes_on_beside_its_clone(clones: Clones) -> None:
+async def test_controller_killed_at_any_moment_leaves_a_whole_clone_or_none(clones: Clones) -> None:
+    seed = int(os.environ.get("HYPERSDK_SEED") or random.SystemRandom().randrange(10**6))
+    chance = random.Random(seed)
+    await off(clones, "victim", "52:54:00:aa:bb:03")
+    qemu_io(clones.disk("victim", "disk-data.qcow2"), f"write -P {PATTERN} 2M 30M")
+    await clones.bench.operate("victim", "start")
+    for number in range(int(os.environ.get("HYPERSDK_KILLS") or 3)):
+        how = f"seed {seed}, kill {number}"
+        if chance.random() < 0.3:
+            await clones.bench.operate("victim", chance.choice(["start", "stop"]), force=True)
+        pid = clones.bench.vm("victim").status.qemu_pid
+        op = await clones.begin("victim", "heir", linkedClone=chance.random() < 0.5)
+        if chance.random() < 0.4:
+            await asyncio.sleep(chance.uniform(0, 0.4))
+            asked: JsonObject = {"metadata": {"annotations": {CANCEL: "true"}}}
+            await clones.bench.client.patch(VM_OPERATIONS, clones.bench.namespace, op.metadata.name, asked)
+        await asyncio.sleep(chance.uniform(0, 0.8))
+        await clones.bench.controller.kill()
+        await clones.bench.controller.start()
+        op = await clones.over(op)
+        assert op.phase in {OperationPhase.SUCCEEDED, OperationPhase.CANCELLED}, f"{how}: {op.status.message}"
+        if op.phase is OperationPhase.SUCCEEDED:
+            qemu_io(clones.disk("heir", "disk-data.qcow2"), f"read -P {PATTERN} 2M 30M")
+            await clones.bench.delete("heir")
+        await clones.bench.until(lambda: "heir" not in {vm.metadata.name for vm in clones.bench.vms})
+        assert clones.strange_files(op) == [], how
+        assert clones.bench.vm("victim").status.qemu_pid == pid, how
+
+
+async def test_running_guest_goes_on_beside_its_clones(clones: Clones) -> None:
     await clones.bench.create("source", f"file://{clones.images / 'demo.qcow2'}")
     await clones.bench.until_phase("source", Phase.RUNNING, "Running")
     boot = await clones.sh("source", "echo marker >/data/root/marker; sync; cat /proc/sys/kernel/random/boot_id")
-    op = await clones.clone("source", "twin", startAfterClone=True)
-    assert "filesystem-frozen" in (op.status.message or "")
-    assert await clones.sh("twin", "cat /data/root/marker; hostname") == "marker\ntwin"
+    for name, linked in (("twin", False), ("branch", True)):
+        op = await clones.clone("source", name, linkedClone=linked, startAfterClone=True)
+        assert "filesystem-frozen" in (op.status.message or "")
     goes_on = "echo later >/data/root/later; sync; cat /proc/sys/kernel/random/boot_id"
     assert await clones.sh("source", goes_on) == boot
-    assert await clones.sh("twin", "ls /data/root/later 2>/dev/null || echo none") == "none"
-    macs = [await clones.sh(name, "cat /sys/class/net/eth0/address") for name in ("source", "twin")]
-    uuids = [await clones.sh(name, "cat /sys/class/dmi/id/product_uuid") for name in ("source", "twin")]
-    assert len({*macs}) == 2
-    assert uuids == [clones.uid("source"), clones.uid("twin")]
-    await clones.bench.delete("twin")
-
-
-async def test_running_guest_and_its_linked_clone_write_apart(clones: Clones) -> None:
-    boot = await clones.sh("source", "echo shared >/data/root/shared; sync; cat /proc/sys/kernel/random/boot_id")
-    op = await clones.clone("source", "branch", linkedClone=True, startAfterClone=True)
-    assert "filesystem-frozen" in (op.status.message or "")
-    assert clones.bench.vm("source").phase is Phase.RUNNING
-    apart = "cat /data/root/shared; echo branch >/data/root/shared; sync; ls /data/root"
-    assert (await clones.sh("branch", apart)).startswith("shared\n")
-    goes_on = "cat /data/root/shared; cat /proc/sys/kernel/random/boot_id"
-    assert await clones.sh("source", goes_on) == f"shared\n{boot}"
+    for name in ("twin", "branch"):
+        apart = f"cat /data/root/marker; hostname; echo {name} >/data/root/marker; sync"
+        assert (await clones.sh(name, apart)).split() == ["marker", name]
+        assert await clones.sh(name, "test ! -e /data/root/later && cat /data/root/marker") == name
+    assert await clones.sh("source", "cat /data/root/marker") == "marker"
+    every = ("source", "twin", "branch")
+    macs = [await clones.sh(name, "cat /sys/class/net/eth0/address") for name in every]
+    assert len({*macs}) == 3
+    uuids = [await clones.sh(name, "cat /sys/class/dmi/id/product_uuid") for name in every]
+    assert uuids == [clones.uid(name) for name in every]

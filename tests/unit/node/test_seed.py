@@ -12,6 +12,7 @@ from controller.node.finding import NotYet
 from controller.node.seed import NOTHING, seed_files, write_seed
 from hypersdk.errors import Terminal
 from hypersdk.model.core import Secret
+from hypersdk.model.marks import CLONED_FROM, TEMPLATE
 from tests.unit.node.builders import UID, machine
 
 
@@ -108,3 +109,21 @@ def test_seed_is_written_again_only_when_its_content_changes(tmp_path: Path) -> 
     (tmp_path / "left.tmp").write_bytes(b"x")
     assert write_seed(path, {"user-data": b"2"})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["seed.iso", "seed.sha256"]
+
+
+@pytest.mark.parametrize(
+    ("notes", "image", "has"),
+    [
+        ({}, {"source": "demo"}, False),
+        ({CLONED_FROM: "other"}, {"source": "demo"}, True),
+        ({TEMPLATE: '{"uid": "u", "source": "template://u"}'}, {"templateRef": {"name": "t"}}, True),
+        ({TEMPLATE: '{"uid": "u", "source": "demo"}'}, {"templateRef": {"name": "t"}}, False),
+    ],
+    ids=["fresh", "clone", "template-of-a-vm", "template-of-an-image"],
+)
+def test_guest_on_anothers_disk_makes_a_machine_id_of_its_own(
+    notes: dict[str, str], image: dict[str, Any], has: bool
+) -> None:
+    files = seed_files(machine(metadata={"annotations": notes}, image=image), None)
+    assert ("vendor-data" in files) is has
+    assert files.get("vendor-data", b"#!").startswith(b"#!")
