@@ -175,6 +175,7 @@ class Incoming:
         for piece in luggage.pieces:
             path = self._path(uid, piece, planned)
             shared = _is_shared(piece, path)
+            await asyncio.to_thread(self._check, piece, path, shared=shared)
             by_file = not shared and (not luggage.live or piece.device == "cdrom")
             socket = f"copy-{len(places)}" if by_file else ""
             there = path.with_name(Path(piece.file).name) if shared else path
@@ -196,6 +197,20 @@ class Incoming:
         if luggage.live and here is not None:
             await asyncio.to_thread(self.definitions.keep, here)
         return lodging, wanted
+
+    def _check(self, piece: Piece, path: Path, *, shared: bool) -> None:
+        """What a shared disk stands on is here too, and no other disk is in the place of one that comes. Blocks."""
+        if not shared and path.exists():
+            raise Terminal("FileExists", f"node {self.settings.node} has a file in that place already: {path}")
+        missing = [file for file in piece.backing if shared and not self._sees(Path(file), piece.marker)]
+        if missing:
+            words = f"disk {path.name} is on storage that both nodes have, but what it stands on is not"
+            advice = "start another VM of the same image there first, which fetches it"
+            raise Terminal("BackingMissing", f"{words} on {self.settings.node}: {missing[0]}; {advice}")
+
+    def _sees(self, file: Path, marker: str) -> bool:
+        # An image is named by its content: one of that name is that one.
+        return file.with_name(marker).exists() or (file.parent == self.places.images and file.is_file())
 
     def _nics(self, luggage: Luggage, wanted: DesiredDomain) -> list[Nic]:
         """What each interface of the running domain is attached to here."""

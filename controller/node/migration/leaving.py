@@ -7,9 +7,10 @@ from pathlib import Path
 
 from controller.hypervisor.port import Hypervisor
 from controller.node.migration.records import Record
-from controller.node.places import NodePlaces
+from controller.node.places import NodePlaces, files_of
 from controller.node.pools import NodePools
 from controller.node.ports import ConsoleKeeper
+from controller.node.sharing import shared
 from hypersdk.errors import Transient
 
 
@@ -36,8 +37,15 @@ class Leavings:
             self.pools.changed()
 
 
+def _names(record: Record) -> set[str]:
+    """The files on shared storage, which stay in any case."""
+    return {path.name for folder in record.shared for path in files_of(Path(folder), record.uid)}
+
+
 def remove_files(places: NodePlaces, record: Record) -> None:
-    """The VM's files that only this node has. Blocks."""
+    """The VM's files that only this node has, and that nobody else's disks stand on. Blocks."""
+    if needed := shared(places, record.uid) - _names(record):
+        raise Transient(f"others stand on files of {record.name}, which stay for now: {', '.join(sorted(needed))}")
     kept = {Path(folder) for folder in record.shared}
     for path in places.files(record.uid):
         if path.parent not in kept:

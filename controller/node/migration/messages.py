@@ -26,6 +26,8 @@ class Piece(Model):
     device: Literal["disk", "cdrom"] = "disk"
     format: Literal["qcow2", "raw"] = "qcow2"
     size: int = 0
+    backing: list[str] = []
+    """The files that it stands on."""
     marker: str = ""
     """The name of a file that was just made beside it: who sees that one too shares the storage."""
 

@@ -13,6 +13,7 @@ from controller.hypervisor.mover import Documents, Transfer
 from controller.hypervisor.port import Hypervisor, ObservedDomain, Owner, PluggedDisk, Power
 from controller.node.definitions import Definitions
 from controller.node.desired import to_json
+from controller.node.images.collect import backing_file
 from controller.node.migration import sockets, verdict
 from controller.node.migration.copying import copy_out
 from controller.node.migration.incoming import SAID_BYTES
@@ -22,6 +23,7 @@ from controller.node.migration.records import Record, Records
 from controller.node.migration.sockets import Folder, Way
 from controller.node.places import NodePlaces
 from controller.node.qemu_img import virtual_size
+from controller.node.sharing import shared
 from controller.settings import Settings
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.base import JsonObject
@@ -82,12 +84,13 @@ class Outgoing:
         folder = Folder(self.settings.migration_folder, uid)
         namespace, name = trip.vm.key
         marker = f".{uid}-{trip.op.metadata.uid[:8]}.shared"
+        await self._check_clones(trip)
         luggage = await self._packed(trip, folder, marker)
         async with _marked(luggage, marker):
             answer = await self.peers.ask(trip.target, trip.vm.key, "prepare", luggage.wire())
         lodging = Lodging.model_validate(answer)
-        shared = tuple(sorted({str(Path(one.file).parent) for one in lodging.places if one.shared}))
-        record = Record(uid, namespace, name, trip.op.metadata.name, trip.target, shared)
+        kept = tuple(sorted({str(Path(one.file).parent) for one in lodging.places if one.shared}))
+        record = Record(uid, namespace, name, trip.op.metadata.name, trip.target, kept)
         await asyncio.to_thread(self.records.write, "outgoing", record)
         way = Way(self.peers, trip.target, trip.vm.key, trip.op.metadata.name)
         names = [one.socket for one in lodging.places if one.socket]
@@ -98,6 +101,12 @@ class Outgoing:
             await self.peers.ask(trip.target, trip.vm.key, "settle", {"operation": trip.op.metadata.name})
             if trip.live:
                 await self._transfer(trip, luggage, lodging, folder)
+
+    async def _check_clones(self, trip: Trip) -> None:
+        """Nobody else's disk may stand on what leaves."""
+        if names := await asyncio.to_thread(shared, self.places, trip.vm.metadata.uid):
+            words = f"linked clones stand on its disks here ({', '.join(sorted(names))})"
+            raise Terminal("HasClones", f"{words}: delete them first, or make them whole by cloning them")
 
     def said(self, uid: str, operation: str) -> Saying:
         """What the guest has said last on its consoles. Blocks."""
@@ -237,14 +246,23 @@ def _piece(disk: PluggedDisk, marker: str) -> Piece:
         device=disk.device,
         format="raw" if is_disc else "qcow2",
         size=size,
+        backing=[] if is_disc else [str(below) for below in _below(file)],
         marker=marker,
     )
+
+
+def _below(file: Path) -> list[Path]:
+    found: list[Path] = []
+    while (below := backing_file(found[-1] if found else file)) is not None and below not in found:
+        found.append(below)
+    return found
 
 
 @contextlib.asynccontextmanager
 async def _marked(luggage: Luggage, marker: str) -> AsyncIterator[None]:
     """A file beside each of the disks, for as long as the other node looks for it."""
-    markers = {Path(piece.path).with_name(marker) for piece in luggage.pieces}
+    files = {file for piece in luggage.pieces for file in (piece.path, *piece.backing)}
+    markers = {Path(file).with_name(marker) for file in files}
     try:
         for one in markers:
             await asyncio.to_thread(one.touch)
