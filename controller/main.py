@@ -122,20 +122,24 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         stack.push_async_callback(moves.work.close)
         controller.works["migrate"] = moves.work
         gateway = Gateway(streams, _listeners(settings), _migrations(settings, client, moves))
+        parts = (
+            consoles.run(),
+            sampler.run(),
+            gateway.run(),
+            _wake(hypervisor, consoles, sampler),
+            controller.run(),
+            storage.run(),
+            snapshots.run(),
+            moves.sweep.run(),
+            BackupController(controller, backup_host).run(),
+            _stand(settings, client, controller, recorder, templates),
+            templates.run(),
+            serve(settings, hypervisor, controller, sampler, streams, gateway),
+            _announce(controller, gateway, ready),
+        )
         async with asyncio.TaskGroup() as group:
-            group.create_task(consoles.run())
-            group.create_task(sampler.run())
-            group.create_task(gateway.run())
-            group.create_task(_wake(hypervisor, consoles, sampler))
-            group.create_task(controller.run())
-            group.create_task(storage.run())
-            group.create_task(snapshots.run())
-            group.create_task(moves.sweep.run())
-            group.create_task(BackupController(controller, backup_host).run())
-            group.create_task(_stand(settings, client, controller, recorder, templates))
-            group.create_task(templates.run())
-            group.create_task(serve(settings, hypervisor, controller, sampler, streams, gateway))
-            group.create_task(_announce(controller, gateway, ready))
+            for part in parts:
+                group.create_task(part)
 
 
 def _peers(settings: Settings, client: Client) -> GatewayPeers | NoPeers:
