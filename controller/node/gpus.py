@@ -58,8 +58,10 @@ def choose(
     gpus = sorted(there, key=lambda gpu: (gpu.address not in mine, gpu.address))
     chosen: list[HostGpu] = []
     for name, count in wanted.items():
-        fitting = [gpu for gpu in gpus if goes_by(gpu, name, rules) and not gpu.trouble and gpu not in chosen]
-        free = [gpu for gpu in fitting if not taken & _all(gpu)]
+        fitting = [gpu for gpu in gpus if goes_by(gpu, name, rules) and not gpu.trouble]
+        gone = taken | {address for gpu in chosen for address in _all(gpu)}
+        cut_up = {gpu.parent for gpu in gpus if gpu.address in gone}
+        free = [gpu for gpu in fitting if gpu.address not in cut_up and not gone & {*_all(gpu), gpu.parent}]
         if len(free) < count:
             words = f"{len(free)} of {count} GPUs {name} are free on this node, which has {len(fitting)}"
             raise NotYet(REASON, words, RETRY_S)

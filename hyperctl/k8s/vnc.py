@@ -20,6 +20,7 @@ from hyperctl.k8s.console import say
 from hyperctl.k8s.des import STORED, encrypted
 from hyperctl.k8s.rfb import Refused, Viewer, greet
 from hyperctl.k8s.session import Session
+from hypersdk.background import leaf
 from hypersdk.errors import HyperSDKError, Unreachable, UsageError
 from hypersdk.kube.streams import Mode, Stream, open_vnc
 
@@ -79,8 +80,8 @@ class Screen:
         """One connection of a viewer, whose end is nobody else's."""
         try:
             await self._serve(reader, writer)
-        except (HyperSDKError, TimeoutError, ConnectionError) as error:
-            say(str(error) or "a viewer connected, and gave no password in time")
+        except* (HyperSDKError, TimeoutError, ConnectionError) as errors:
+            say(str(leaf(errors)) or "a viewer connected, and gave no password in time")
         finally:
             writer.close()
 
@@ -91,14 +92,13 @@ class Screen:
             return
         viewer = Viewer(reader, writer)
         await self._prove(viewer)
-        try:
-            stream = await self.open()
-        except HyperSDKError as error:
-            viewer.refuse(str(error))
-            raise
-        async with stream:
-            incoming = Incoming(stream)
-            await greet(incoming)
+        async with AsyncExitStack() as stack:
+            try:
+                incoming = Incoming(await stack.enter_async_context(await self.open()))
+                await greet(incoming)
+            except HyperSDKError as error:
+                viewer.refuse(str(error))
+                raise
             viewer.accept()
             await _carry(incoming, reader, writer)
 

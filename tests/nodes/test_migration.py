@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import yaml
 
 from hypersdk.errors import Unreachable
 from hypersdk.kube.streams import open_console
@@ -249,6 +252,33 @@ async def test_refused_with_what_to_do(here: Lab, spec: dict[str, str | bool], r
     assert found.reason == reason
     assert words in (op.status.message or "")
     assert len(await here.running_on("shared")) == 1
+
+
+async def test_lines_of_the_document_move_it(here: Lab, guest: Guest, folder: Path) -> None:
+    mine = Guest(here, "my-vm", guest.image)
+    await asyncio.to_thread(_typed, here, folder, "hyperctl k8s node cordon node-2")  # which has no such image
+    await mine.begin()
+    await asyncio.to_thread(_typed, here, folder, "hyperctl k8s node uncordon node-2")
+    for line in ("hyperctl k8s vm migrate my-vm -node node-2 --live", "hyperctl k8s vm migrate my-vm -node node-2"):
+        if mine.node == "node-2":
+            assert (await here.migrate("my-vm", targetNode="node-1")).phase is OperationPhase.SUCCEEDED
+        await asyncio.to_thread(_typed, here, folder, line)
+        assert mine.node == "node-2"
+        await mine.is_whole()
+
+
+def _typed(here: Lab, folder: Path, line: str) -> None:
+    """A line as somebody types it whose context has the lab's namespace."""
+    assert here.api is not None
+    config = yaml.safe_load(here.api.kubeconfig.read_text())
+    for context in config["contexts"]:
+        context["context"]["namespace"] = here.namespace
+    own = folder / "kubeconfig"
+    own.write_text(yaml.safe_dump(config))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environ = {**os.environ, "KUBECONFIG": str(own), "PATH": path}
+    done = subprocess.run(["bash", "-c", line], env=environ, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"$ {line}\n{done.stdout}{done.stderr}"
 
 
 async def _watched(here: Lab, name: str, count: int) -> list[int]:

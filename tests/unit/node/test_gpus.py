@@ -75,6 +75,22 @@ async def test_what_any_domain_has_is_nobody_elses(defined: bool) -> None:
         await gpus.of(asking("c", ("big", 1)), EVERYBODY)
 
 
+async def test_card_is_given_whole_or_in_parts() -> None:
+    half = HostGpu(MDEV, "mdev", TYPE, parent="0000:3b:00.0")
+    other = HostGpu(MDEV.replace("c2", "d2"), "mdev", TYPE, parent="0000:3b:00.0")
+    host = FakeHypervisor(lambda: 0.0, host_gpus=[*THERE[:1], half, other])
+    gpus = Gpus(host, RULES)
+    assert len(await gpus.of(asking("a", ("vgpu", 1)), EVERYBODY)) == 1
+    with pytest.raises(NotYet, match="0 of 1 GPUs nvidia-tesla-t4"):
+        await gpus.of(asking("b", ("nvidia-tesla-t4", 1)), EVERYBODY)
+    assert len(await gpus.of(asking("b", ("vgpu", 1)), EVERYBODY)) == 1
+    await gpus.of(asking("a"), EVERYBODY)
+    await gpus.of(asking("b"), EVERYBODY)
+    await gpus.of(asking("a", ("nvidia-tesla-t4", 1)), EVERYBODY)
+    with pytest.raises(NotYet, match="0 of 1 GPUs vgpu"):
+        await gpus.of(asking("b", ("vgpu", 1)), EVERYBODY)
+
+
 async def test_machine_keeps_what_its_domain_has() -> None:
     gpus, host = node()
     holds(host, "a", "0000:5e:00.0")
