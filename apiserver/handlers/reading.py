@@ -6,6 +6,7 @@ import binascii
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial as partial_of
 from itertools import islice
 
 from aiohttp import web
@@ -20,7 +21,7 @@ from apiserver.selectors.fields import FieldSelector, check_supported, parse_fie
 from apiserver.selectors.labels import LabelSelector, parse_labels
 from apiserver.storage.collection import Place, TooOld
 from apiserver.storage.stored import Stored
-from apiserver.tables.table import partial, table
+from apiserver.tables.table import partial, table, table_json
 from hypersdk.model.base import JsonObject
 
 _WAIT_FOR_VERSION_S = 3.0
@@ -163,6 +164,8 @@ async def list_(call: Call) -> web.Response:
     page = _page(call, options, chosen)
     if wanted.form == "object" and not wanted.yaml:
         return await raw_answer(call, _list_json(call, page), wanted)
+    if wanted.form == "table" and not wanted.yaml:
+        return await raw_answer(call, await _table(call, page, wanted), wanted)
     if len(page.items) > _IN_THREAD_FROM:
         document = await asyncio.to_thread(_converted, call, page, wanted)
     else:
@@ -237,6 +240,13 @@ def _list_json(call: Call, page: _Page) -> bytes:
     tail = encode({"kind": resource.list_kind, "metadata": page.meta})[1:]
     items = b",".join(as_version(resource, one.raw) for one in page.items)
     return b'%s,"items":[%s],%s' % (head, items, tail)
+
+
+async def _table(call: Call, page: _Page, wanted: Wanted) -> bytes:
+    made = partial_of(
+        table_json, call.resource.layout, page.items, page.meta, include_of(call), call.api.now(), wanted.version
+    )
+    return await asyncio.to_thread(made) if len(page.items) > _IN_THREAD_FROM else made()
 
 
 def _converted(call: Call, page: _Page, wanted: Wanted) -> JsonObject:

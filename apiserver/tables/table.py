@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from apiserver.document import child
+from apiserver.document import child, encode
 from apiserver.registry.resource import Layout, TableColumn
+from apiserver.storage.stored import Stored
 from hypersdk.model.base import JsonObject
 
 IncludeObject = Literal["None", "Metadata", "Object"]
@@ -28,6 +29,16 @@ def table(
         "columnDefinitions": [_column(column) for column in layout.columns],
         "rows": [_row(layout, document, include, now) for document in documents],
     }
+
+
+def table_json(
+    layout: Layout, found: Iterable[Stored], list_meta: JsonObject, include: IncludeObject, now: datetime, version: str
+) -> bytes:
+    """The whole table of a list as JSON; an object is read and forgotten with its row, for 10,000 at once are slow."""
+    around = table(layout, [], list_meta, include, now) | {"apiVersion": f"meta.k8s.io/{version}"}
+    del around["rows"]
+    rows = b",".join(encode(_row(layout, one.document(), include, now)) for one in found)
+    return b'%s,"rows":[%s]}' % (encode(around)[:-1], rows)
 
 
 def _column(column: TableColumn) -> JsonObject:
