@@ -169,6 +169,9 @@ class NodeStorage:
         """The image of a template that has one of its own; only for who may see the template."""
         ref = vm.spec.image.template_ref if vm.spec.image else None
         name, uid = (ref.name if ref else None) or "", checked_uid(origin.word.removeprefix(MADE_HERE))
+        if not _SUBDOMAIN.fullmatch(name):
+            words = f"image {origin.word} is had by image.templateRef with its template's name alone, not {name!r}"
+            raise Terminal("ImageNotAllowed", words)
         try:
             template = await self.client.get(VM_TEMPLATES, vm.metadata.namespace or "default", name)
         except NotFound as error:

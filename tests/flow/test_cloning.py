@@ -345,10 +345,12 @@ def test_nothing_is_left_of_a_clone_that_is_cancelled(tmp_path: Path, number: in
     [
         ({"targetNamespace": "other"}, "CrossNamespaceReference"),
         ({"snapshotRef": {"name": "s", "namespace": "other"}}, "CrossNamespaceReference"),
+        ({"targetName": "../../other/virtualmachines/web"}, "InvalidName"),
+        ({"snapshotRef": {"name": "../secrets/s"}}, "InvalidName"),
         ({"targetName": "web"}, "TargetExists"),
         ({"targetName": "taken"}, "TargetExists"),
     ],
-    ids=["namespace", "snapshot", "itself", "taken"],
+    ids=["namespace", "snapshot", "path", "snapshot-path", "itself", "taken"],
 )
 def test_clone_that_cannot_be_is_refused(tmp_path: Path, how: JsonObject, why: str) -> None:
     async def scenario(world: World) -> None:

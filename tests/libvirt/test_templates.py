@@ -152,6 +152,9 @@ async def test_template_is_made_of_a_machine_and_machines_of_it(templates: Templ
     await templates.bench.create("first", {"templateRef": {"name": "own"}}, memory="32Mi", running=False)
     await templates.bench.until_phase("first", Phase.STOPPED)
     await asyncio.to_thread(qemu_io, templates.disk("first"), "read -P 0x77 512k 64k")
+    await templates.bench.create("thief", f"template://{templates.the('own').metadata.uid}", memory="32Mi")
+    await templates.bench.until(lambda: templates.bench.reason("thief", "DiskReady") == "ImageNotAllowed")
+    await templates.bench.delete("thief")
     made = list((templates.bench.controller.state / "templates").iterdir())
     assert [path.name for path in made] == [f"{templates.the('own').metadata.uid}-template.qcow2"]
 

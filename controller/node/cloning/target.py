@@ -1,5 +1,7 @@
 """What is the object of a clone? The source's spec without what only one VM may have. Pure."""
 
+import re
+
 from hypersdk.errors import Terminal
 from hypersdk.model.base import JsonObject
 from hypersdk.model.marks import CLONED_FROM, FILLING
@@ -7,6 +9,8 @@ from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import CloneSpec, VMOperation
 
 OURS = "hypersdk.io/"
+LONGEST_NAME = 253
+_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _KUBECTLS = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -23,6 +27,10 @@ def asked(op: VMOperation, vm: VirtualMachine) -> tuple[str, CloneSpec]:
         if other not in {None, "", namespace}:
             words = f"{what} names the namespace {other}; a clone stays in the namespace of its source, {namespace}"
             raise Terminal("CrossNamespaceReference", words)
+    for name in (spec.target_name, *([spec.snapshot_ref.name] if spec.snapshot_ref else [])):
+        if len(name) > LONGEST_NAME or not _SUBDOMAIN.fullmatch(name):
+            # The name becomes part of a URL's path, where `..` would lead into another namespace.
+            raise Terminal("InvalidName", f"{name!r} cannot be a name: write lower case letters, digits and '-'")
     if spec.target_name == vm.metadata.name:
         raise Terminal("TargetExists", f"the clone cannot be named {spec.target_name} too: give it another name")
     return spec.target_name, spec
