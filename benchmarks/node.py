@@ -115,6 +115,7 @@ def _processes() -> Iterator[tuple[Path, str, Process, Process]]:
         folder = Path(name)
         folder.chmod(0o755)
         image(folder).parent.mkdir()
+        (folder / "vault").mkdir()
         write_echo_disk(image(folder))
         try:
             with _running("apiserver.main", _api_options(folder), folder / "api.log") as api:
@@ -149,4 +150,5 @@ def _controller_options(folder: Path, uri: str) -> list[str]:
         *("--kubeconfig", str(folder / "kubeconfig"), "--libvirt-uri", uri, "--virt-type", "qemu"),
         *("--node-name", "node-1", "--state", str(folder / "node"), "--gateway", str(folder / "gw")),
         *("--image-folder", str(folder / "images"), "--cpu-overcommit", str(_OVERCOMMIT)),
+        *("--backup-folder", str(folder / "vault")),
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from controller.node.backups.chain import Link, read_part
 from controller.node.backups.manifest import INVALID, StoredDisk
-from controller.node.backups.pieces import offsets
+from controller.node.backups.pieces import is_zero, offsets
 from controller.node.backups.store import Place
 from controller.node.qemu_img import HEAD, QCOW2_MAGIC, inspect, qemu_img
 from controller.node.room import check_room
@@ -92,7 +92,7 @@ def _size(path: Path) -> int:
 def _write(path: Path, at: int, piece: bytes) -> None:
     with path.open("r+b" if path.exists() else "w+b") as file:
         file.truncate(at)
-        if piece.count(0) == len(piece):
+        if is_zero(piece):
             file.truncate(at + len(piece))
             return
         file.seek(at)

@@ -45,8 +45,14 @@ class FolderStore:
         """Nothing is held."""
 
     async def _do(self, work: Callable[[], T], key: str) -> T:
+        working = asyncio.ensure_future(asyncio.to_thread(work))
         try:
-            return await asyncio.to_thread(work)
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            # A thread cannot be stopped: what it writes must not come after it was cleared away.
+            await asyncio.wait({working})
+            working.exception()
+            raise
         except FileNotFoundError as error:
             raise Terminal(NOT_FOUND, f"{self.root}/{key} is not there") from error
         except OSError as error:

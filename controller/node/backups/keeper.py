@@ -175,7 +175,7 @@ class BackupKeeper:
         since = self._ending_since.setdefault(job.key, self.now())
         try:
             await self.maker.undo(job, self.vms.get(*job.machine))
-        except Transient as error:
+        except (Transient, OSError) as error:
             if self.now() - since < GIVE_UP_AFTER:
                 await self._say(job, job.status.phase or "Pending", f"clearing away ({words}): {error}")
                 return Later(LOOK_AGAIN_S)

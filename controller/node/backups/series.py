@@ -38,7 +38,8 @@ def expired(index: Index, retention: BackupRetention) -> list[Entry]:
     if all(count is None for count in wanted):
         return []
     # Of two of one moment the later in the list is the newer.
-    newest_first = sorted(index.backups[::-1], key=lambda one: one.created, reverse=True)
+    places = {one.folder: place for place, one in enumerate(index.backups)}
+    newest_first = sorted(index.backups, key=lambda one: (one.created, places[one.folder]), reverse=True)
     kept = {newest_first[0].folder} if newest_first else set()
     for count, period in zip(wanted, _PERIODS, strict=True):
         kept |= {one.folder for one in _newest_of_each(newest_first, period)[: count or 0]}

@@ -11,7 +11,7 @@ from controller.node.backups.pieces import Compression, name_of, packed
 from controller.node.backups.store import Place
 from hypersdk.background import leaf
 
-AT_ONCE = 3
+AT_ONCE = 4
 """Pieces in work: one is read and packed while others travel. Each holds its size in memory, twice."""
 
 
@@ -37,15 +37,18 @@ class Upload:
     async def _file(self, file: CopiedFile, there: dict[tuple[str, int], Part]) -> StoredDisk:
         compression: Compression = "zstd" if self.level else ""
         count = -(-file.bytes // self.part_bytes)
-        parts: list[Part] = []
-        for first in range(0, count, AT_ONCE):
-            numbers = range(first, min(first + AT_ONCE, count))
-            try:
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(self._piece(file, n, compression, there)) for n in numbers]
-            except BaseExceptionGroup as errors:
-                raise leaf(errors) from None
-            parts += [task.result() for task in tasks]
+        lanes = asyncio.Semaphore(AT_ONCE)
+
+        async def piece(number: int) -> Part:
+            async with lanes:
+                return await self._piece(file, number, compression, there)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(piece(number)) for number in range(count)]
+        except BaseExceptionGroup as errors:
+            raise leaf(errors) from None
+        parts = [task.result() for task in tasks]
         return StoredDisk(
             name=file.name,
             format="raw" if file.format == "raw" else "qcow2",
