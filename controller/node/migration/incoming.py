@@ -13,6 +13,7 @@ from pathlib import Path
 from controller.domain.build import domain_xml, spec_hash
 from controller.domain.desired import DesiredDomain, DiskFile, Interface
 from controller.hypervisor.port import DomainState, Hypervisor, ObservedDomain, Power
+from controller.node.attachments import Attachments
 from controller.node.definitions import Definitions
 from controller.node.desired import HostView, desired_domain, from_json
 from controller.node.host import Host
@@ -49,6 +50,7 @@ class Incoming:
     leavings: Leavings
     consoles: ConsoleKeeper
     wake: Callable[[Key], None]
+    attachments: Attachments | None = None
     takers: Takers = field(default_factory=Takers)
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -183,7 +185,8 @@ class Incoming:
         networks = unasked(self.settings.network)
         if needs_pod_network(vm):
             networks = await host_networks(self.hypervisor, self.settings.network)
-        view = HostView(self.places, facts.virt_type, networks.pod, self.settings.bridges)
+        attached = await self.attachments.of(vm) if self.attachments is not None else {}
+        view = HostView(self.places, facts.virt_type, networks.pod, self.settings.bridges, attached)
         wanted = desired_domain(vm, view)
         nics = self._nics(luggage, wanted)
         started = from_json(luggage.started) if luggage.started else None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from controller.node.attachments import Attachments
 from controller.node.controller import NodeController
 from controller.node.migration.incoming import Incoming
 from controller.node.migration.leaving import Leavings
@@ -28,7 +29,15 @@ def moves_of(controller: NodeController, peers: Peers, pools: NodePools | None =
     records = Records(settings.state / "moves")
     leavings = Leavings(near.hypervisor, near.consoles, places, pools)
     incoming = Incoming(
-        settings, near.hypervisor, controller.host, places, records, leavings, near.consoles, controller.queue.add
+        settings,
+        near.hypervisor,
+        controller.host,
+        places,
+        records,
+        leavings,
+        near.consoles,
+        controller.queue.add,
+        Attachments(near.client),
     )
     sweep = Sweep(settings.node, near.client, records, leavings, incoming)
     outgoing = Outgoing(settings, near.hypervisor, places, records, peers)
