@@ -16,6 +16,7 @@ from apiserver.handlers.call import Api
 from apiserver.lifecycle.bootstrap import bootstrap
 from apiserver.lifecycle.internal import Own
 from apiserver.lifecycle.keeper import Keeper
+from apiserver.patience import Patience
 from apiserver.registry.builtin import builtin_resources
 from apiserver.registry.catalogue import Catalogue
 from apiserver.server import Server
@@ -81,6 +82,9 @@ class Running:
     session: aiohttp.ClientSession
     keeper: Keeper
     clock: Clock
+    port: int
+    accepted: list[Patience]
+    """What stands before each connection."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -129,16 +133,27 @@ async def serving(
     await bootstrap(own, json.loads(json.dumps(definitions)))
     runner = web.AppRunner(Server(Api(store, own.catalogue, clock), gateway, TOKEN).application(), access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    answering = runner.server
+    assert answering is not None
+    accepted: list[Patience] = []
+
+    def accept() -> Patience:
+        accepted.append(Patience(answering()))
+        return accepted[-1]
+
+    accepting = await asyncio.get_running_loop().create_server(accept, "127.0.0.1", 0)
+    port = accepting.sockets[0].getsockname()[1]
     keeping = asyncio.create_task(keeper.run())
     try:
-        async with aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {TOKEN}"}) as session:
-            yield Running(store, session, keeper, clock)
+        async with aiohttp.ClientSession(
+            f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {TOKEN}"}
+        ) as session:
+            yield Running(store, session, keeper, clock, port, accepted)
     finally:
         keeping.cancel()
         with suppress(asyncio.CancelledError):
             await keeping
+        accepting.close()
         store.cut_watches()
         await runner.cleanup()
         await gateway.close()

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,18 @@ async def test_headers_that_are_too_large_are_refused(api: Running) -> None:
 async def test_a_body_that_is_nested_too_deeply_is_refused(api: Running) -> None:
     async with api.session.post(THINGS, data=b'{"a":' * 50_000, headers=JSON) as response:
         assert response.status == 400
+
+
+async def test_headers_that_trickle_in_are_not_waited_for(api: Running) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+    api.accepted[-1].seconds = 0.05
+    writer.write(b"GET /version HTTP/1.1\r\n")
+    with suppress(ConnectionResetError):
+        await reader.read()
+    writer.close()
+    assert (await api.call("GET", "/version")).code == 200
 
 
 async def test_nobody_is_told_which_software_answers(api: Running) -> None:
