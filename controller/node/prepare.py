@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from controller.domain.desired import DesiredDomain
 from controller.domain.layers import with_layers
-from controller.hypervisor.port import Hypervisor, ObservedDomain
+from controller.hypervisor.port import Hardware, Hypervisor, ObservedDomain
 from controller.node.attachments import INVALID, Attachments
 from controller.node.clashes import Clashes
 from controller.node.definitions import Definitions, drift
@@ -57,6 +58,18 @@ class Prepared:
         return Obstacle(worst.reason, worst.message, final=self.retry_in_s is None)
 
 
+class Guarding(Protocol):
+    """Sees to it that no VM is defined or started over another file than the one it wrote to last."""
+
+    async def there(self, vm: VirtualMachine, observed: ObservedDomain | None) -> Hardware:
+        """The domain as it is, or as it was, with its layers; Terminal or NotYet when that is not certain."""
+        ...
+
+    def refusal(self, vm: VirtualMachine, observed: ObservedDomain) -> str:
+        """Why a running domain must not be changed; empty when it may."""
+        ...
+
+
 @dataclass
 class Preparation:
     """Prepares VMs on this host."""
@@ -70,6 +83,8 @@ class Preparation:
     clashes: Clashes
     attachments: Attachments
     gpus: Gpus
+    guard: "Guarding | None" = None
+    """Who looks after layers; without snapshots there are none."""
 
     def _known(self) -> set[str]:
         return {vm.metadata.uid for vm in self.clashes.vms()}
@@ -81,8 +96,8 @@ class Preparation:
         """For a running domain only what it should be is told; otherwise what is missing is made."""
         if observed is not None and observed.is_active:
             return await self._running(vm, observed, wake)
-        there = observed.hardware if observed is not None else NOTHING
         try:
+            there = await self._there(vm, observed)
             image = await self.storage.prepare(vm, wake, there)
         except NotYet as error:
             return Prepared(disks=Finding("False", error.reason, str(error)), retry_in_s=error.retry_in_s)
@@ -93,14 +108,21 @@ class Preparation:
         networks = unasked(self.settings.network)
         if needs_pod_network(vm):
             networks = await host_networks(self.hypervisor, self.settings.network)
-        prepared = await self._domain(vm, observed, networks)
+        prepared = await self._domain(vm, observed, networks, there)
         if prepared.desired is not None and (clash := await self.clashes.of(vm, prepared.desired)):
             return Prepared(network=clash, failure=clash, retry_in_s=CLASH_RETRY_S)
         if prepared.desired is None:
             return prepared
         return replace(prepared, disks=await self.running.too_large(vm, there) or prepared.disks)
 
+    async def _there(self, vm: VirtualMachine, observed: ObservedDomain | None) -> Hardware:
+        if self.guard is not None:
+            return await self.guard.there(vm, observed)
+        return observed.hardware if observed is not None else NOTHING
+
     async def _running(self, vm: VirtualMachine, observed: ObservedDomain, wake: Callable[[], None]) -> Prepared:
+        if self.guard is not None and (why := self.guard.refusal(vm, observed)):
+            return Prepared(disks=Finding("False", "ForeignLayer", why))
         started = self.definitions.running(observed)
         now = as_it_is(vm, started, observed.hardware) if started else None
         networks = as_defined(vm, now, self.settings.network)
@@ -122,7 +144,13 @@ class Preparation:
             retry_in_s=CLASH_RETRY_S if clash else offer.retry_in_s,
         )
 
-    async def _domain(self, vm: VirtualMachine, observed: ObservedDomain | None, networks: HostNetworks) -> Prepared:
+    async def _domain(
+        self,
+        vm: VirtualMachine,
+        observed: ObservedDomain | None,
+        networks: HostNetworks,
+        there: Hardware | None = None,
+    ) -> Prepared:
         running = self.definitions.running(observed)
         facts = await self.host.known()
         if (observed is None or not observed.is_active) and (why := kvm_obstacle(facts)):
@@ -134,8 +162,8 @@ class Preparation:
             devices = await self.gpus.of(vm, self._known())
             view = HostView(self.places, virt_type, networks.pod, self.settings.bridges, attached, devices)
             desired = desired_domain(vm, view, running)
-            if observed is not None:
-                desired = with_layers(desired, observed.hardware)
+            if (known := there or (observed.hardware if observed is not None else None)) is not None:
+                desired = with_layers(desired, known)
         except NotYet as error:
             words = Finding("False", error.reason, str(error))
             return Prepared(network=networks.finding, failure=words, retry_in_s=error.retry_in_s)

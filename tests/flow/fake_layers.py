@@ -182,12 +182,12 @@ class FakeFiles:
 
     all: FakeLayers
 
-    async def tree(self) -> Tree:
+    async def tree(self, uid: str = "") -> Tree:
         for uuid, domain in self.all.hypervisor.domains_by_uuid.items():
             for disk in domain.defined_hardware.disks:
                 if disk.device == "disk" and disk.path.startswith("/") and uuid in disk.path:
                     self.all.disks.setdefault(disk.path, FakeFile())
-        return {path: LayerFile(path, file.backing, 65536) for path, file in self.all.disks.items()}
+        return {path: LayerFile(path, file.backing, 65536) for path, file in self.all.disks.items() if uid in path}
 
     async def over(self, path: str, backing: str) -> None:
         self._ask("over")

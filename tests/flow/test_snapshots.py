@@ -358,3 +358,38 @@ def test_kept_for_long_enough_is_expired_and_merged(tmp_path: Path) -> None:
             lab.assert_nothing_left_over()
 
     play(tmp_path, scenario)
+
+
+def test_undefined_domain_is_defined_over_what_it_wrote_to_last(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        lab = Lab(world)
+        async with lab.controller():
+            await lab.start()
+            await lab.take("first")
+            lab.layers.write(lab.uid, "two")
+            await world.operate("stop", force=True)
+            await world.until_phase(Phase.STOPPED)
+            await world.hypervisor.undefine(lab.uid)
+            await world.done(await world.operate("start"))
+            await world.until_phase(Phase.RUNNING, "Running")
+            assert lab.layers.read(lab.uid) == {"two"}
+
+    play(tmp_path, scenario)
+
+
+def test_domain_that_was_defined_over_its_base_is_not_started(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        lab = Lab(world)
+        async with lab.controller():
+            await lab.start()
+            found = await lab.take("first")
+            await world.operate("stop", force=True)
+            await world.until_phase(Phase.STOPPED)
+            bases = [path for path in found.status.backing_files or [] if path.endswith(".qcow2")]
+            await lab.layers.put(lab.uid, {"vda": bases[1], "vdb": bases[0]})
+            await world.operate("start")
+            await world.until_phase(Phase.FAILED, "UncertainLayer")
+            assert "@s-" in str(world.vm().status.conditions)
+            assert not world.hypervisor.the(lab.uid).is_active
+
+    play(tmp_path, scenario)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from controller.node.images.collect import backing_file
-from controller.node.places import NodePlaces
+from controller.node.places import NodePlaces, files_of
 from controller.node.qemu_img import qemu_img
 from controller.node.room import check_room
 from controller.node.snapshots.chain import LayerFile, Tree
@@ -27,8 +27,8 @@ _EMPTY_BYTES = 2**20
 class LayerFiles(Protocol):
     """Files of disks. Every call raises Transient when it could not be done now, and can be repeated."""
 
-    async def tree(self) -> Tree:
-        """Every qcow2 file of the node's disk folders."""
+    async def tree(self, uid: str = "") -> Tree:
+        """Every qcow2 file of the node's disk folders, or those of one VM."""
         ...
 
     async def over(self, path: str, backing: str) -> None:
@@ -62,8 +62,10 @@ class NodeLayerFiles:
     def __init__(self, places: NodePlaces) -> None:
         self._places = places
 
-    async def tree(self) -> Tree:
-        """Every qcow2 file of the node's disk folders."""
+    async def tree(self, uid: str = "") -> Tree:
+        """Every qcow2 file of the node's disk folders, or those of one VM."""
+        if uid:
+            return await _tried(asyncio.to_thread(_family, self._places.roots(), uid))
         return await _tried(asyncio.to_thread(_tree, _folders(self._places)))
 
     async def over(self, path: str, backing: str) -> None:
@@ -111,8 +113,16 @@ def _folders(places: NodePlaces) -> list[Path]:
 
 def _tree(roots: Sequence[Path]) -> Tree:
     walks = (os.walk(root, onerror=_refuse) for root in roots)
+    return _read(Path(folder, name) for walk in walks for folder, _, names in walk for name in names)
+
+
+def _family(roots: Sequence[Path], uid: str) -> Tree:
+    return _read(path for root in roots for path in files_of(root, uid))
+
+
+def _read(paths: Iterable[Path]) -> Tree:
     found: dict[str, LayerFile] = {}
-    for path in (Path(folder, name) for walk in walks for folder, _, names in walk for name in names):
+    for path in paths:
         if path.suffix == ".qcow2" and not path.name.startswith("."):
             backing = backing_file(path)
             with contextlib.suppress(FileNotFoundError):

@@ -8,7 +8,9 @@ from controller.hypervisor.layer_port import LayerHost
 from controller.node.controller import NodeController
 from controller.node.objects import Objects
 from controller.node.operations.work import Work
+from controller.node.snapshots.drawing import Drawing
 from controller.node.snapshots.files import LayerFiles
+from controller.node.snapshots.guard import Guard
 from controller.node.snapshots.keeper import SnapshotKeeper, of_operation
 from controller.node.snapshots.merging import Merger, MergeWork
 from controller.node.snapshots.restoring import RestoreWork
@@ -36,6 +38,9 @@ class NodeSnapshots:
     def __post_init__(self) -> None:
         near = self.controller.with_
         self.store = SnapshotStore(Objects(near.client, VM_SNAPSHOTS, self.cache), near.now)
+        guard = Guard(self.controller.places, self.files, self.cache)
+        self.controller.reconciler.preparation.guard = guard
+        self.drawing = Drawing(near.hypervisor, self.files, guard, self.controller.vm_cache, self.cache)
         self.merger = Merger(self.layers, self.files, self.store)
 
     def works(self) -> dict[str, Work]:
