@@ -116,6 +116,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             ReviewedAccess(client),
             trusted_names(settings.gateway_tls),
             hop=hop_of(settings, client),
+            chains=snapshots.drawing.of,
         )
         moves = moves_of(controller, peers := _peers(settings, client), storage.pools)
         stack.push_async_callback(peers.close)

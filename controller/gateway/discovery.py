@@ -14,6 +14,7 @@ _KINDS = {
     "log": "VirtualMachineLog",
     "screenshot": "VirtualMachineScreenshot",
     "portforward": "VirtualMachinePortForward",
+    "disks": "VirtualMachineDisks",
 }
 _VERSIONED: JsonObject = {"groupVersion": SUBRESOURCES, "version": VERSION}
 _GROUP: JsonObject = {"name": GROUP, "versions": [_VERSIONED], "preferredVersion": _VERSIONED}

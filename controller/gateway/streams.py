@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -30,6 +30,7 @@ from controller.gateway.text_log import follow
 from controller.hypervisor.port import ConsoleDevice, Hypervisor
 from hypersdk.errors import ApiError, NotFound
 from hypersdk.kube.streams import ConsoleState, Device, Mode, SubResource, stream_path
+from hypersdk.model.diskchain import DiskChains
 from hypersdk.model.metrics import Metrics
 
 LONGEST_CONTROL = 1024
@@ -61,6 +62,8 @@ class Streams:
     """Common names of the front proxies that may call over TLS; empty: any with a certificate of the client CA."""
     dial: Dial = dial_guest
     most_open: int = MOST_OPEN
+    chains: Callable[[str], Awaitable[DiskChains]] | None = None
+    """Tells of the files of a VM's disks, by its uid."""
     hop: Hop | None = None
     """The way to the VMs of other nodes; none where there is but one."""
     sockets: Sockets = field(init=False)
@@ -78,6 +81,7 @@ class Streams:
             "log": self.log,
             "screenshot": self.screenshot,
             "portforward": self.portforward,
+            "disks": self.disks,
         }
         paths = {stream_path("{namespace}", "{name}", name): answer for name, answer in answers.items()}
         return [web.get(path, self._here_or_there(answer)) for path, answer in paths.items()]
@@ -168,6 +172,13 @@ class Streams:
         audit.record("read", visit)
         picture = await self.hypervisor.screenshot(target.uuid)
         return web.Response(body=picture, content_type="image/png", headers={"Cache-Control": "no-store"})
+
+    async def disks(self, request: web.Request) -> web.StreamResponse:
+        """The files that the VM's disks are made of, as JSON."""
+        _, target = await self._admit(request, "disks", "get")
+        if self.chains is None:
+            raise NotFound("this node tells of no disks", 404, "NotFound")
+        return web.json_response((await self.chains(target.uuid)).wire())
 
     async def portforward(self, request: web.Request) -> web.StreamResponse:
         """WebSocket `?port=22`: the bytes of one TCP connection to the guest."""

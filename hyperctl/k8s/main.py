@@ -19,6 +19,7 @@ _ANSWERS: Final = {
     "vm create": "creating.create_machine",
     "vm why": "why.why",
     "vm snapshot": "snapshots.answer",
+    "vm disk": "chains.answer",
     "vm console": "console.console",
     "vm logs": "logs.logs",
     "vm screenshot": "screenshot.screenshot",

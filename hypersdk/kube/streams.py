@@ -21,11 +21,13 @@ from hypersdk.model.metrics import Metrics, Sample
 if TYPE_CHECKING:
     import aiohttp
 
+    from hypersdk.model.diskchain import DiskChains
+
 Mode = Literal["write", "watch"]
 Device = Literal["serial0", "console1"]
 """libvirt's names of a VM's consoles: the UART (ttyS0), and the virtio console (hvc0), which is far faster."""
 LogSource = Literal["qemu", "serial0", "console1"]
-SubResource = Literal["console", "vnc", "metrics", "log", "portforward", "screenshot"]
+SubResource = Literal["console", "vnc", "metrics", "log", "portforward", "screenshot", "disks"]
 Control = Literal["take", "keep", "give"]
 """`take` asks for the keyboard; who has it answers with `keep` or `give`, or is taken to give after a while."""
 
@@ -132,6 +134,17 @@ class Stream:
     async def close(self) -> None:
         """Say goodbye and close."""
         await self.socket.close()
+
+
+async def disk_chains(client: Client, namespace: str, name: str) -> "DiskChains":
+    """The files that a VM's disks are made of, as its node finds them."""
+    from hypersdk.model.diskchain import DiskChains
+
+    answer = await client.raw("GET", stream_path(namespace, name, "disks"))
+    try:
+        return DiskChains.model_validate_json(answer)
+    except ValidationError as error:
+        raise Unreachable(f"the answer of {client.connection.host} is none: {error.error_count()} errors") from error
 
 
 async def open_stream(

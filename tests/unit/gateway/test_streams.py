@@ -23,7 +23,7 @@ LOG = stream_path("default", "vm", "log")
 async def test_discovery_lists_every_subresource(lab: Lab) -> None:
     answer = json.loads(await lab.client().raw("GET", "/apis/subresources.hypersdk.io/v1alpha1"))
     names = {resource["name"] for resource in answer["resources"]}
-    subresources = ("console", "vnc", "metrics", "log", "screenshot", "portforward")
+    subresources = ("console", "vnc", "metrics", "log", "screenshot", "portforward", "disks")
     assert names == {f"virtualmachines/{name}" for name in subresources}
     assert answer["groupVersion"] == "subresources.hypersdk.io/v1alpha1"
 
