@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypersdk.kube.cache import Cache
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import JsonObject, condition
 from hypersdk.model.kinds import VM_TEMPLATES
+from hypersdk.model.marks import TEMPLATE_NODE
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmtemplate import VMTemplate
 from tests.controlplane.api import Api
@@ -22,7 +24,7 @@ from tests.controlplane.caches import running
 from tests.libvirt.benches import lone_bench, open_folder
 from tests.libvirt.bootsector import write_echo_disk
 from tests.libvirt.conftest import Libvirtd
-from tests.libvirt.controllers import Bench
+from tests.libvirt.controllers import NODE, Bench
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
@@ -62,11 +64,23 @@ class Templates:
         await self.bench.until_of(self.cache, lambda: self.why(name)[0] == reason, 60)
         return self.why(name)[1]
 
+    async def hyperctl(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A line of the command line tool."""
+        where = ("--kubeconfig", str(self.bench.controller.api.kubeconfig), "-n", self.bench.namespace)
+        line = [sys.executable, "-m", "hyperctl", "k8s", *words, *where]
+        return await asyncio.to_thread(subprocess.run, line, capture_output=True, text=True)
+
     async def delete(self, name: str) -> None:
         await self.bench.client.delete(VM_TEMPLATES, self.bench.namespace, name)
 
     async def gone(self, name: str) -> None:
         await self.bench.until_of(self.cache, lambda: self.cache.get(self.bench.namespace, name) is None, 60)
+
+    def disk_reason(self, name: str) -> str:
+        """What its DiskReady condition says; empty while nobody has looked at it."""
+        vm = self.bench.vms.get(self.bench.namespace, name)
+        found = condition(vm.status.conditions, "DiskReady") if vm is not None else None
+        return (found.reason or "") if found is not None else ""
 
     def disk(self, name: str, file: str = "root.qcow2") -> Path:
         return self.bench.controller.state / "disks" / f"{self.bench.vm(name).metadata.uid}-{file}"
@@ -143,17 +157,27 @@ async def test_template_is_made_of_a_machine_and_machines_of_it(templates: Templ
     await templates.bench.until_phase("golden", Phase.STOPPED)
     await asyncio.to_thread(qemu_io, templates.disk("golden"), "write -P 0x77 512k 64k")
     await templates.bench.operate("golden", "start")
-    await templates.make("own", "vm://golden")
-    assert "golden runs: stop it" in await templates.until("own", "ImageNotAccessible")
+    refused = await templates.hyperctl("template", "create", "-name", "early", "-from", "golden")
+    assert refused.returncode == 1
+    assert "golden runs: stop it" in refused.stderr
+    await templates.delete("early")
     await templates.bench.operate("golden", "stop", force=True)
-    await templates.until("own", "TemplateReady")
+    done = await templates.hyperctl("template", "create", "-name", "own", "-from", "golden")
+    assert (done.returncode, done.stdout) == (0, "vmtemplate.hypersdk.io/own created\n"), done.stderr
+    defaults = templates.the("own").spec.default_spec
+    assert defaults is not None
+    assert (defaults.cpus, defaults.memory) == (1, "32Mi")
     await templates.bench.delete("golden")
+    await templates.until("own", "TemplateReady")
+    assert (templates.the("own").metadata.annotations or {})[TEMPLATE_NODE] == NODE
 
-    await templates.bench.create("first", {"templateRef": {"name": "own"}}, memory="32Mi", running=False)
+    templates.bench.made.add("first")
+    made_of_it = ("vm", "create", "-from-template", "own", "-name", "first", "--stopped")
+    assert (await templates.hyperctl(*made_of_it)).returncode == 0
     await templates.bench.until_phase("first", Phase.STOPPED)
     await asyncio.to_thread(qemu_io, templates.disk("first"), "read -P 0x77 512k 64k")
     await templates.bench.create("thief", f"template://{templates.the('own').metadata.uid}", memory="32Mi")
-    await templates.bench.until(lambda: templates.bench.reason("thief", "DiskReady") == "ImageNotAllowed")
+    await templates.bench.until(lambda: templates.disk_reason("thief") == "ImageNotAllowed")
     await templates.bench.delete("thief")
     made = list((templates.bench.controller.state / "templates").iterdir())
     assert [path.name for path in made] == [f"{templates.the('own').metadata.uid}-template.qcow2"]

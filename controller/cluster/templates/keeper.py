@@ -141,14 +141,16 @@ class TemplateKeeper:
 
     async def _made(self, template: VMTemplate) -> Finding | int:
         namespace, name = template.key[0], template.spec.image.source.removeprefix(FROM_VM)
-        if self._node(template) == self.node and (path := await asyncio.to_thread(self.making.made, template)):
+        noted = (template.metadata.annotations or {}).get(TEMPLATE_NODE)
+        if noted == self.node and (path := await asyncio.to_thread(self.making.made, template)):
             return (await asyncio.to_thread(path.stat)).st_size
         vm = self.vms.get(namespace, name)
         if vm is None:
             raise NotYet("VMNotFound", f"there is no VM {name} in namespace {namespace} to copy the disk of")
         if vm.status.node_name != self.node:
             raise NotYet("VMNotPlaced", f"the VM {name} has no node, and no disk")
-        if self._node(template) != self.node:
+        if noted != self.node:
+            # First, for the image outlives the VM that said which node this is.
             patch: JsonObject = {"metadata": {"annotations": {TEMPLATE_NODE: self.node}}}
             template = await self.templates.write(template, patch)
         return await self.making.make(template, vm, lambda: self.queue.add(template.key))
