@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
+from hypersdk.errors import UsageError
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase
 from hypersdk.verbs.operation import cancel
-from hypersdk.verbs.table import DELETE, PAUSE, RESUME
+from hypersdk.verbs.table import DELETE, PAUSE, RESIZE, RESUME
 from hypersdk.verbs.verb import Values, Verb
 from tests.flow.world import World, play
 
@@ -50,6 +53,23 @@ def test_delete_keeps_the_disks_only_when_asked(tmp_path: Path) -> None:
                 await world.until_phase(Phase.RUNNING, "Running")
                 assert await do(world, DELETE, values) == (True, "web is deleted")
                 assert (vm.metadata.uid in world.storage.kept) is bool(values)
+
+    play(tmp_path, scenario)
+
+
+def test_resize_takes_a_size_and_says_what_came_of_it(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await world.create(cpus=2, memory="1Gi")
+            await world.until_phase(Phase.RUNNING, "Running")
+            await world.until(lambda: world.reason("AgentConnected") == "AgentConnected")
+            for values in ({}, {"hotplug": True}):
+                with pytest.raises(UsageError, match="resize web to what"):
+                    await do(world, RESIZE, values)
+            told = (True, "the guest has 4 CPUs and 2Gi of memory, and uses them")
+            assert await do(world, RESIZE, {"cpus": 4, "memory": "2Gi", "hotplug": True}) == told
+            ok, words = await do(world, RESIZE, {"cpus": 1})
+            assert (ok, "at the next start (RestartRequired)" in words) == (True, True)
 
     play(tmp_path, scenario)
 
