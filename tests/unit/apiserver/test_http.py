@@ -99,6 +99,18 @@ async def test_a_large_list_is_compressed_when_asked(api: Running) -> None:
         assert "Content-Encoding" not in response.headers
 
 
+async def test_a_page_that_is_too_old_tells_how_to_go_on(api: Running) -> None:
+    for name in ("a", "b", "c"):
+        await api.call("POST", THINGS, thing(name))
+    first = await api.call("GET", f"{THINGS}?limit=1")
+    await api.call("POST", THINGS, thing("d"))
+    api.store.collection("things.test.io").floor = api.store.version
+    gone = await api.call("GET", f"{THINGS}?limit=1&continue={text(child(first.body, 'metadata'), 'continue')}")
+    assert (gone.code, gone.body["reason"]) == (410, "Expired")
+    rest = await api.call("GET", f"{THINGS}?continue={text(child(gone.body, 'metadata'), 'continue')}")
+    assert [text(child(one, "metadata"), "name") for one in objects(items(rest.body, "items"))] == ["b", "c", "d"]
+
+
 async def test_both_discoveries_name_a_new_kind(api: Running) -> None:
     legacy = await api.call("GET", "/apis/test.io/v1")
     assert [text(one, "name") for one in objects(items(legacy.body, "resources"))] == ["things", "things/status"]
