@@ -12,6 +12,7 @@ LISTS: Final = {
     "nodes": ("node", "nodes", "no", "vmnode"),
     "operations": ("op", "ops", "operations", "vmop"),
     "events": ("events", "event", "ev"),
+    "backups": ("backup", "backups", "backupjob", "bj"),
 }
 """The lists, and the words that show them."""
 _EVERYWHERE: Final = frozenset({"all", "*", "-A"})

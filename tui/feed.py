@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 
 from hypersdk.kube.cache import Cache, Health, Key
+from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.core import Event
-from hypersdk.model.kinds import EVENTS, VIRTUAL_MACHINES, VM_NODES, VM_OPERATIONS
+from hypersdk.model.kinds import BACKUP_JOBS, EVENTS, VIRTUAL_MACHINES, VM_NODES, VM_OPERATIONS
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation
@@ -29,6 +30,7 @@ class Changes:
     nodes: frozenset[Key] = frozenset()
     operations: frozenset[Key] = frozenset()
     events: frozenset[Key] = frozenset()
+    backups: frozenset[Key] = frozenset()
 
     def __or__(self, other: "Changes") -> "Changes":
         return Changes(*(getattr(self, one.name) | getattr(other, one.name) for one in fields(self)))
@@ -46,6 +48,7 @@ class Feed:
     operations: Cache[VMOperation] = field(default_factory=Cache)
     events: Cache[Event] = field(default_factory=Cache)
     nodes: Cache[VMNode] = field(default_factory=Cache)
+    backups: Cache[BackupJob] = field(default_factory=Cache)
     trends: Trends = field(default_factory=Trends)
     tally: Tally = field(default_factory=Tally)
     _changes: Changes = field(default_factory=Changes)
@@ -59,6 +62,7 @@ class Feed:
             self.operations.subscribe(self._on_operations),
             self.events.subscribe(self._on_events),
             self.nodes.subscribe(self._on_nodes),
+            self.backups.subscribe(self._on_backups),
         ]
         try:
             async with asyncio.TaskGroup() as group:
@@ -66,6 +70,7 @@ class Feed:
                 group.create_task(self.session.watch(VM_OPERATIONS, self.operations, self.namespace))
                 group.create_task(self.session.watch(EVENTS, self.events, self.namespace, ABOUT_VMS))
                 group.create_task(self.session.watch(VM_NODES, self.nodes, ""))
+                group.create_task(self.session.watch(BACKUP_JOBS, self.backups, self.namespace))
                 group.create_task(self._tick())
         finally:
             self._let_go(heard)
@@ -74,7 +79,7 @@ class Feed:
         """What a namespace had goes at once, not when somebody looks for cycles the next time."""
         for stop in heard:
             stop()
-        for cache in (self.vms, self.operations, self.events, self.nodes):
+        for cache in (self.vms, self.operations, self.events, self.nodes, self.backups):
             cache.objects.clear()
 
     def stale_for(self, now: float) -> float | None:
@@ -109,6 +114,9 @@ class Feed:
 
     def _on_nodes(self, keys: frozenset[Key]) -> None:
         self._note(Changes(nodes=keys))
+
+    def _on_backups(self, keys: frozenset[Key]) -> None:
+        self._note(Changes(backups=keys))
 
     def _on_operations(self, keys: frozenset[Key]) -> None:
         moved = frozenset(about for key in keys if (about := self._of_operation(key)))

@@ -32,6 +32,7 @@ VMS = ("db-1", "web-1", "web-2")
         pytest.param("node", Show("nodes"), id="nodes"),
         pytest.param("op", Show("operations"), id="operations"),
         pytest.param("events", Show("events"), id="events"),
+        pytest.param("backup", Show("backups"), id="backups"),
         pytest.param("ns", ToNamespace(None), id="choose a namespace"),
         pytest.param("ns prod", ToNamespace("prod"), id="a namespace"),
         pytest.param("ns all", ToNamespace(""), id="all namespaces"),

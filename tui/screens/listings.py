@@ -11,6 +11,7 @@ from hypersdk.model.vmoperation import VMOperation
 from tui.cells import Key
 from tui.commands import View, bindings
 from tui.listing import Listing, R
+from tui.listings.backups import BACKUPS
 from tui.listings.events import EVENTS
 from tui.listings.nodes import NODES
 from tui.listings.operations import OPERATIONS
@@ -55,5 +56,10 @@ def machine_of(item: Resource) -> Key | None:
 
 def list_screen(name: str, workspace: Workspace) -> "ListScreen[Resource]":
     """The screen of the list of that name."""
-    listings: dict[str, Listing[Resource]] = {"nodes": NODES, "operations": OPERATIONS, "events": EVENTS}  # type: ignore[dict-item]
+    listings: dict[str, Listing[Resource]] = {
+        "nodes": NODES,  # type: ignore[dict-item]
+        "operations": OPERATIONS,  # type: ignore[dict-item]
+        "events": EVENTS,  # type: ignore[dict-item]
+        "backups": BACKUPS,  # type: ignore[dict-item]
+    }
     return ListScreen(workspace, listings[name])
