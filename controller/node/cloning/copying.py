@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from controller.hypervisor.backup_port import BackupHost, DiskCopy
-from controller.node.cloning.errands import Progress
+from controller.node.cloning.errands import Progress, unbroken
 from controller.node.cloning.pairs import Pair, check_seen, content_bytes
 from controller.node.convert import convert, settle
 from controller.node.places import NodePlaces, files_of
@@ -76,13 +76,8 @@ class Copying:
 
     async def _frozen(self, source: str, target: str, disks: Sequence[Pair], quiesce: bool, progress: Progress) -> None:
         copies = [DiskCopy(pair.dev, str(pair.fresh(target))) for pair in disks]
-        beginning = asyncio.ensure_future(self.backups.begin(source, copies, quiesce=quiesce))
-        try:
-            begun = await asyncio.shield(beginning)
-        except asyncio.CancelledError:
-            # Whoever ends this ends the backup next, and has to find it begun.
-            await asyncio.wait({beginning})
-            raise
+        # Whoever ends this ends the backup next, and has to find it begun.
+        begun = await unbroken(self.backups.begin(source, copies, quiesce=quiesce))
         progress.found[CONSISTENCY] = (
             f"crash-consistent: {begun.why_not}" if begun.why_not else f"filesystem-frozen, for {begun.frozen_s:.2f} s"
         )

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.quantity import human_bytes
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -84,12 +86,24 @@ class Errands:
             raise Transient("it was broken off; it begins anew")
         return errand.progress
 
-    async def end(self, uid: str) -> None:
-        """End it, and wait until it is over; no error when there is none."""
+    async def end(self, uid: str) -> bool:
+        """End it, and wait until it is over; whether there was one, which may have changed what was seen before."""
         errand = self._errands.pop(uid, None)
-        if errand is not None and errand.task is not None:
-            errand.task.cancel()
-            await asyncio.wait({errand.task})
+        if errand is None or errand.task is None:
+            return False
+        errand.task.cancel()
+        await asyncio.wait({errand.task})
+        return True
+
+
+async def unbroken(work: Awaitable[T]) -> T:
+    """The result of a call that goes on in libvirt whoever waits for it: who is cancelled waits until it is over."""
+    under_way = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(under_way)
+    except asyncio.CancelledError:
+        await asyncio.wait({under_way})
+        raise
 
 
 async def _guarded(errand: Errand, work: Awaitable[None]) -> None:

@@ -14,7 +14,7 @@ from controller.domain.layers import layer_path
 from controller.hypervisor.layer_port import Copying, Taken
 from controller.hypervisor.port import ObservedDomain, PluggedDisk
 from controller.node.cloning.copying import CONSISTENCY, OFF, finish
-from controller.node.cloning.errands import Progress
+from controller.node.cloning.errands import Progress, unbroken
 from controller.node.cloning.pairs import Pair, check_seen
 from controller.node.images.collect import backing_file
 from controller.node.places import NodePlaces
@@ -127,14 +127,14 @@ class Linking:
         await asyncio.to_thread(_check_depth, list(written.values()))
         await self._sweep(op, there)
         if there.is_active:
-            taken = await self.layers.take(there.uuid, wanted, quiesce=there.agent_connected)
+            taken = await unbroken(self.layers.take(there.uuid, wanted, quiesce=there.agent_connected))
             how = "crash-consistent: the guest agent does not answer" if not there.agent_connected else ""
             how = how or (f"crash-consistent: {taken.why_not}" if taken.why_not else "filesystem-frozen")
             progress.found[CONSISTENCY] = how
         else:
             for dev, path in wanted.items():
                 await self.files.over(path, str(written[dev]))
-            await self.layers.put(there.uuid, wanted)
+            await unbroken(self.layers.put(there.uuid, wanted))
             progress.found[CONSISTENCY] = OFF
         return written
 

@@ -68,7 +68,9 @@ class CloneWork:
 
     async def undo(self, job: Job) -> Going | None:
         """Remove the clone as long as its disks are not whole; one that stands stays, whoever ends what follows."""
-        await self.errands.end(job.uid)
+        if await self.errands.end(job.uid):
+            # What it has done last the next look sees.
+            return Going(0, "ending what was begun", again_in_s=0.0)
         target, noted = await self._found(job), job.notes.get(TARGET)
         uid = noted if isinstance(noted, str) else target.metadata.uid if target and is_for(target, job.uid) else ""
         if not uid or (job.notes.get(WHOLE) is True and target is not None and not is_for(target, job.uid)):
