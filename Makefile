@@ -46,6 +46,8 @@ soak: dev
 	    --command "make soak KILLS=$(KILLS) OUTAGE=$(OUTAGE)" $(ARGS)
 	HYPERSDK_STEPS=10000 HYPERSDK_KILLS=$(KILLS) scripts/private-network.sh $(PY) -m pytest -q -x \
 	    tests/api/test_differences.py tests/api/test_durability.py
+	HYPERSDK_KILLS=$(KILLS) scripts/private-network.sh $(PY) -m pytest -q -x \
+	    tests/libvirt/test_clones.py -k killed
 	for round in $$(seq $(ROUNDS)); do \
 	    scripts/private-network.sh $(PY) -m pytest -q -x -m "libvirt or e2e" || exit; \
 	done
