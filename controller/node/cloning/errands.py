@@ -73,7 +73,7 @@ class Errands:
     def begin(self, uid: str, work: Callable[[Progress], Awaitable[None]], wake: Callable[[], None]) -> Errand:
         """Begin it; `wake` is called when it is over."""
         errand = self._errands[uid] = Errand(Progress(asyncio.get_running_loop().time()))
-        errand.task = self._group.create_task(_guarded(errand, work(errand.progress)))
+        errand.task = self._group.create_task(_guarded(errand, work))
         errand.task.add_done_callback(lambda _: wake())
         return errand
 
@@ -106,9 +106,9 @@ async def unbroken(work: Awaitable[T]) -> T:
         raise
 
 
-async def _guarded(errand: Errand, work: Awaitable[None]) -> None:
+async def _guarded(errand: Errand, work: Callable[[Progress], Awaitable[None]]) -> None:
     try:
-        await work
+        await work(errand.progress)
     except (Transient, Terminal) as error:
         errand.failure = error
     except OSError as error:
