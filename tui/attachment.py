@@ -21,16 +21,16 @@ class Attachment:
     show: Callable[[bytes, bool], Awaitable[None]]
     tell: Callable[[str, ConsoleState | None], None]
     begin: Callable[[], None]
-    """Told before the history comes."""
+    """Told before the history comes; until then what was shown before stays."""
     trail: Trail = field(default_factory=Trail)
     link: Link | None = None
 
     def __post_init__(self) -> None:
         self._typist = Typist(self._send, self._pasting)
+        self._has_begun = False
 
     async def run(self) -> None:
         """Stay attached until cancelled."""
-        self.begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(keep_open(self._attach, lambda words: self.tell(words, None)))
             group.create_task(self._typist.run())
@@ -67,6 +67,9 @@ class Attachment:
 
     async def _attach(self) -> bool:
         link = await self.session.console(*self.key, self.trail)
+        if not self._has_begun:
+            self._has_begun = True
+            self.begin()
         history = 0
         try:
             self.link = link

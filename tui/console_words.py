@@ -11,18 +11,23 @@ def console_line(
 ) -> Line:
     """The line; `state` is what the node said last, None before it said anything."""
     spans = [Span(f" {plain(name)} ", Tone.STRONG), Span(f"{device} ", Tone.DIM)]
+    ways = Span(_ways(keymap, browsing), Tone.DIM)
     if problem:
-        spans.append(Span(f"{plain(problem)} ", Tone.BAD))
+        # The way out stands first, for words on what is wrong may be long; who types is not known meanwhile.
+        return (*spans, ways, Span(f"  {plain(problem)}", Tone.BAD))
     if state is not None:
         spans += _keyboard(state, keymap)
         if state.watchers > 1:
             spans.append(Span(f"{state.watchers} attached ", Tone.DIM))
         if state.reason:
             spans.append(Span(f"{plain(state.reason)} ", Tone.WARN))
+    return (*spans, ways)
+
+
+def _ways(keymap: Keymap, browsing: bool) -> str:
+    search, leave, keys = (keymap.shown(id) for id in ("page.search", "console.leave", "app.help"))
     where = f" history: {keymap.shown('console.type')} type," if browsing else " ^] then"
-    help = f"{where} {keymap.shown('page.search')} search, {keymap.shown('console.leave')} leave, "
-    spans.append(Span(f"{help}{keymap.shown('app.help')} keys", Tone.DIM))
-    return tuple(spans)
+    return f"{where} {search} search, {leave} leave, {keys} keys"
 
 
 def _keyboard(state: ConsoleState, keymap: Keymap) -> list[Span]:

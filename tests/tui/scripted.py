@@ -60,6 +60,7 @@ class ScriptedSession:
     created: list[tuple[str, JsonObject]] = field(default_factory=list)
     refusal: HyperSDKError | None = None
     samples_refusal: HyperSDKError | None = None
+    link_refusal: HyperSDKError | None = None
     outcome: Outcome = field(default_factory=lambda: Outcome(True, "done"))
     figures: list[Sample] = field(default_factory=list)
     link: ScriptedLink = field(default_factory=ScriptedLink)
@@ -147,6 +148,8 @@ class ScriptedSession:
 
     async def console(self, namespace: str, name: str, trail: Trail) -> Link:
         """The one link."""
+        if self.link_refusal is not None:
+            raise self.link_refusal
         self.devices.append(trail.device)
         return self.link
 

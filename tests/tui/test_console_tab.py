@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from hypersdk.errors import Unreachable
 from hypersdk.kube.streams import ConsoleState
 from tests.tui.builders import vm
 from tests.tui.screen import console, text, until
@@ -110,6 +111,25 @@ async def test_other_device_is_attached_to() -> None:
         await pilot.press(LEAVE, "d")
         await until(pilot, "web-1 hvc0")
         assert session.devices == ["serial0", "console1"]
+
+
+async def test_lost_link_leaves_the_screen_and_the_way_out_in_view() -> None:
+    session = talking(b"login: ")
+    async with console(session) as pilot:
+        await until(pilot, "web-1")
+        await pilot.press("x")
+        await until(pilot, "login:")
+        session.link_refusal = Unreachable("no stream from https://127.0.0.1:6443: " + "connection refused, " * 9)
+        session.link.heard.put_nowait(None)
+        shown = await until(pilot, "no stream from")
+        assert "login:" in shown
+        assert "^] then / search, esc leave, ? keys" in shown
+        assert "writing" not in shown
+        await pilot.press(LEAVE)
+        await until(pilot, "history: enter type")
+        session.link_refusal = None
+        tell(session, writable=True)
+        assert "login:" in await until(pilot, "writing")
 
 
 async def test_guest_is_told_the_size() -> None:
