@@ -27,7 +27,7 @@ BEFORE: Final = "before"
 WRITTEN_AT: Final = "writtenAt"
 PLUGGED_WITHIN: Final = timedelta(seconds=20)
 """A change that was refused is tried again later by itself; the operation does not wait for that."""
-USED_WITHIN: Final = timedelta(seconds=60)
+USED_WITHIN: Final = timedelta(seconds=180)
 LOOK_S: Final = 1.0
 
 
