@@ -8,7 +8,10 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import libvirt
@@ -21,6 +24,7 @@ from controller.hypervisor.layer_port import TAKEN_UP, Copying, DomainFiles, Tak
 from controller.hypervisor.observe import our_domain
 from hypersdk.errors import Terminal, Transient
 
+_LIBVIRTS = "/var/lib/libvirt"
 _WORKERS = 4
 _AGENT_TIMEOUT_S = 5
 _THAWS = 5
@@ -36,6 +40,7 @@ class LibvirtLayers:
     """The layers of one host's domains, as `controller.hypervisor.layer_port.LayerHost` has it."""
 
     def __init__(self, uri: str) -> None:
+        self._uri = uri
         self._work = Pool(uri, _WORKERS, "libvirt-layers")
         self._agents = Pool(uri, 1, "libvirt-thaw")
         self._savers = Pool(uri, 2, "libvirt-savers")
@@ -80,7 +85,8 @@ class LibvirtLayers:
 
     async def files(self, uuid: str) -> DomainFiles:
         """Which files the domain has."""
-        return await self._work.call(partial(domain_files, uuid=uuid), f"look at the files of the domain {uuid}")
+        found = await self._work.call(partial(domain_files, uuid=uuid), f"look at the files of the domain {uuid}")
+        return replace(found, nvram=seen_from_here(self._uri, found.nvram))
 
     async def is_frozen(self, uuid: str) -> bool:
         """Whether the guest's file systems are held."""
@@ -232,6 +238,15 @@ def thaw(connection: libvirt.virConnect, uuid: str) -> None:
         with suppress(libvirt.libvirtError):
             domain.agentSetResponseTimeout(_AGENT_TIMEOUT_S)
         _thaw(domain)
+
+
+def seen_from_here(uri: str, path: str) -> str:
+    """Where a file below libvirt's own folder is: a libvirtd with a socket of its own may have it elsewhere."""
+    sockets = parse_qs(urlsplit(uri).query).get("socket")
+    if not sockets or not path.startswith(f"{_LIBVIRTS}/"):
+        return path
+    beside = Path(sockets[0]).parent.parent / "lib" / path.removeprefix(f"{_LIBVIRTS}/")
+    return str(beside) if beside.parent.is_dir() else path
 
 
 def snapshot_xml(layers: Mapping[str, str], devices: list[str], memory: str) -> str:
