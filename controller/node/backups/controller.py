@@ -84,8 +84,6 @@ class BackupController:
         ]
         try:
             async with asyncio.TaskGroup() as group:
-                self.errands.join(group)
-                self.restore_errands.join(group)
                 group.create_task(Watch(client, BACKUP_JOBS, self.jobs, settings.namespace).run())
                 group.create_task(Watch(client, RESTORE_JOBS, self.restore_jobs, settings.namespace).run())
                 group.create_task(on_clock(settings.pace.resync, self.queue, self._unfinished))
@@ -95,6 +93,8 @@ class BackupController:
         finally:
             for stop in stops:
                 stop()
+            await self.errands.close()
+            await self.restore_errands.close()
             self.queue.close()
             self.restore_queue.close()
 

@@ -8,6 +8,9 @@ from controller.runtime.backoff import Backoff
 from hypersdk.errors import ApiError, Terminal, Transient, Unreachable
 from hypersdk.kube.cache import Key
 
+_PASSING = (Transient, Unreachable, ApiError, OSError, TimeoutError)
+"""Worth another try, and nothing to wonder about."""
+
 
 @dataclass
 class Errands:
@@ -16,20 +19,24 @@ class Errands:
     wake: Callable[[Key], None]
     wake_after: Callable[[Key, float], None]
     backoff: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, longest_s=60.0))
-    _group: asyncio.TaskGroup | None = None
     _tasks: dict[Key, asyncio.Task[None]] = field(default_factory=dict)
     _refusals: dict[Key, Terminal] = field(default_factory=dict)
     _failures: dict[Key, str] = field(default_factory=dict)
     _not_before: dict[Key, float] = field(default_factory=dict)
+    _bugs: dict[Key, BaseException] = field(default_factory=dict)
 
-    def join(self, group: asyncio.TaskGroup) -> None:
-        """The tasks belong to that group."""
-        self._group = group
+    async def close(self) -> None:
+        """End everything that goes on."""
+        tasks = set(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def start(self, key: Key, work: Coroutine[None, None, None]) -> None:
         """Begin, if nothing of that key goes on."""
-        assert self._group is not None
-        self._tasks[key] = self._group.create_task(self._run(key, work))
+        task = self._tasks[key] = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._ended(key, task))
 
     def is_on(self, key: Key) -> bool:
         """Whether something of that key goes on."""
@@ -41,6 +48,11 @@ class Errands:
     def refused(self, key: Key) -> Terminal | None:
         """Why the last one came to nothing for good; told once."""
         return self._refusals.pop(key, None)
+
+    def raise_bug(self, key: Key) -> None:
+        """Let an error that nobody thought of come up in the pass, where such are logged; the next pass tries again."""
+        if (bug := self._bugs.pop(key, None)) is not None:
+            raise bug
 
     def failed(self, key: Key) -> str:
         """What the last one failed of, as long as it is to be tried again."""
@@ -60,22 +72,22 @@ class Errands:
 
     def forget(self, key: Key) -> None:
         """The key is done with."""
-        for known in (self._refusals, self._failures, self._not_before):
+        for known in (self._refusals, self._failures, self._not_before, self._bugs):
             known.pop(key, None)
         self.backoff.forget(key)
 
-    async def _run(self, key: Key, work: Coroutine[None, None, None]) -> None:
-        try:
-            await work
-        except Terminal as error:
+    def _ended(self, key: Key, task: asyncio.Task[None]) -> None:
+        del self._tasks[key]
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Terminal):
             self._refusals[key] = error
-        except (Transient, Unreachable, ApiError, OSError, TimeoutError) as error:
+        elif error is not None:
+            if not isinstance(error, _PASSING):
+                self._bugs[key] = error
             delay = self.backoff.delay(key)
             self._failures[key] = str(error) or type(error).__name__
             self._not_before[key] = asyncio.get_running_loop().time() + delay
             self.wake_after(key, delay)
-        else:
+        elif not task.cancelled():
             self.forget(key)
-        finally:
-            del self._tasks[key]
-            self.wake(key)
+        self.wake(key)

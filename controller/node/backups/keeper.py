@@ -1,5 +1,6 @@
 """One pass over one BackupJob of this node: whose turn it is, begin, end, cancel, verify, remove."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
@@ -78,6 +79,7 @@ class BackupKeeper:
             return Done()
         if (refused := self.errands.refused(key)) is not None:
             return await self._end(job, "Failed", refused.reason, str(refused))
+        self.errands.raise_bug(key)
         try:
             return await self._go_on(job)
         except Terminal as error:
@@ -135,7 +137,8 @@ class BackupKeeper:
             nonlocal job
             job = await self.jobs.write_status(job, job.status.wire(), job.status.but(progress=progress).wire())
 
-        async with Reporter(write, self.now, SPANS).reporting() as report:
+        left = DEADLINE - (self.now() - (job.status.start_time or self.now()))
+        async with asyncio.timeout(left.total_seconds()), Reporter(write, self.now, SPANS).reporting() as report:
             made = await self.maker.make(job, vm, report)
         await self._made(job, made)
         await self.maker.finish(job)

@@ -12,7 +12,8 @@ from controller.node.images.addresses import AddressRefused, AddressRules
 from controller.node.images.s3 import Keys, signed_url
 from hypersdk.errors import Terminal, Transient
 
-_CONNECT_S, _SILENCE_S = 15.0, 60.0
+_CONNECT_S, _SILENCE_S, _OBJECT_S = 15.0, 60.0, 1800.0
+"""For one object: a store that takes 64 MiB more slowly is not one to back up to."""
 _WORDS: Mapping[str, tuple[str, str]] = {
     "NoSuchBucket": ("BucketNotFound", "there is no such bucket"),
     "NoSuchKey": (NOT_FOUND, "it is not there"),
@@ -72,6 +73,9 @@ class ObjectStore:
                 if response.status >= 300:
                     raise _refusal(response.status, await response.content.read(4096), words)
                 return await _read(response.content, most) if method == "GET" else b""
+        except aiohttp.InvalidURL as error:
+            # Without its words, which have the signature.
+            raise Terminal(DESTINATION, f"{words} is nothing that can be asked for") from error
         except aiohttp.ClientConnectorError as error:
             if AddressRefused.WORDS in str(error):
                 raise Terminal(DESTINATION, f"{words}: the store is at an address that may not be used") from error
@@ -82,7 +86,7 @@ class ObjectStore:
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(use_dns_cache=False, socket_factory=self.rules.open_socket)
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
+            timeout = aiohttp.ClientTimeout(total=_OBJECT_S, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
             self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         return self._session
 

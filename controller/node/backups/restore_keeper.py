@@ -28,6 +28,7 @@ from hypersdk.model.vmoperation import VMOperation
 log = logging.getLogger(__name__)
 MOST_AT_ONCE = 2
 LOOK_AGAIN_S = 5.0
+CLEAR_AGAIN_S = 1.0
 DEADLINE = timedelta(hours=24)
 SPANS = {"Fetching": (0, 60), "Assembling": (60, 95), "Starting": (95, 100)}
 
@@ -64,6 +65,7 @@ class RestoreKeeper:
             return Done()
         if (refused := self.errands.refused(key)) is not None:
             return await self._end(job, "Failed", refused.reason, str(refused))
+        self.errands.raise_bug(key)
         try:
             return await self._go_on(job)
         except Terminal as error:
@@ -101,7 +103,8 @@ class RestoreKeeper:
             nonlocal job
             job = await self.jobs.write_status(job, job.status.wire(), job.status.but(progress=progress).wire())
 
-        async with Reporter(write, self.now, SPANS).reporting() as report:
+        left = DEADLINE - (self.now() - (job.status.start_time or self.now()))
+        async with asyncio.timeout(left.total_seconds()), Reporter(write, self.now, SPANS).reporting() as report:
             vm = await self.restorer.restore(job, report)
         await self._restored(job, vm)
         await self.restorer.finish(job)
@@ -130,7 +133,7 @@ class RestoreKeeper:
             await self.restorer.undo(job)
         except (Transient, OSError) as error:
             await self._say(job, f"clearing away ({words}): {error}")
-            return Later(LOOK_AGAIN_S)
+            return Later(CLEAR_AGAIN_S)
         self.errands.forget(job.key)
         news: list[tuple[str, Status, str, str]] = [(SUCCEEDED, "False", reason, words)]
         if job.status.start_time is not None:

@@ -84,7 +84,10 @@ class Restorer:
         return (self._scratch(job).folder / _SWAPPING).exists()
 
     async def undo(self, job: RestoreJob) -> None:
-        """Leave nothing of a restore that is not to be: a VM that was made for it goes, one that was there stays."""
+        """Leave nothing of a restore that is not to be: a VM that was made for it goes, one that was there stays.
+
+        Transient until that is so.
+        """
         name = job.status.restored_vm_name or name_of(job)
         vm = await self._found(job, name) if name else None
         if vm is not None and is_for(vm, job):
@@ -96,6 +99,7 @@ class Restorer:
         if _note(vm, RESTORED_BY) == job.metadata.uid:
             await asyncio.to_thread(self.places.remove, vm.metadata.uid)
             await self.vms.client.delete(VIRTUAL_MACHINES, *vm.key, uid=vm.metadata.uid)
+            raise Transient(f"{vm.metadata.name} is being removed")
         else:
             await asyncio.to_thread(self._sweep, vm.metadata.uid)
             await self.vms.write(vm, {"metadata": {"annotations": {FILLING: None, RESTORED_BY: None}}})

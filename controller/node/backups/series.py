@@ -19,9 +19,10 @@ def base_for(
     if not mine:
         told = f"there is no backup {ref} of this VM here" if ref else "it is the first of this VM here"
         return None, told
-    newest = mine[-1]
-    if checkpoint_of(newest.uid) not in checkpoints:
-        return None, f"nothing marks what changed since {newest.job}"
+    marked = [one for one in mine if checkpoint_of(one.uid) in checkpoints]
+    if not marked:
+        return None, f"nothing marks what changed since {mine[-1].job}"
+    newest = marked[-1]
     if newest.layers != layers:
         return None, f"the disks have other layers than when {newest.job} was made"
     chain = index.chain(newest.folder)

@@ -175,6 +175,7 @@ def test_incremental_stands_on_the_newest_or_says_why_not() -> None:
     index = Index(backups=[entry("a", 2), entry("b", 1, "a")])
     assert base_for(index, "vm", layers, marks)[0] == index.backups[1]
     assert base_for(index, "vm", layers, marks, "b")[0] == index.backups[1]
+    assert base_for(index, "vm", layers, ["hypersdk-a"])[0] == index.backups[0]
     for found, why in (
         (base_for(Index(), "vm", layers, marks), "the first"),
         (base_for(index, "another", layers, marks), "the first"),
