@@ -38,6 +38,8 @@ GATEWAYS = "gateways.example"
 GATEWAY_PORT = 8443
 SHARED = "shared"
 """A storageClass that all nodes have, in the same folder."""
+IMAGES = "images"
+"""A folder of images that every node takes."""
 
 
 @dataclass
@@ -116,6 +118,7 @@ async def lab(binaries: Binaries, folder: Path, count: int = 2, *options: str) -
     api = EmbeddedServer(folder / "api", binaries, "--listen", wire.HOST, "--gateway", str(folder / "n1" / "gw.sock"))
     (folder / "api").mkdir()
     (folder / SHARED).mkdir(mode=0o711)
+    (folder / IMAGES).mkdir()
     wire.lay()
     async with AsyncExitStack() as stack:
         stack.callback(wire.take_up)
@@ -162,7 +165,8 @@ def _controller(
     peers = ("--client-ca", str(authority), "--peer-ca", str(authority), "--peer-name", GATEWAYS)
     names = ("--client-name", "front-proxy", "--network", f"bridge:{wire.OVERLAY}")
     storage = ("--storage-class", f"{SHARED}={folder / SHARED}", "--metrics-bind", "off")
-    every = (*gateway, *keys, *peers, *names, *storage, *options)
+    images = ("--image-folder", str(folder / IMAGES))
+    every = (*gateway, *keys, *peers, *names, *storage, *images, *options)
     return NodeController(
         api, "qemu:///system", node.folder, NAMESPACE, options=every, node=node.name, inside=node.inside
     )

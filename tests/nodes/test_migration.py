@@ -24,13 +24,13 @@ from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from tests.controlplane.build import Binaries
 from tests.nodes.counting import content, has_gone_on, numbers, said_in, write_counting_disk
-from tests.nodes.lab import SHARED, Lab, lab
+from tests.nodes.lab import IMAGES, SHARED, Lab, lab
 
-pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(420), pytest.mark.asyncio(loop_scope="module")]
 
 SLOW, SLOWEST = "24Mbps", "8Mbps"
 """2 MiB a second, and 1: its 10 MiB of disk take some seconds, in which a test does what it does."""
-WITHIN = 60.0
+WITHIN = 120.0
 
 
 @dataclass
@@ -135,7 +135,7 @@ async def here(folder: Path, binaries_of_kubernetes: Binaries, private_network: 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def guest(here: Lab, folder: Path) -> Guest:
     """One whose disk only its node has; each test finds it where the one before has left it."""
-    made = Guest(here, "counter", write_counting_disk(folder / "n1" / "images" / "counting.raw"))
+    made = Guest(here, "counter", write_counting_disk(folder / IMAGES / "counting.raw"))
     await made.begin()
     return made
 
@@ -224,7 +224,7 @@ async def test_not_live_is_off_moved_and_on_again(here: Lab, guest: Guest) -> No
 
 
 async def test_live_on_shared_storage_touches_no_disk(here: Lab, folder: Path) -> None:
-    guest = Guest(here, "shared", folder / "n1" / "images" / "counting.raw", SHARED)
+    guest = Guest(here, "shared", folder / IMAGES / "counting.raw", SHARED)
     await guest.begin()
     old, disk = guest.node, folder / SHARED / f"{guest.uid}-root.qcow2"
     inode = disk.stat().st_ino
