@@ -5,7 +5,9 @@ pydantic would read them each time a model is imported, which is a third of what
 
 import ast
 import inspect
-import textwrap
+from functools import cache
+from importlib import import_module
+from itertools import pairwise
 from typing import cast
 
 from pydantic import BaseModel
@@ -37,13 +39,20 @@ def _descriptions(model: type[BaseModel]) -> dict[str, str]:
     return {str(field.alias or name): found[name] for name, field in model.model_fields.items() if name in found}
 
 
+@cache
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:
     """The strings that stand below the fields in the class' own body."""
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    assert isinstance(body, ast.ClassDef)
+    body = _classes(model.__module__)[model.__name__].body
     found: dict[str, str] = {}
-    for field, after in zip(body.body, body.body[1:], strict=False):
+    for field, after in pairwise(body):
         match field, after:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
                 found[name] = inspect.cleandoc(words)
     return found
+
+
+@cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """The classes of a module by name, as they are written."""
+    tree = ast.parse(inspect.getsource(import_module(module)))
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
