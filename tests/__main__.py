@@ -21,7 +21,8 @@ def main(arguments: Sequence[str]) -> int:
     if "-m" in arguments:
         return _start(arguments, None).wait()
     with tempfile.TemporaryFile() as kept, tempfile.TemporaryDirectory() as claims:
-        shared = ["-p", "tests.lanes", "--claims", claims, *arguments]
+        # In one word: of a path that stands alone pytest would think that the tests are there.
+        shared = ["-p", "tests.lanes", f"--claims={claims}", *arguments]
         # The one is told as it goes on, the other one as a whole after it.
         running = [_start(shared, None), _start(["--backwards", *shared], kept)]
         codes = [process.wait() for process in running]

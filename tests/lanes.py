@@ -1,7 +1,7 @@
 """Which of two runs side by side takes a test? Each file goes to the one that comes to it first.
 
 One run goes through the files from the front, the other from the back, and they meet: both cores have work to the end,
-however long the files take. `-p tests.lanes --claims FOLDER [--backwards]`.
+however long the files take. `-p tests.lanes --claims=FOLDER [--backwards]`.
 """
 
 import hashlib

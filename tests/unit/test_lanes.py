@@ -42,7 +42,7 @@ def test_each_file_is_run_once_by_one_of_two_runs(tmp_path: Path) -> None:
         (tmp_path / f"test_{number}.py").write_text(FILE)
     claims = tmp_path / "claims"
     claims.mkdir()
-    command = [sys.executable, "-m", "pytest", "-v", "-c", "pytest.ini", "-p", "tests.lanes", "--claims", str(claims)]
+    command = [sys.executable, "-m", "pytest", "-v", "-c", "pytest.ini", "-p", "tests.lanes", f"--claims={claims}"]
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
     runs = [
         subprocess.Popen([*command, *extra], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
