@@ -52,19 +52,15 @@ class Errands:
 
     def __init__(self) -> None:
         self._errands: dict[str, Errand] = {}
-        self._group = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for errand in self._errands.values():
-            if errand.task is not None:
-                errand.task.cancel()
-        await self._group.__aexit__(kind, error, trace)
+        for uid in list(self._errands):
+            await self.end(uid)
 
     def get(self, uid: str) -> Errand | None:
         """The operation's errand; None when there is none."""
@@ -73,7 +69,8 @@ class Errands:
     def begin(self, uid: str, work: Callable[[Progress], Awaitable[None]], wake: Callable[[], None]) -> Errand:
         """Begin it; `wake` is called when it is over."""
         errand = self._errands[uid] = Errand(Progress(asyncio.get_running_loop().time()))
-        errand.task = self._group.create_task(_guarded(errand, work))
+        # Not of a group: a bug in it is told to whoever takes it, and ends nobody else's work.
+        errand.task = asyncio.create_task(_guarded(errand, work))
         errand.task.add_done_callback(lambda _: wake())
         return errand
 
@@ -84,6 +81,7 @@ class Errands:
             raise errand.failure
         if errand.task is None or errand.task.cancelled():
             raise Transient("it was broken off; it begins anew")
+        errand.task.result()
         return errand.progress
 
     async def end(self, uid: str) -> bool:

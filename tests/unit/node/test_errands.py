@@ -55,8 +55,20 @@ async def test_errands_end_with_their_owner() -> None:
     async with Errands() as errands:
         errand = errands.begin("op", work, lambda: None)
     assert errand.is_over
-    with pytest.raises(Transient):
-        errands.take("op")
+    assert errands.get("op") is None
+
+
+async def test_bug_is_told_to_whoever_takes_it_and_ends_nobody_else() -> None:
+    woken = asyncio.Event()
+
+    async def work(_: Progress) -> None:
+        raise LookupError("a bug")
+
+    async with Errands() as errands:
+        errands.begin("op", work, woken.set)
+        await woken.wait()
+        with pytest.raises(LookupError, match="a bug"):
+            errands.take("op")
 
 
 def test_progress_in_words() -> None:
