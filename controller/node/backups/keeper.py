@@ -47,6 +47,16 @@ GIVE_UP_AFTER = timedelta(minutes=10)
 SPANS = {"Copying": (0, 40), "Storing": (40, 98), "Finishing": (98, 100)}
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a job ends, once nothing of it is left."""
+
+    phase: JobPhase
+    reason: str
+    words: str
+    since: datetime
+
+
 @dataclass
 class BackupKeeper:
     """The BackupJobs of this node's VMs."""
@@ -60,13 +70,15 @@ class BackupKeeper:
     errands: Errands
     recorder: Recorder
     now: Callable[[], datetime]
-    _ending_since: dict[Key, datetime] = field(default_factory=dict)
+    _endings: dict[Key, Ending] = field(default_factory=dict)
+    """Of jobs that are being cleared away."""
 
     async def __call__(self, key: Key) -> Outcome:
         """One pass."""
         job = self.jobs.get(*key)
         if job is None:
             await self.errands.cancel(key)
+            self._endings.pop(key, None)
             return Done()
         if not self.is_mine(job):
             return Done()
@@ -77,6 +89,8 @@ class BackupKeeper:
             return await self._end(job, "Cancelled", "Cancelled", "it was cancelled")
         if self.errands.is_on(key):
             return Done()
+        if (ending := self._endings.get(key)) is not None:
+            return await self._end(job, ending.phase, ending.reason, ending.words)
         if (refused := self.errands.refused(key)) is not None:
             return await self._end(job, "Failed", refused.reason, str(refused))
         self.errands.raise_bug(key)
@@ -175,18 +189,18 @@ class BackupKeeper:
 
     async def _end(self, job: BackupJob, phase: JobPhase, reason: str, words: str) -> Outcome:
         """Clear away, then say so."""
-        since = self._ending_since.setdefault(job.key, self.now())
+        ending = self._endings.setdefault(job.key, Ending(phase, reason, words, self.now()))
         try:
             await self.maker.undo(job, self.vms.get(*job.machine))
         except (Transient, OSError) as error:
-            if self.now() - since < GIVE_UP_AFTER:
+            if self.now() - ending.since < GIVE_UP_AFTER:
                 await self._say(job, job.status.phase or "Pending", f"clearing away ({words}): {error}")
                 return Later(LOOK_AGAIN_S)
             words += f"; what was stored is left at {folder_of(job)}: {error}"
         except Terminal as error:
             if reason != error.reason:
                 words += f"; what was stored is left at {folder_of(job)}: {error}"
-        self._ending_since.pop(job.key, None)
+        self._endings.pop(job.key, None)
         self.errands.forget(job.key)
         news: list[tuple[str, Status, str, str]] = [(SUCCEEDED, "False", reason, words)]
         if job.status.start_time is not None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from controller.node.backups.errands import Errands
@@ -44,12 +44,15 @@ class RestoreKeeper:
     errands: Errands
     recorder: Recorder
     now: Callable[[], datetime]
+    _endings: dict[Key, tuple[JobPhase, str, str]] = field(default_factory=dict)
+    """Phase, reason and words of jobs that are being cleared away."""
 
     async def __call__(self, key: Key) -> Outcome:
         """One pass."""
         job = self.jobs.get(*key)
         if job is None:
             await self.errands.cancel(key)
+            self._endings.pop(key, None)
             return Done()
         if job.status.node_name != self.node:
             return Done()
@@ -63,6 +66,8 @@ class RestoreKeeper:
                 return await self._end(job, "Cancelled", "Cancelled", "it was cancelled")
         if self.errands.is_on(key):
             return Done()
+        if (ending := self._endings.get(key)) is not None:
+            return await self._end(job, *ending)
         if (refused := self.errands.refused(key)) is not None:
             return await self._end(job, "Failed", refused.reason, str(refused))
         self.errands.raise_bug(key)
@@ -129,12 +134,14 @@ class RestoreKeeper:
         await self._tell(job, "Normal", "Completed", words)
 
     async def _end(self, job: RestoreJob, phase: JobPhase, reason: str, words: str) -> Outcome:
+        self._endings[job.key] = (phase, reason, words)
         try:
             await self.restorer.undo(job)
         except (Transient, OSError) as error:
             await self._say(job, f"clearing away ({words}): {error}")
             return Later(CLEAR_AGAIN_S)
         self.errands.forget(job.key)
+        del self._endings[job.key]
         news: list[tuple[str, Status, str, str]] = [(SUCCEEDED, "False", reason, words)]
         if job.status.start_time is not None:
             news.append((RUNNING, "False", reason, "it is over"))
