@@ -235,7 +235,7 @@ CASES: dict[str, tuple[Sequence[JsonObject], str, list[JsonValue]]] = {
 }
 
 
-@pytest.mark.timeout(60 * ROUNDS)
+@pytest.mark.timeout(120 * ROUNDS)
 @pytest.mark.parametrize(("definitions", "below", "bodies"), CASES.values(), ids=CASES.keys())
 async def test_nothing_that_is_sent_makes_it_fail(
     tmp_path: Path, definitions: Sequence[JsonObject], below: str, bodies: list[JsonValue]
