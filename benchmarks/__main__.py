@@ -16,6 +16,7 @@ from benchmarks import (
     console_fleet,
     emulator,
     fleet,
+    migration,
     pane,
     running,
     serial,
@@ -31,6 +32,7 @@ ON_NOTHING: Mapping[str, Callable[[], list[Figure]]] = {
     "slow-line": slow_line.run,
     "api": api.run,
     "fleet-console": console_fleet.run,
+    "migrate": migration.run,
 }
 ON_A_STACK: Mapping[str, Callable[[Stack], list[Figure]]] = {
     "up": lambda stack: [Figure("up: from the command until both guests answer", stack.seconds_up, "s", promise=60)],
