@@ -65,8 +65,8 @@ class Guarding(Protocol):
         """The domain as it is, or as it was, with its layers; Terminal or NotYet when that is not certain."""
         ...
 
-    def refusal(self, vm: VirtualMachine, observed: ObservedDomain) -> str:
-        """Why a running domain must not be changed; empty when it may."""
+    async def running(self, vm: VirtualMachine, observed: ObservedDomain) -> Hardware | None:
+        """The same of one that runs, where a disk is to be plugged in again; Terminal when it must not be changed."""
         ...
 
 
@@ -121,15 +121,19 @@ class Preparation:
         return observed.hardware if observed is not None else NOTHING
 
     async def _running(self, vm: VirtualMachine, observed: ObservedDomain, wake: Callable[[], None]) -> Prepared:
-        if self.guard is not None and (why := self.guard.refusal(vm, observed)):
-            return Prepared(disks=Finding("False", "ForeignLayer", why))
+        try:
+            there = await self.guard.running(vm, observed) if self.guard is not None else None
+        except NotYet as error:
+            return Prepared(disks=Finding("False", error.reason, str(error)), retry_in_s=error.retry_in_s)
+        except Terminal as error:
+            return Prepared(disks=Finding("False", error.reason, str(error)))
         started = self.definitions.running(observed)
         now = as_it_is(vm, started, observed.hardware) if started else None
         networks = as_defined(vm, now, self.settings.network)
         if now is not None and needs_pod_network(vm) and not is_on_pod_network(vm, now):
             # The first of this guest's: what it means is asked of the host, as before a start.
             networks = await host_networks(self.hypervisor, self.settings.network)
-        prepared = await self._domain(vm, observed, networks)
+        prepared = await self._domain(vm, observed, networks, there)
         if started is None or prepared.desired is None:
             return prepared
         offer = await self.running.offer(vm, started, observed.hardware, prepared.desired, wake)

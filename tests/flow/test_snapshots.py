@@ -393,3 +393,19 @@ def test_domain_that_was_defined_over_its_base_is_not_started(tmp_path: Path) ->
             assert not world.hypervisor.the(lab.uid).is_active
 
     play(tmp_path, scenario)
+
+
+def test_disk_that_comes_back_is_the_one_with_all_that_was_written(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        lab = Lab(world)
+        async with lab.controller():
+            await lab.start()
+            await lab.take("first")
+            lab.layers.write(lab.uid, "two")
+            await world.set(disks=DATA[:1])
+            await world.until(lambda: len(lab.layers._tips(lab.uid)) == 1)
+            await world.set(disks=DATA)
+            await world.until(lambda: len(lab.layers._tips(lab.uid)) == 2)
+            assert lab.layers.read(lab.uid) == {"two"}
+
+    play(tmp_path, scenario)

@@ -117,6 +117,18 @@ class Guard:
             return ""  # told by whoever needs the disks
         return foreign(disks, observed.hardware)
 
+    async def running(self, vm: VirtualMachine, observed: ObservedDomain) -> Hardware | None:
+        """The layers of disks that a running domain is given again; Terminal when it must not be changed."""
+        if words := self.refusal(vm, observed):
+            raise Terminal(FOREIGN, words)
+        try:
+            wanted = {disk.file.path for disk in planned_disks(vm, self.places) if disk.file.device == "disk"}
+        except (NotYet, Terminal):
+            return None  # told by whoever needs the disks
+        if wanted <= {one.path for one in observed.hardware.disks} or not self._has_snapshots(vm):
+            return None
+        return await self.there(vm, observed)
+
     def _has_snapshots(self, vm: VirtualMachine) -> bool:
         return self.cache.health is not Health.LIVE or any(one.machine == vm.key for one in self.cache)
 
