@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -119,6 +120,11 @@ class Scene:
         assert found is not None
         return found
 
+    def phase(self, name: str) -> str | None:
+        """Of a RestoreJob; None for one that is gone."""
+        job = self.restores.get(self.here.namespace, name)
+        return None if job is None else (job.status.phase or "Pending")
+
     async def verified(self, name: str) -> tuple[str, str]:
         """What a check of the backup says."""
         request = uuid.uuid4().hex
@@ -226,7 +232,7 @@ async def test_damaged_backup_is_found_and_not_restored(scene: Scene) -> None:
     assert root.name in (found.message or "")
     done = await scene.restore("refused", "whole", renameVM="never")
     assert (done.status.phase, root.name in (done.status.error or "")) == ("Failed", True)
-    assert scene.here.vms.get(scene.here.namespace, "never") is None
+    await scene.here.until(lambda: scene.here.vms.get(scene.here.namespace, "never") is None)
     (root.parent / "manifest.json").unlink()
     assert await scene.verified("whole") == ("False", "ManifestNotFound")
 
@@ -261,6 +267,30 @@ async def test_killed_controller_leaves_no_half(scene: Scene, moment: str) -> No
     assert there == keys(scene, name) | {"manifest.json"}
     assert scene.left() == []
     assert len(await asyncio.to_thread(checkpoints, scene.uri, scene.here.vm("web").metadata.uid)) == 1
+
+
+async def test_killed_restore_is_gone_on_with_and_a_deleted_one_leaves_nothing(scene: Scene) -> None:
+    await scene.begin_restore("killed", {"type": "backup-ref", "backupJobRef": {"name": "part"}}, renameVM="web-3")
+    await scene.here.until(lambda: scene.here.vms.get(scene.here.namespace, "web-3") is not None)
+    await scene.here.controller.kill()
+    await scene.here.controller.start()
+    done = await scene.restored("killed")
+    assert done.status.phase == "Completed", done.status.wire()
+    disks = scene.here.controller.state / "disks"
+    uid = scene.here.vm("web-3").metadata.uid
+    assert {path.name for path in disks.glob(f"*{uid}*")} == {f"{uid}-root.qcow2", f"{uid}-disk-data.qcow2"}
+    before = scene.here.controller.files()
+    scene.s3.process.pause()
+    try:
+        await scene.begin_restore("ended", {"type": "backup-ref", "backupJobRef": {"name": "part"}}, renameVM="web-4")
+        await scene.here.until_of(scene.restores, lambda: scene.phase("ended") == "Running", 60)
+        await scene.here.client.delete(RESTORE_JOBS, scene.here.namespace, "ended")
+    finally:
+        scene.s3.process.resume()
+    await scene.here.until_of(scene.restores, lambda: scene.phase("ended") is None, 60)
+    assert scene.here.controller.files() == before
+    assert scene.here.vms.get(scene.here.namespace, "web-4") is None
+    assert scene.left() == []
 
 
 async def test_deleted_job_is_cancelled_and_leaves_nothing(scene: Scene) -> None:
@@ -329,6 +359,50 @@ async def test_schedule_makes_up_for_the_night_that_was_missed(scene: Scene) -> 
     (job,) = made()
     assert job.status.phase == "Completed", job.status.wire()
     assert (job.metadata.labels or {})["hypersdk.io/schedule"] == "vm-daily-backup"
+
+
+async def test_command_line_backs_up_verifies_restores_and_deletes(scene: Scene) -> None:
+    store = ("-bucket", BUCKET, "-endpoint", scene.s3.endpoint, "-secret", "store")
+    made = await hyperctl(scene, "backup create -vm web -name by-hand -prefix nightly", *store)
+    assert (made.code, "full backup of" in made.out, "FileSystemsFrozen" in made.out) == (0, True, True), made
+    path = scene.job("by-hand").status.output_path or ""
+    assert "by-hand" in (await hyperctl(scene, "backup list")).out
+    assert "vm-daily-backup" in (await hyperctl(scene, "backup schedule list")).out
+    assert (await hyperctl(scene, "backup verify by-hand")).code == 0
+    damaged = await hyperctl(scene, "backup verify whole")
+    assert (damaged.code, "manifest.json is not there" in damaged.err) == (1, True), damaged
+    used = await hyperctl(scene, "backup delete full")
+    assert (used.code, "part" in used.err) == (1, True), used
+    scene.here.made.add("web-5")
+    back = await hyperctl(
+        scene, "restore create -vm web-5 -path", path, "-endpoint", scene.s3.endpoint, "-secret", "store"
+    )
+    assert (back.code, "web-5 is restored" in back.out) == (0, True), back
+    assert (await hyperctl(scene, "backup delete by-hand")).code == 0
+    assert scene.stored("nightly", "web", path.rpartition("/")[2]) == []
+    refused = await hyperctl(scene, "backup create -vm web -name hopeless -secret wrong -bucket", BUCKET, *store[2:4])
+    assert (refused.code, "not that of the access key" in refused.err) == (1, True), refused
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended, and what it said."""
+
+    code: int | None
+    out: str
+    err: str
+
+
+async def hyperctl(scene: Scene, line: str, *more: str) -> Said:
+    """Run one command line of `hyperctl k8s`."""
+    where = ("-n", scene.here.namespace, "-kubeconfig", str(scene.here.controller.api.kubeconfig))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hyperctl.main", "k8s", *line.split(), *more, *where),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return Said(process.returncode, out.decode(), err.decode())
 
 
 def is_at(job: BackupJob, moment: str) -> bool:
