@@ -11,6 +11,7 @@ from tests.tui.builders import operation, vm
 from tests.tui.screen import app_of, console, lines, started, text, until
 from tests.tui.scripted import ScriptedSession
 from tui.options import Options
+from tui.screens.base import ConsoleScreen
 from tui.session import Session
 
 STALE = "no answer from https://127.0.0.1:6443: Connection refused"
@@ -359,6 +360,18 @@ async def test_covered_list_catches_up_when_it_is_seen_again() -> None:
         session.put(vm("zz-new"))
         await pilot.press("escape")
         assert "web-2" not in await until(pilot, "zz-new")
+
+
+async def test_screen_that_was_left_shows_nothing_more() -> None:
+    async with console(three()) as pilot:
+        await until(pilot, "web-2")
+        await pilot.press("enter")
+        await until(pilot, "[overview]")
+        left = pilot.app.screen
+        assert isinstance(left, ConsoleScreen)
+        await pilot.press("escape")
+        await until(pilot, "web-2")
+        assert left.is_covered  # its timers may come once more
 
 
 async def test_hardware_cursor_follows_the_selection() -> None:

@@ -42,8 +42,10 @@ class ConsoleScreen(Screen[None]):
 
     @property
     def is_covered(self) -> bool:
-        """Whether another full screen is above this one; a dialog covers nothing."""
+        """Whether another full screen is above this one, or it is shown no more; a dialog covers nothing."""
         stack = self.app.screen_stack
+        if self not in stack:
+            return True  # a timer of a screen that was just left may still come
         return any(isinstance(screen, ConsoleScreen) for screen in stack[stack.index(self) + 1 :])
 
     def every(self, seconds: float, show: Callable[[], None]) -> None:
