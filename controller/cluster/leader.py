@@ -57,7 +57,7 @@ class Leader:
     templates: Cache[VMTemplate] = field(default_factory=Cache)
     """Watched by whoever looks at templates."""
     namespace: str = ""
-    """The only namespace whose backups are looked after; all when empty."""
+    """The only namespace whose backups and snapshots are looked after; all when empty."""
 
     def __post_init__(self) -> None:
         self.conductor = Conductor(self.operations, self.vms, self.now)
@@ -86,7 +86,7 @@ class Leader:
                 group.create_task(on_clock(self.pace.resync, machines, self._unplaced))
                 group.create_task(self._clear())
                 ttl = timedelta(seconds=self.pace.operation_ttl)
-                group.create_task(SnapshotRetention(self.client, self.now, ttl).run())
+                group.create_task(SnapshotRetention(self.client, self.now, ttl, self.namespace).run())
                 group.create_task(self._backups().run())
                 group.create_task(Silence(self.client, self.nodes, self.vms, self.recorder, self.now).run())
         finally:

@@ -63,6 +63,8 @@ class SnapshotRetention:
     now: Callable[[], datetime]
     ttl: timedelta
     """How long one without a VM stays, to tell of it."""
+    namespace: str = ""
+    """The only one that is looked after; all when empty."""
     cache: Cache[VMSnapshot] = field(default_factory=Cache)
 
     def __post_init__(self) -> None:
@@ -71,7 +73,7 @@ class SnapshotRetention:
     async def run(self) -> None:
         """Look until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(Watch(self.client, VM_SNAPSHOTS, self.cache).run())
+            group.create_task(Watch(self.client, VM_SNAPSHOTS, self.cache, self.namespace).run())
             while True:
                 await asyncio.sleep(EVERY_S)
                 if self.cache.health is not Health.LIVE:

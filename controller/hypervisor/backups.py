@@ -201,6 +201,6 @@ def _thaw(domain: libvirt.virDomain) -> None:
         try:
             domain.fsThaw()
         except libvirt.libvirtError as error:
-            if is_code(error, libvirt.VIR_ERR_AGENT_UNSYNCED, libvirt.VIR_ERR_AGENT_COMMAND_TIMEOUT):
+            if is_code(error, libvirt.VIR_ERR_AGENT_UNSYNCED, libvirt.VIR_ERR_AGENT_UNRESPONSIVE):
                 continue
         return

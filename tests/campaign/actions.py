@@ -122,6 +122,25 @@ async def _plug(scene: Scene, machine: Machine) -> None:
     await scene.change(machine, {"disks": more if len(disks) < MOST_DISKS else [*disks[:-1]]})
 
 
+async def _snapshot(scene: Scene, machine: Machine) -> None:
+    await scene.operate(machine, "snapshot", more={"snapshotSpec": {}})
+
+
+async def _save(scene: Scene, machine: Machine) -> None:
+    await scene.operate(machine, "snapshot", more={"snapshotSpec": {"includeMemory": True}})
+
+
+async def _return(scene: Scene, machine: Machine) -> None:
+    """To a snapshot that is taken just before: the two wait for each other."""
+    name = f"{machine.name}-{len(scene.asked)}"
+    await scene.operate(machine, "snapshot", more={"snapshotSpec": {"name": name}})
+    await scene.operate(machine, "restore", more={"restoreSpec": {"snapshotName": name}})
+
+
+async def _drop_snapshots(scene: Scene, machine: Machine) -> None:
+    await scene.drop_snapshots(machine)
+
+
 async def _delete_by_operation(scene: Scene, machine: Machine) -> None:
     await scene.operate(machine, "delete")
 
@@ -188,9 +207,18 @@ PAUSING = (
     Action("delete while paused", "delete", PAUSED, ABSENT, 0, _delete, (AT_ONCE, "step=Destroy", *REMOVING)),
 )
 
+SNAPSHOTS = (
+    Action("snapshot", "snapshot", RUNNING, RUNNING, 0, _snapshot, (AT_ONCE, *OPERATION), same_run=True),
+    Action("snapshot with memory", "snapshot", RUNNING, RUNNING, 0, _save, (AT_ONCE, *OPERATION), same_run=True),
+    Action("snapshot while off", "snapshot", STOPPED, STOPPED, 0, _snapshot, (AT_ONCE, *OPERATION)),
+    Action("return to a snapshot", "restore", RUNNING, RUNNING, 1, _return, (AT_ONCE, *OPERATION, *STARTING)),
+    Action("drop snapshots", "merge", RUNNING, RUNNING, 0, _drop_snapshots, (AT_ONCE, *OPERATION), same_run=True),
+    Action("drop snapshots while off", "merge", STOPPED, STOPPED, 0, _drop_snapshots, (AT_ONCE, *OPERATION)),
+)
+
 
 def actions(*, long: bool) -> tuple[Action, ...]:
     """Those that this controller knows; the long ones only where they are wanted and the host has the firmware."""
-    known = (*ACTIONS, *PAUSING)
+    known = (*ACTIONS, *PAUSING, *(SNAPSHOTS if long else ()))
     can_be_long = long and OVMF.exists()
     return tuple(action for action in known if can_be_long or not action.is_long)

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from controller.hypervisor.libvirt_host import LibvirtHost
 from hyperctl.agent.sector import GREETING, sector_disk, write_sector_disk
 from hypersdk.model.base import JsonObject
-from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_OPERATIONS
+from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_OPERATIONS, VM_SNAPSHOTS
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase
 from tests.campaign.machine import Expected, Machine
@@ -77,12 +77,20 @@ class Scene:
         path = self.controller.images / "known.img"
         return f"file://{path if path.exists() else write_sector_disk(path)}"
 
-    async def operate(self, machine: Machine, operation: str, *, force: bool = False) -> None:
+    async def operate(
+        self, machine: Machine, operation: str, *, force: bool = False, more: JsonObject | None = None
+    ) -> None:
         """Make an operation."""
-        spec: JsonObject = {"vmRef": {"name": machine.name}, "operation": operation, "force": force}
+        spec: JsonObject = {"vmRef": {"name": machine.name}, "operation": operation, "force": force, **(more or {})}
         doc: JsonObject = {"metadata": {"generateName": f"{machine.name}-{operation}-"}, "spec": spec}
         made = await self.bench.client.create(VM_OPERATIONS, self.bench.namespace, doc)
         self.asked.append(made.metadata.name)
+
+    async def drop_snapshots(self, machine: Machine) -> None:
+        """Ask for the deletion of all its snapshots."""
+        for one in await self.bench.client.list(VM_SNAPSHOTS, self.bench.namespace):
+            if one.machine == (self.bench.namespace, machine.name):
+                await self.bench.client.delete(VM_SNAPSHOTS, self.bench.namespace, one.metadata.name)
 
     async def change(self, machine: Machine, spec: JsonObject) -> None:
         """Patch its spec."""
