@@ -205,9 +205,10 @@ def test_waiting_for_a_condition_and_for_the_end(kubectl: Kubectl) -> None:
     with kubectl.following("wait", "vm/web", "--for=condition=Ready", "--timeout=30s") as lines:
         _observed(kubectl, "web", conditions=[ready])
         assert lines.until("condition met")
-    with kubectl.following("wait", "vm/web", "--for=delete", "--timeout=30s") as lines:
-        kubectl("delete", "vm", "web")
-        assert lines.until("condition met")
+    with pytest.raises(Refused, match="timed out waiting for the condition"):
+        kubectl("wait", "vm/web", "--for=delete", "--timeout=1s")
+    kubectl("delete", "vm", "web", "--wait=false")
+    kubectl("wait", "vm/web", "--for=delete", "--timeout=30s")
 
 
 def test_a_category_and_small_pages_name_everything(kubectl: Kubectl) -> None:
