@@ -131,9 +131,10 @@ async def _save(scene: Scene, machine: Machine) -> None:
 
 
 async def _return(scene: Scene, machine: Machine) -> None:
-    """To a snapshot that is taken just before: the two wait for each other."""
+    """To a snapshot that is taken just before; which of two that are asked for in one second comes first is open."""
     name = f"{machine.name}-{len(scene.asked)}"
     await scene.operate(machine, "snapshot", more={"snapshotSpec": {"name": name}})
+    await scene.all_over()
     await scene.operate(machine, "restore", more={"restoreSpec": {"snapshotName": name}})
 
 

@@ -108,10 +108,14 @@ class Scene:
         """Wait until the API says what is expected of the VM."""
         await self._until(machine, lambda: self._is_as_expected(machine))
 
+    async def all_over(self) -> None:
+        """Wait until every operation that was asked for is over."""
+        await self.bench.until_of(self.bench.operations, lambda: not self._unfinished(), SETTLED_WITHIN_S)
+
     async def settled(self, machine: Machine) -> None:
         """Wait until the API says what is expected, every operation is over, and the guest hears its power button."""
         await self.reached(machine)
-        await self.bench.until_of(self.bench.operations, lambda: not self._unfinished(), SETTLED_WITHIN_S)
+        await self.all_over()
         await self.reached(machine)
         if machine.state is Expected.RUNNING:
             await self._until_host(machine, lambda: self._has_its_disks(machine))
