@@ -17,7 +17,8 @@ GIB = 2**30
 
 
 async def begin(world: World, **spec: Any) -> None:
-    await world.create(**{"cpus": 2, "memory": "1Gi"} | spec)
+    size: dict[str, Any] = {"cpus": 2, "memory": "1Gi"}
+    await world.create(**size | spec)
     await world.until_phase(Phase.RUNNING if spec.get("running", True) else Phase.STOPPED)
 
 

@@ -5,15 +5,16 @@ import base64
 import json
 
 from hyperctl.stack.virsh import virsh
+from hypersdk.model.base import JsonObject
 
 WITHIN_S = 90.0
 
 
 async def shell(uri: str, uid: str, line: str) -> str:
     """What the line prints; an assertion with what it says where it fails."""
-    asked = {"execute": "guest-exec", "arguments": {"path": "/bin/sh", "arg": ["-c", line], "capture-output": True}}
-    started = await _ask(uri, uid, asked)
-    status = {"execute": "guest-exec-status", "arguments": {"pid": started["pid"]}}
+    command: JsonObject = {"path": "/bin/sh", "arg": ["-c", line], "capture-output": True}
+    started = await _ask(uri, uid, {"execute": "guest-exec", "arguments": command})
+    status: JsonObject = {"execute": "guest-exec-status", "arguments": {"pid": started["pid"]}}
     async with asyncio.timeout(WITHIN_S):
         while not (done := await _ask(uri, uid, status))["exited"]:
             pass  # each question takes a process and a look into the guest
@@ -22,7 +23,7 @@ async def shell(uri: str, uid: str, line: str) -> str:
     return said.strip()
 
 
-async def _ask(uri: str, uid: str, question: dict[str, object]) -> dict[str, object]:
+async def _ask(uri: str, uid: str, question: JsonObject) -> JsonObject:
     said = await asyncio.to_thread(virsh, uri, "qemu-agent-command", uid, json.dumps(question), "--timeout", "20")
     answer = json.loads(said)["return"]
     assert isinstance(answer, dict)
