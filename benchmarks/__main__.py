@@ -21,6 +21,7 @@ from benchmarks import (
     running,
     serial,
     slow_line,
+    snapshots,
 )
 from benchmarks.figures import Figure
 from benchmarks.node import Node, local_node
@@ -42,6 +43,7 @@ ON_A_STACK: Mapping[str, Callable[[Stack], list[Figure]]] = {
 ON_A_NODE: Mapping[str, Callable[[Node], Awaitable[list[Figure]]]] = {
     "running": running.run,
     "clone": clones.run,
+    "snapshot": snapshots.run,
     "serial": serial.run,
     "crowd": fleet.crowd,
     "quiet": fleet.quiet,
