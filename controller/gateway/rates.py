@@ -1,6 +1,6 @@
 """What was measured between two readings of a domain's counters? Pure."""
 
-from controller.hypervisor.port import DomainStats
+from controller.hypervisor.readings import DomainStats
 from hypersdk.model.metrics import Sample
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from controller.gateway.rates import sample
 from controller.gateway.samples import Samples
-from controller.hypervisor.port import DomainStats, Hypervisor, Pulse
+from controller.hypervisor.port import Hypervisor
+from controller.hypervisor.readings import DomainStats, Pulse
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.metrics import Sample
 

@@ -11,7 +11,7 @@ import libvirt
 from controller.domain.parse import parse_domain
 from controller.hypervisor.errors import is_code
 from controller.hypervisor.observe import lookup
-from controller.hypervisor.port import GuestAddress
+from controller.hypervisor.readings import GuestAddress
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 _NO_LEASES = (

@@ -8,7 +8,7 @@ import libvirt
 
 from controller.hypervisor.kvm_probe import Probe
 from controller.hypervisor.networks import host_networks
-from controller.hypervisor.port import HostFacts
+from controller.hypervisor.readings import HostFacts
 
 _MIB = 1 << 20
 _KIB = 1 << 10

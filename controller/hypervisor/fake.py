@@ -5,31 +5,30 @@ import socket
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal
-from xml.etree.ElementTree import fromstring
 
-from controller.domain.hardware import read_disk, read_interface
 from controller.domain.parse import parse_domain
+from controller.hypervisor.fake_devices import FakeDevices
 from controller.hypervisor.fake_mover import FakeMover
 from controller.hypervisor.port import (
     ConsoleDevice,
     DomainEvent,
     DomainName,
     DomainState,
+    Hardware,
+    ObservedDomain,
+    Owner,
+    Power,
+    SerialConsole,
+)
+from controller.hypervisor.readings import (
     DomainStats,
     GuestAddress,
     GuestFacts,
-    Hardware,
     HostFacts,
     HostGpu,
     HostNetwork,
     HostPool,
-    ObservedDomain,
-    Owner,
-    PluggedDisk,
-    PluggedInterface,
-    Power,
     Pulse,
-    SerialConsole,
 )
 from hypersdk.errors import Terminal, Transient
 
@@ -59,7 +58,7 @@ class FakeDomain:
 
 
 @dataclass
-class FakeHypervisor(FakeMover):
+class FakeHypervisor(FakeMover, FakeDevices):
     """Behaves like libvirt as far as the port goes. `calls` tells what it was asked to change."""
 
     clock: Callable[[], float]
@@ -127,29 +126,29 @@ class FakeHypervisor(FakeMover):
 
     async def facts(self) -> HostFacts:
         """The host."""
-        self._ask("facts")
+        self.ask("facts")
         return self.host
 
     async def names(self) -> list[DomainName]:
         """All domains, shortly."""
-        self._ask("names")
+        self.ask("names")
         seen = (domain.observed for domain in self.domains_by_uuid.values())
         return [DomainName(one.uuid, one.name, one.is_active, one.is_ours) for one in seen]
 
     async def domains(self) -> list[ObservedDomain]:
         """All domains."""
-        self._ask("domains")
+        self.ask("domains")
         return [domain.observed for domain in self.domains_by_uuid.values()]
 
     async def observe(self, uuid: str) -> ObservedDomain | None:
         """One domain."""
-        self._ask("observe")
+        self.ask("observe")
         domain = self.domains_by_uuid.get(uuid)
         return domain.observed if domain else None
 
     async def define(self, xml: str) -> None:
         """Read the XML as libvirt would."""
-        self._ask("define", "define")
+        self.ask("define", "define")
         new = parse_domain(xml)
         there = self.domains_by_uuid.get(new.uuid)
         if there is None:
@@ -164,15 +163,15 @@ class FakeHypervisor(FakeMover):
 
     async def set_power(self, uuid: str, power: Power) -> None:
         """Into the metadata."""
-        self._ask("set_power", f"power={power}")
-        domain = self._ours(uuid)
+        self.ask("set_power", f"power={power}")
+        domain = self.ours(uuid)
         domain.observed = replace(domain.observed, owner=replace(self._owner(domain), power=power))
 
     async def start(self, uuid: str) -> None:
         """Paused; a failure leaves the domain off with the reason `failed`, and an event."""
-        domain = self._ours(uuid)
+        domain = self.ours(uuid)
         try:
-            self._ask("start", "start")
+            self.ask("start", "start")
         except (Transient, Terminal):
             domain.observed = replace(domain.observed, state=DomainState.SHUTOFF, reason="failed")
             self._emit(DomainEvent(uuid, "lifecycle"))
@@ -186,84 +185,44 @@ class FakeHypervisor(FakeMover):
 
     async def resume(self, uuid: str) -> None:
         """The guest runs; its agent comes a little later."""
-        self._ask("resume", "resume")
-        pid = self._ours(uuid).observed.pid
+        self.ask("resume", "resume")
+        pid = self.ours(uuid).observed.pid
         if self.the(uuid).reason == "ioerror" and self.disk_stays_full:
             # The request that failed is tried again at once, and fails again.
             self.change(uuid, "lifecycle")
             return
-        reason = "unpaused" if self._owner(self._ours(uuid)).power in {Power.ON, Power.PAUSED} else "booted"
+        reason = "unpaused" if self._owner(self.ours(uuid)).power in {Power.ON, Power.PAUSED} else "booted"
         self.change(uuid, "lifecycle", state=DomainState.RUNNING, reason=reason, disk_errors=())
         self._in(self.guest_behaviour.agent_after_s, lambda: self._agent_up(uuid, pid))
 
     async def suspend(self, uuid: str) -> None:
         """The guest is held."""
-        self._ask("suspend", "suspend")
-        if self._ours(uuid).observed.state is DomainState.RUNNING:
+        self.ask("suspend", "suspend")
+        if self.ours(uuid).observed.state is DomainState.RUNNING:
             self.change(uuid, "lifecycle", state=DomainState.PAUSED, reason="user")
 
     async def shutdown(self, uuid: str, mode: Literal["agent", "acpi"]) -> None:
         """The guest obeys after a while, or does not."""
-        self._ask("shutdown", f"shutdown={mode}")
-        pid = self._ours(uuid).observed.pid
+        self.ask("shutdown", f"shutdown={mode}")
+        pid = self.ours(uuid).observed.pid
         if self.guest_behaviour.obeys and self.the(uuid).state is DomainState.RUNNING:
             self._in(self.guest_behaviour.power_off_s, lambda: self._end_run(uuid, pid))
 
     async def destroy(self, uuid: str) -> None:
         """Cut the power."""
-        self._ask("destroy", "destroy")
+        self.ask("destroy", "destroy")
         if uuid in self.domains_by_uuid:
             self.go_off(uuid, "destroyed")
 
     async def undefine(self, uuid: str) -> None:
         """Forget the domain."""
-        self._ask("undefine", "undefine")
+        self.ask("undefine", "undefine")
         self.domains_by_uuid.pop(uuid, None)
         self._emit(DomainEvent(uuid, "lifecycle"))
 
-    async def attach(self, uuid: str, xml: str) -> None:
-        """Into the running domain."""
-        hardware = self._changing(uuid, "attach")
-        device = fromstring(xml)
-        if device.tag == "disk":
-            self._give(uuid, disks=(*hardware.disks, read_disk(device)))
-        else:
-            self._give(uuid, interfaces=(*hardware.interfaces, read_interface(device)))
-
-    async def detach(self, uuid: str, device: PluggedDisk | PluggedInterface) -> None:
-        """Out of the running domain."""
-        hardware = self._changing(uuid, "detach")
-        disks = tuple(one for one in hardware.disks if one != device)
-        self._give(uuid, disks=disks, interfaces=tuple(one for one in hardware.interfaces if one != device))
-
-    async def update(self, uuid: str, xml: str) -> None:
-        """Another disc, or another network."""
-        hardware = self._changing(uuid, "update")
-        device = fromstring(xml)
-        if device.tag == "disk":
-            disc = read_disk(device)
-            self._give(uuid, disks=tuple(disc if one.dev == disc.dev else one for one in hardware.disks))
-        else:
-            moved = read_interface(device)
-            self._give(uuid, interfaces=tuple(moved if i.mac == moved.mac else i for i in hardware.interfaces))
-
-    async def resize_disk(self, uuid: str, path: str, size_bytes: int) -> None:
-        """The file is a test's own."""
-        self._changing(uuid, f"resize={size_bytes}")
-
-    async def set_cpus(self, uuid: str, count: int) -> None:
-        """At once."""
-        self._changing(uuid, f"cpus={count}")
-        self._give(uuid, cpus=count)
-
-    async def plug_memory(self, uuid: str, dimm_bytes: int) -> None:
-        """At once."""
-        self._changing(uuid, f"dimm={dimm_bytes}")
-        self._give(uuid, dimm_bytes=dimm_bytes)
-
     async def stats(self, uuids: Collection[str] | None = None) -> dict[str, DomainStats]:
         """Nothing moves."""
-        self._ask("stats")
+        self.ask("stats")
         active = (uuid for uuid, domain in self.domains_by_uuid.items() if domain.observed.is_active)
         return {uuid: DomainStats() for uuid in active if uuids is None or uuid in uuids}
 
@@ -273,8 +232,8 @@ class FakeHypervisor(FakeMover):
 
     async def guest(self, uuid: str) -> GuestFacts:
         """The agent's answer once it is up."""
-        self._ask("guest")
-        domain = self._ours(uuid).observed
+        self.ask("guest")
+        domain = self.ours(uuid).observed
         self.questions += 1
         if not domain.agent_connected or not self.guest_behaviour.agent_answers:
             return GuestFacts()
@@ -283,13 +242,13 @@ class FakeHypervisor(FakeMover):
 
     async def cpus_in_use(self, uuid: str) -> int | None:
         """All that it has."""
-        self._ask("cpus_in_use")
-        domain = self._ours(uuid).observed
+        self.ask("cpus_in_use")
+        domain = self.ours(uuid).observed
         return domain.hardware.cpus if domain.agent_connected and self.guest_behaviour.agent_answers else None
 
     async def addresses(self, uuid: str) -> list[GuestAddress]:
         """No leases here."""
-        self._ask("addresses")
+        self.ask("addresses")
         return []
 
     async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
@@ -298,34 +257,34 @@ class FakeHypervisor(FakeMover):
 
     async def ensure_network(self, name: str) -> HostNetwork:
         """There, unless it was told to fail."""
-        self._ask("ensure_network")
+        self.ask("ensure_network")
         if self.network_error is not None:
             raise self.network_error
         return HostNetwork(name, True, "virbr0")
 
     async def has_bridge(self, name: str) -> bool:
         """There, unless it was taken away."""
-        self._ask("has_bridge")
+        self.ask("has_bridge")
         return name not in self.missing_bridges
 
     async def pools(self) -> list[HostPool]:
         """What a test put there."""
-        self._ask("pools")
+        self.ask("pools")
         return self.host_pools
 
     async def ensure_pool(self, name: str, path: str = "") -> HostPool:
         """There, with room for everything."""
-        self._ask("ensure_pool")
+        self.ask("ensure_pool")
         return HostPool(name, path or f"/pools/{name}", 2**50, 2**50)
 
     async def refresh_pool(self, name: str) -> None:
         """Seen."""
-        self._ask("refresh_pool")
+        self.ask("refresh_pool")
         self.refreshed_pools.append(name)
 
     async def log_tail(self, name: str, lines: int) -> list[str]:
         """What a test put there."""
-        self._ask("log_tail")
+        self.ask("log_tail")
         return self.logs.get(name, [])[-lines:]
 
     def log_path(self, name: str) -> str:
@@ -338,12 +297,12 @@ class FakeHypervisor(FakeMover):
 
     async def gpus(self) -> list[HostGpu]:
         """What a test put there."""
-        self._ask("gpus")
+        self.ask("gpus")
         return self.host_gpus
 
     async def host_devices(self) -> dict[str, tuple[str, ...]]:
         """Of every domain."""
-        self._ask("host_devices")
+        self.ask("host_devices")
         both = {
             uuid: (*domain.defined_hardware.host_devices, *domain.observed.hardware.host_devices)
             for uuid, domain in self.domains_by_uuid.items()
@@ -363,7 +322,8 @@ class FakeHypervisor(FakeMover):
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def _ask(self, method: str, call: str = "") -> None:
+    def ask(self, method: str, call: str = "") -> None:
+        """One call, which fails as a test has it; with a `call` it is one that changes something."""
         if self.down:
             raise Transient("libvirtd does not answer")
         if call:
@@ -372,16 +332,8 @@ class FakeHypervisor(FakeMover):
         if faults := self._faults.get(method):
             raise faults.pop(0)
 
-    def _changing(self, uuid: str, call: str) -> Hardware:
-        self._ask(call.partition("=")[0], call)
-        return self._ours(uuid).observed.hardware
-
-    def _give(self, uuid: str, **changes: object) -> None:
-        domain = self._ours(uuid)
-        hardware = replace(domain.observed.hardware, **changes)  # type: ignore[arg-type]
-        domain.observed = replace(domain.observed, hardware=hardware)
-
-    def _ours(self, uuid: str) -> FakeDomain:
+    def ours(self, uuid: str) -> FakeDomain:
+        """A domain that carries our mark; an error when it does not."""
         domain = self.domains_by_uuid.get(uuid)
         if domain is None:
             raise Transient(f"no domain {uuid}")

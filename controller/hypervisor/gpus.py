@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from controller.domain.host_devices import PCI_ADDRESS
-from controller.hypervisor.port import HostGpu
+from controller.hypervisor.readings import HostGpu
 
 _DISPLAY: Final = ("0x03", "0x12")
 """The PCI classes of display controllers and of processing accelerators."""

@@ -15,7 +15,7 @@ from controller.hypervisor.addresses import guest_address
 from controller.hypervisor.errors import is_code
 from controller.hypervisor.lifecycle import AGENT_TIMEOUT_S
 from controller.hypervisor.observe import our_domain
-from controller.hypervisor.port import GuestAddress, GuestFacts
+from controller.hypervisor.readings import GuestAddress, GuestFacts
 
 _MOST_INTERFACES = 256
 _MOST_ADDRESSES = 64

@@ -26,6 +26,16 @@ from controller.hypervisor.port import (
     ConsoleDevice,
     DomainEvent,
     DomainName,
+    ObservedDomain,
+    PluggedDisk,
+    PluggedInterface,
+    Power,
+    SerialConsole,
+)
+from controller.hypervisor.pulse import read_pulses
+from controller.hypervisor.qemu_log import log_path, log_tail
+from controller.hypervisor.qemu_process import QemuProcesses
+from controller.hypervisor.readings import (
     DomainStats,
     GuestAddress,
     GuestFacts,
@@ -33,16 +43,8 @@ from controller.hypervisor.port import (
     HostGpu,
     HostNetwork,
     HostPool,
-    ObservedDomain,
-    PluggedDisk,
-    PluggedInterface,
-    Power,
     Pulse,
-    SerialConsole,
 )
-from controller.hypervisor.pulse import read_pulses
-from controller.hypervisor.qemu_log import log_path, log_tail
-from controller.hypervisor.qemu_process import QemuProcesses
 from controller.hypervisor.screenshot import screenshot
 from controller.hypervisor.stats import Counters
 from controller.hypervisor.virt_type import VirtTypeChoice

@@ -7,7 +7,7 @@ import libvirt
 
 from controller.domain.elements import element
 from controller.hypervisor.errors import is_code, translated
-from controller.hypervisor.port import HostNetwork
+from controller.hypervisor.readings import HostNetwork
 from controller.hypervisor.subnets import free_subnets, host_routes
 from hypersdk.errors import Terminal
 

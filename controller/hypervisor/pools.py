@@ -8,7 +8,7 @@ import libvirt
 
 from controller.domain.elements import element
 from controller.hypervisor.errors import is_code, translated
-from controller.hypervisor.port import HostPool
+from controller.hypervisor.readings import HostPool
 from hypersdk.errors import Terminal, Transient
 
 PREFIX = "hypersdk-"

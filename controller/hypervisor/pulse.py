@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from controller.hypervisor.port import Pulse
+from controller.hypervisor.readings import Pulse
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _INTERFACES: Final = Path("/proc/self/net/dev")

@@ -6,9 +6,9 @@ import libvirt
 
 from controller.domain.parse import parse_domain
 from controller.hypervisor.errors import is_code
-from controller.hypervisor.port import DomainStats
 from controller.hypervisor.pulse import Run
 from controller.hypervisor.qemu_process import QemuProcess
+from controller.hypervisor.readings import DomainStats
 
 _GROUPS = (
     libvirt.VIR_DOMAIN_STATS_CPU_TOTAL

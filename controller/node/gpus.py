@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from controller.cluster.placement import gpus_of
 from controller.domain.desired import HostDevice
-from controller.hypervisor.port import HostGpu, Hypervisor
+from controller.hypervisor.port import Hypervisor
+from controller.hypervisor.readings import HostGpu
 from controller.node.finding import NotYet
 from hypersdk.model.virtualmachine import VirtualMachine
 

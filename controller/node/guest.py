@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from controller.hypervisor.port import GuestAddress, GuestFacts
+from controller.hypervisor.readings import GuestAddress, GuestFacts
 from hypersdk.model.virtualmachine import Address, GuestAgentStatus
 
 MOST_ADDRESSES = 32

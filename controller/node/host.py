@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.hypervisor.port import HostFacts, Hypervisor
+from controller.hypervisor.port import Hypervisor
+from controller.hypervisor.readings import HostFacts
 from hypersdk.errors import Terminal, Transient
 
 

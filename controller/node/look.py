@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.hypervisor.port import DomainState, GuestAddress, GuestFacts, Hypervisor, ObservedDomain
+from controller.hypervisor.port import DomainState, Hypervisor, ObservedDomain
+from controller.hypervisor.readings import GuestAddress, GuestFacts
 from controller.node.memory import Memory
 from controller.node.plan import HAD_RUN
 from controller.node.ports import Usage

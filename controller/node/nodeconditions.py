@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from controller.hypervisor.port import HostFacts, HostPool
+from controller.hypervisor.readings import HostFacts, HostPool
 from hypersdk.model.base import Condition, with_condition
 from hypersdk.model.quantity import human_bytes
 from hypersdk.model.vmnode import NodeConditionType

@@ -5,7 +5,8 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from controller.hypervisor.port import HostPool, Hypervisor
+from controller.hypervisor.port import Hypervisor
+from controller.hypervisor.readings import HostPool
 from controller.node.places import STANDARD, NodePlaces
 from hypersdk.errors import Terminal, Transient
 

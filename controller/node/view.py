@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from controller.hypervisor.port import GuestAddress, GuestFacts, ObservedDomain
+from controller.hypervisor.port import ObservedDomain
+from controller.hypervisor.readings import GuestAddress, GuestFacts
 from controller.node.finding import Finding
 from controller.node.intent import Intent
 from controller.node.look import NO_ANSWER

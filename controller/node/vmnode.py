@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from controller.hypervisor.port import DomainName, HostFacts, HostGpu, HostPool, Hypervisor
+from controller.hypervisor.port import DomainName, Hypervisor
+from controller.hypervisor.readings import HostFacts, HostGpu, HostPool
 from controller.node.gpus import Rules, name_of
 from controller.node.guest import printable
 from controller.node.host import Host

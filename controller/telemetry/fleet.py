@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from controller.hypervisor.port import DomainStats
+from controller.hypervisor.readings import DomainStats
 from hypersdk.kube.cache import Cache, Health
 from hypersdk.model.base import Resource
 from hypersdk.model.virtualmachine import VirtualMachine

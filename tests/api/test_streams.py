@@ -16,7 +16,7 @@ from controller.gateway.sampler import Sampler
 from controller.gateway.server import Gateway, TlsListener
 from controller.gateway.streams import Streams
 from controller.gateway.targets import Target
-from controller.hypervisor.port import DomainStats
+from controller.hypervisor.readings import DomainStats
 from hypersdk.data import data_folder
 from hypersdk.errors import ApiError, Forbidden, NotFound
 from hypersdk.kube.client import Client

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from controller.hypervisor.port import HostGpu
+from controller.hypervisor.readings import HostGpu
 from hypersdk.model.base import condition
 from hypersdk.model.virtualmachine import Phase
 from tests.flow.world import World, play

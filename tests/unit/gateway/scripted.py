@@ -8,7 +8,8 @@ from itertools import count
 from pathlib import Path
 
 from controller.hypervisor.fake import FakeHypervisor
-from controller.hypervisor.port import ConsoleDevice, DomainState, DomainStats, ObservedDomain, Pulse, SerialConsole
+from controller.hypervisor.port import ConsoleDevice, DomainState, ObservedDomain, SerialConsole
+from controller.hypervisor.readings import DomainStats, Pulse
 from hypersdk.errors import Transient
 
 UUID = "6f3c0f5e-0000-4000-8000-000000000001"
@@ -113,12 +114,12 @@ class ScriptedHost(FakeHypervisor):
         return str(guest.log) if guest else ""
 
     async def observe(self, uuid: str) -> ObservedDomain | None:
-        self._ask("observe")
+        self.ask("observe")
         guest = self.guests.get(uuid)
         return guest.domain if guest else None
 
     async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
-        self._ask("open_console")
+        self.ask("open_console")
         guest = self.guests.get(uuid) if device == "serial0" else self.virtio
         if guest is None or not guest.domain.is_active:
             raise Transient("the domain is off")
@@ -132,7 +133,7 @@ class ScriptedHost(FakeHypervisor):
         return guest.port
 
     async def stats(self, uuids: Collection[str] | None = None) -> dict[str, DomainStats]:
-        self._ask("stats")
+        self.ask("stats")
         self.counted.append(None if uuids is None else set(uuids))
         return {uuid: stats for uuid, stats in self.counters.items() if uuids is None or uuid in uuids}
 
@@ -140,12 +141,12 @@ class ScriptedHost(FakeHypervisor):
         return dict(self.kernel)
 
     async def screenshot(self, uuid: str) -> bytes:
-        self._ask("screenshot")
+        self.ask("screenshot")
         return self.screen
 
     async def open_graphics(self, uuid: str) -> socket.socket:
         """The far end is the test's: `viewers` has it."""
-        self._ask("open_graphics")
+        self.ask("open_graphics")
         if not self.guests[uuid].domain.is_active:
             raise Transient("the VM is off: there is no screen to look at")
         near, far = socket.socketpair()

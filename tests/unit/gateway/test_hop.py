@@ -17,7 +17,7 @@ from controller.gateway.server import Gateway, TlsListener, UnixListener
 from controller.gateway.streams import Streams
 from controller.gateway.targets import Target
 from controller.hypervisor.fake import HOST
-from controller.hypervisor.port import DomainStats
+from controller.hypervisor.readings import DomainStats
 from controller.node.vmnode import Survey, node_status
 from controller.settings import Settings, Tls, parser, settings_of
 from hypersdk.errors import ApiError, Forbidden, NotFound, Unreachable

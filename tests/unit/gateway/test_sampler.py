@@ -11,7 +11,7 @@ import pytest
 from controller.gateway.rates import sample
 from controller.gateway.sampler import FORGET_AFTER_S, KEEP, Sampler
 from controller.gateway.samples import Samples
-from controller.hypervisor.port import DomainStats, Pulse
+from controller.hypervisor.readings import DomainStats, Pulse
 from hypersdk.kube.streams import metrics, samples
 from hypersdk.model.metrics import Sample
 from tests.unit.gateway.loopback import Clock, Lab, background

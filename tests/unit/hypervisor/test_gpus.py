@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from controller.hypervisor.gpus import host_gpus
-from controller.hypervisor.port import HostGpu
+from controller.hypervisor.readings import HostGpu
 from tests.unit.hypervisor.sysfs import MDEV, write
 
 

@@ -12,9 +12,10 @@ from controller.hypervisor.addresses import guest_address, read_arp
 from controller.hypervisor.errors import translated
 from controller.hypervisor.facts import dotted
 from controller.hypervisor.guest_agent import read_addresses, read_answer, read_text, safe_text
-from controller.hypervisor.port import DomainState, DomainStats, GuestAddress
+from controller.hypervisor.port import DomainState
 from controller.hypervisor.qemu_log import log_tail
 from controller.hypervisor.qemu_process import QemuProcess, QemuProcesses, pid_folder
+from controller.hypervisor.readings import DomainStats, GuestAddress
 from controller.hypervisor.states import state_words
 from controller.hypervisor.stats import read_stats
 from hypersdk.errors import Transient

@@ -7,7 +7,8 @@ import pytest
 
 from controller.domain.desired import HostDevice
 from controller.hypervisor.fake import FakeDomain, FakeHypervisor
-from controller.hypervisor.port import DomainState, Hardware, HostGpu, ObservedDomain
+from controller.hypervisor.port import DomainState, Hardware, ObservedDomain
+from controller.hypervisor.readings import HostGpu
 from controller.node.finding import NotYet
 from controller.node.gpus import Gpus
 from hypersdk.model.virtualmachine import VirtualMachine

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from controller.hypervisor.port import DiskError, DomainState, GuestAddress, GuestFacts, ObservedDomain, Power
+from controller.hypervisor.port import DiskError, DomainState, ObservedDomain, Power
+from controller.hypervisor.readings import GuestAddress, GuestFacts
 from controller.node.finding import Finding
 from controller.node.guest import MOST_ADDRESSES, addresses
 from controller.node.intent import Intent, Wanted

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from controller.hypervisor.fake import HOST
-from controller.hypervisor.port import DomainName, HostFacts, HostGpu, HostNetwork, HostPool
+from controller.hypervisor.port import DomainName
+from controller.hypervisor.readings import HostFacts, HostGpu, HostNetwork, HostPool
 from controller.node.nodeconditions import kvm_obstacle
 from controller.node.vmnode import MOST_FOREIGN, Survey, allocatable, node_status
 from controller.settings import Settings

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from controller.hypervisor.port import DomainStats
+from controller.hypervisor.readings import DomainStats
 from controller.runtime.worker import Done, Later, Outcome
 from controller.telemetry import context
 from controller.telemetry.figures import REGISTRY
