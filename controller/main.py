@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -26,7 +27,7 @@ from controller.gateway.streams import Streams
 from controller.gateway.targets import lookup_in
 from controller.hypervisor.backups import LibvirtBackups
 from controller.hypervisor.layers import LibvirtLayers
-from controller.hypervisor.libvirt_host import open_host
+from controller.hypervisor.libvirt_host import LibvirtHost, open_host
 from controller.hypervisor.port import Hypervisor
 from controller.node.backups.controller import BackupController
 from controller.node.cloning.copying import Copying
@@ -77,20 +78,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class _Around:
+    """What the controller talks to."""
+
+    client: Client
+    hypervisor: LibvirtHost
+    backups: LibvirtBackups
+    layers: LibvirtLayers
+
+
+async def _around(settings: Settings, stack: AsyncExitStack) -> _Around:
+    client = Client(await connect(settings.endpoint))
+    stack.push_async_callback(client.close)
+    uri, logs_of_qemu = settings.libvirt_uri, str(settings.log_folder)
+    hypervisor = await open_host(uri, virt_type=settings.virt_type, log_folder=logs_of_qemu)
+    hypervisor.sysfs = settings.sysfs
+    around = _Around(client, hypervisor, LibvirtBackups(uri), LibvirtLayers(uri))
+    for part in (hypervisor, around.backups, around.layers):
+        stack.push_async_callback(part.close)
+    return around
+
+
 async def run(settings: Settings, ready: Callable[[], None]) -> None:
     """Everything that this process does, until cancelled."""
     # Names that are looked up and files that are synced hold a thread for long; asyncio's own few are every VM's.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="work"))
     async with AsyncExitStack() as stack:
-        client = Client(await connect(settings.endpoint))
-        stack.push_async_callback(client.close)
-        hypervisor = await open_host(
-            settings.libvirt_uri, virt_type=settings.virt_type, log_folder=str(settings.log_folder)
-        )
-        hypervisor.sysfs = settings.sysfs
-        stack.push_async_callback(hypervisor.close)
-        backup_host = LibvirtBackups(settings.libvirt_uri)
-        stack.push_async_callback(backup_host.close)
+        around = await _around(settings, stack)
+        client, hypervisor = around.client, around.hypervisor
         places = NodePlaces(settings.state, settings.storage_classes, settings.storage_pools)
         await asyncio.to_thread(places.make)
         images = await stack.enter_async_context(Images(places.images, settings.limits, Web(settings.addresses)))
@@ -101,11 +117,8 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         near = Neighbours(client, hypervisor, storage, consoles, sampler, recorder, places=places)
         controller = NodeController(settings, near, MeteredQueue())
         templates = _templates(settings, controller, storage)
-        layers = LibvirtLayers(settings.libvirt_uri)
-        stack.push_async_callback(layers.close)
-        cloning = _cloning(controller, places, backup_host, layers)
-        controller.works["clone"] = await stack.enter_async_context(cloning)
-        snapshots = NodeSnapshots(controller, layers, NodeLayerFiles(places))
+        controller.works["clone"] = await stack.enter_async_context(_cloning(controller, places, around))
+        snapshots = NodeSnapshots(controller, around.layers, NodeLayerFiles(places))
         controller.works.update(snapshots.works())
         streams = Streams(
             settings.node,
@@ -132,7 +145,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             storage.run(),
             snapshots.run(),
             moves.sweep.run(),
-            BackupController(controller, backup_host).run(),
+            BackupController(controller, around.backups).run(),
             _stand(settings, client, controller, recorder, templates),
             templates.run(),
             serve(settings, hypervisor, controller, sampler, streams, gateway),
@@ -153,11 +166,9 @@ def _migrations(settings: Settings, client: Client, moves: Moves) -> Migrations 
     return Migrations(settings.node, client, moves.incoming, tls.name) if tls is not None else None
 
 
-def _cloning(
-    controller: NodeController, places: NodePlaces, backups: LibvirtBackups, layers: LibvirtLayers
-) -> CloneWork:
-    linking = Linking(places, layers, NodeLayerFiles(places))
-    return CloneWork(controller.settings.node, controller.vms, Copying(places, backups), linking)
+def _cloning(controller: NodeController, places: NodePlaces, around: _Around) -> CloneWork:
+    linking = Linking(places, around.layers, NodeLayerFiles(places))
+    return CloneWork(controller.settings.node, controller.vms, Copying(places, around.backups), linking)
 
 
 def _templates(settings: Settings, controller: NodeController, storage: NodeStorage) -> TemplateKeeper:
