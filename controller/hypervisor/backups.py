@@ -16,11 +16,10 @@ from controller.hypervisor.backup_port import NO_CHECKPOINT, BackupBegun, Backup
 from controller.hypervisor.calls import Pool
 from controller.hypervisor.errors import is_code
 from controller.hypervisor.observe import our_domain
+from controller.hypervisor.quiesce import freeze, let_go
 from hypersdk.errors import Terminal, Transient
 
 _WORKERS = 2
-_AGENT_TIMEOUT_S = 5
-_THAWS = 5
 """An agent that does not answer at once is asked again: its guest stands still until it does."""
 _BEGIN_DEADLINE_S = 60.0
 _BROKEN = (libvirt.VIR_ERR_CHECKPOINT_INCONSISTENT, libvirt.VIR_ERR_NO_DOMAIN_CHECKPOINT)
@@ -74,7 +73,7 @@ def begin(
         raise Terminal(NO_CHECKPOINT, f"the domain has no checkpoint {since} any more")
     xml, mark = backup_xml(copies, _devices(domain), since), checkpoint_xml(copies, _devices(domain), checkpoint)
     reuse = libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL if all(copy.is_made for copy in copies) else 0
-    why_not = _freeze(domain) if quiesce else "it was not asked for"
+    why_not = freeze(domain) if quiesce else "it was not asked for"
     frozen_at = time.monotonic()
     try:
         domain.backupBegin(xml, mark, reuse)
@@ -84,7 +83,7 @@ def begin(
         raise
     finally:
         if quiesce:
-            _thaw(domain)
+            let_go(domain)
     return BackupBegun(0.0 if why_not else time.monotonic() - frozen_at, why_not)
 
 
@@ -123,8 +122,7 @@ def thaw(connection: libvirt.virConnect, uuid: str) -> None:
     """Let the guest's file systems go."""
     domain = our_domain(connection, uuid)
     if domain is not None and domain.isActive():
-        domain.agentSetResponseTimeout(_AGENT_TIMEOUT_S)
-        _thaw(domain)
+        let_go(domain)
 
 
 def checkpoints(connection: libvirt.virConnect, uuid: str) -> list[str]:
@@ -183,24 +181,3 @@ def _running(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain:
 
 def _devices(domain: libvirt.virDomain) -> list[str]:
     return [target.get("dev", "") for target in fromstring(domain.XMLDesc()).findall("devices/disk/target")]
-
-
-def _freeze(domain: libvirt.virDomain) -> str:
-    """Hold the guest's file systems; why that could not be, or nothing."""
-    try:
-        domain.agentSetResponseTimeout(_AGENT_TIMEOUT_S)
-        domain.fsFreeze()
-    except libvirt.libvirtError as error:
-        return error.get_error_message() or str(error)
-    return ""
-
-
-def _thaw(domain: libvirt.virDomain) -> None:
-    # Also after a freeze that failed: an agent that was too slow may have frozen since.
-    for _ in range(_THAWS):
-        try:
-            domain.fsThaw()
-        except libvirt.libvirtError as error:
-            if is_code(error, libvirt.VIR_ERR_AGENT_UNSYNCED, libvirt.VIR_ERR_AGENT_UNRESPONSIVE):
-                continue
-        return

@@ -22,18 +22,16 @@ from controller.hypervisor.errors import is_code
 from controller.hypervisor.guest_agent import read_answer
 from controller.hypervisor.layer_port import TAKEN_UP, Copying, DomainFiles, Taken
 from controller.hypervisor.observe import our_domain
+from controller.hypervisor.quiesce import AGENT_TIMEOUT_S, freeze, let_go
 from hypersdk.errors import Terminal, Transient
 
 _LIBVIRTS = "/var/lib/libvirt"
 _WORKERS = 4
-_AGENT_TIMEOUT_S = 5
-_THAWS = 5
 """An agent that does not answer at once is asked again: its guest stands still until it does."""
 _TAKE_DEADLINE_S = 60.0
 _MEMORY_DEADLINE_S = 6 * 3600.0
 """Of the whole memory; whoever waits for it has a deadline of its own."""
 _TAKE_UP_DEADLINE_S = 600.0
-_SLOW_AGENT = (libvirt.VIR_ERR_AGENT_UNSYNCED, libvirt.VIR_ERR_AGENT_UNRESPONSIVE)
 
 
 class LibvirtLayers:
@@ -114,14 +112,14 @@ def take(
         # Of the memory the file systems' buffers are part: nothing has to be frozen.
         domain.snapshotCreateXML(xml, flags | (libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_LIVE if live else 0))
         return Taken()
-    why_not = _freeze(domain) if quiesce else "it was not asked for"
+    why_not = freeze(domain) if quiesce else "it was not asked for"
     frozen_at = time.monotonic()
     try:
         disks_only = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
         domain.snapshotCreateXML(xml, flags | disks_only)
     finally:
         if quiesce:
-            _thaw(domain)
+            let_go(domain)
     return Taken(0.0 if why_not else time.monotonic() - frozen_at, why_not)
 
 
@@ -225,8 +223,8 @@ def is_frozen(connection: libvirt.virConnect, uuid: str) -> bool:
         return False
     question = json.dumps({"execute": "guest-fsfreeze-status"})
     try:
-        domain.agentSetResponseTimeout(_AGENT_TIMEOUT_S)
-        return read_answer(libvirt_qemu.qemuAgentCommand(domain, question, _AGENT_TIMEOUT_S, 0)) == "frozen"
+        domain.agentSetResponseTimeout(AGENT_TIMEOUT_S)
+        return read_answer(libvirt_qemu.qemuAgentCommand(domain, question, AGENT_TIMEOUT_S, 0)) == "frozen"
     except libvirt.libvirtError:
         return False  # nobody answers: nobody could thaw it either
 
@@ -235,9 +233,7 @@ def thaw(connection: libvirt.virConnect, uuid: str) -> None:
     """Let the guest's file systems go."""
     domain = our_domain(connection, uuid)
     if domain is not None and domain.isActive():
-        with suppress(libvirt.libvirtError):
-            domain.agentSetResponseTimeout(_AGENT_TIMEOUT_S)
-        _thaw(domain)
+        let_go(domain)
 
 
 def seen_from_here(uri: str, path: str) -> str:
@@ -307,26 +303,3 @@ def _chain(disk: Element) -> tuple[str, ...]:
         found.append(source.get("file", ""))
         at = at.find("backingStore")
     return tuple(found)
-
-
-def _freeze(domain: libvirt.virDomain) -> str:
-    """Hold the guest's file systems; why that could not be, or nothing."""
-    if domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING:
-        return "the guest does not run, so that nobody in it can be asked"
-    try:
-        domain.agentSetResponseTimeout(_AGENT_TIMEOUT_S)
-        domain.fsFreeze()
-    except libvirt.libvirtError as error:
-        return error.get_error_message() or str(error)
-    return ""
-
-
-def _thaw(domain: libvirt.virDomain) -> None:
-    # Also after a freeze that failed: an agent that was too slow may have frozen since.
-    for _ in range(_THAWS):
-        try:
-            domain.fsThaw()
-        except libvirt.libvirtError as error:
-            if is_code(error, *_SLOW_AGENT):
-                continue
-        return

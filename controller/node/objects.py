@@ -1,9 +1,11 @@
 """The newest known form of objects, and writing them: only what differs, and never from what is known to be old."""
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from controller.node.patch import merge_patch
+from hypersdk.errors import NotFound
 from hypersdk.kube.cache import Cache, Key
 from hypersdk.kube.client import Client
 from hypersdk.model.base import JsonObject, Resource
@@ -54,3 +56,23 @@ class Objects(Generic[T]):
         """Patch the status when it differs."""
         patch = merge_patch(old, new)
         return await self.write(obj, {"status": patch}, subresource="status") if patch else obj
+
+    async def hold(self, obj: T, finalizer: str) -> T:
+        """Keep the object, once it is deleted, until it is released; nothing for one that is being deleted already."""
+        held = obj.metadata.finalizers or []
+        if finalizer in held or obj.metadata.deletion_timestamp is not None:
+            return obj
+        return await self._finalizers(obj, [*held, finalizer])
+
+    async def release(self, obj: T, finalizer: str) -> T:
+        """Let the object go; no error when it has gone."""
+        held = obj.metadata.finalizers or []
+        if finalizer in held:
+            with contextlib.suppress(NotFound):
+                return await self._finalizers(obj, [one for one in held if one != finalizer])
+        return obj
+
+    async def _finalizers(self, obj: T, finalizers: list[str]) -> T:
+        # The list is replaced whole: only as long as nobody else has written it.
+        version = obj.metadata.resource_version
+        return await self.write(obj, {"metadata": {"finalizers": [*finalizers], "resourceVersion": version}})

@@ -1,6 +1,5 @@
 """Deletion: the domain first, then everything on the host that carries the uid, then the finalizer."""
 
-import contextlib
 from dataclasses import dataclass
 
 from controller.hypervisor.port import Hypervisor
@@ -11,7 +10,7 @@ from controller.node.memory import Memories
 from controller.node.objects import Objects
 from controller.node.plan import plan
 from controller.node.storage import Storage
-from hypersdk.errors import NotFound, Terminal, Transient
+from hypersdk.errors import Terminal, Transient
 from hypersdk.model.kinds import FINALIZER
 from hypersdk.model.virtualmachine import VirtualMachine
 
@@ -28,8 +27,7 @@ class Removal:
 
     async def hold(self, vm: VirtualMachine) -> VirtualMachine:
         """Put our finalizer on the object, before there is anything on the host to clean up."""
-        finalizers = vm.metadata.finalizers or []
-        return vm if FINALIZER in finalizers else await self._write(vm, [*finalizers, FINALIZER])
+        return await self.vms.hold(vm, FINALIZER)
 
     async def remove(self, subject: Subject) -> None:
         """Remove everything, then let the object go."""
@@ -43,8 +41,7 @@ class Removal:
         await self.storage.remove(subject.uid)
         await self.applier.detach(subject)
         self.memories.forget(subject.uid)
-        with contextlib.suppress(NotFound):
-            await self._write(subject.vm, [f for f in subject.vm.metadata.finalizers or [] if f != FINALIZER])
+        await self.vms.release(subject.vm, FINALIZER)
         what = "the domain is removed, its disks are kept" if kept else "the domain and its disks are removed"
         await self.applier.tell(subject, "Normal", "Deleted", what)
 
@@ -59,8 +56,3 @@ class Removal:
         await self.applier.apply(steps, subject)
         if steps and await self.hypervisor.observe(subject.uid) is not None:
             raise Transient(f"the domain of {subject.vm.metadata.name} is still there")
-
-    async def _write(self, vm: VirtualMachine, finalizers: list[str]) -> VirtualMachine:
-        # The list is replaced whole: only as long as nobody else has written it.
-        version = vm.metadata.resource_version
-        return await self.vms.write(vm, {"metadata": {"finalizers": [*finalizers], "resourceVersion": version}})

@@ -109,7 +109,7 @@ class TemplateKeeper:
             return Done()
         if template.metadata.deletion_timestamp is not None:
             return await self._let_go(template)
-        template = await self._hold(template)
+        template = await self.templates.hold(template, TEMPLATE_FINALIZER)
         wrong = faults(template)
         sight = Sight(wrong) if wrong else await self._sight(template)
         new = status_of(template, sight, len(self._users(key)), self.now())
@@ -163,22 +163,8 @@ class TemplateKeeper:
         if is_made(template):
             await self.making.remove(template)
         await self.images.forget_image(template.metadata.uid)
-        kept = [one for one in template.metadata.finalizers or [] if one != TEMPLATE_FINALIZER]
-        if kept != (template.metadata.finalizers or []):
-            await self._finalizers(template, kept)
+        await self.templates.release(template, TEMPLATE_FINALIZER)
         return Done()
-
-    async def _hold(self, template: VMTemplate) -> VMTemplate:
-        held_by = template.metadata.finalizers or []
-        if TEMPLATE_FINALIZER in held_by:
-            return template
-        return await self._finalizers(template, [*held_by, TEMPLATE_FINALIZER])
-
-    async def _finalizers(self, template: VMTemplate, finalizers: list[str]) -> VMTemplate:
-        # The list is replaced whole: only as long as nobody else has written it.
-        version = template.metadata.resource_version
-        patch: JsonObject = {"metadata": {"finalizers": [*finalizers], "resourceVersion": version}}
-        return await self.templates.write(template, patch)
 
     def _is_mine(self, template: VMTemplate) -> bool:
         node = self._node(template)

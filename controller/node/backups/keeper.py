@@ -120,7 +120,7 @@ class BackupKeeper:
         if reason := backup_waits(job, vm, others, operations, MOST_AT_ONCE - len(self.errands)):
             await self._say(job, job.status.phase or "Pending", reason)
             return Later(LOOK_AGAIN_S)
-        job = await self._hold(job)
+        job = await self.jobs.hold(job, BACKUP_FINALIZER)
         job = await self._begin(job)
         self.errands.start(job.key, self._make(job, vm))
         return Done()
@@ -210,13 +210,13 @@ class BackupKeeper:
         with contextlib.suppress(NotFound):
             job = await self.jobs.write_status(job, job.status.wire(), status.wire())
             await self._tell(job, "Warning" if phase == "Failed" else "Normal", phase, words)
-            await self._release(job)
+            await self.jobs.release(job, BACKUP_FINALIZER)
         await self.maker.finish(job)
         return Done()
 
     async def _over(self, job: BackupJob) -> Outcome:
         with contextlib.suppress(NotFound):
-            job = await self._release(job)
+            job = await self.jobs.release(job, BACKUP_FINALIZER)
         if self.errands.is_on(job.key) or job.metadata.deletion_timestamp is not None:
             return Done()
         notes = job.metadata.annotations or {}
@@ -281,20 +281,6 @@ class BackupKeeper:
         if phase == "Running":
             said = conditions(job.status.conditions, self.now(), (RUNNING, "True", "Retrying", words))
         await self.jobs.write_status(job, job.status.wire(), job.status.but(phase=phase, conditions=said).wire())
-
-    async def _hold(self, job: BackupJob) -> BackupJob:
-        held = job.metadata.finalizers or []
-        return job if BACKUP_FINALIZER in held else await self._finalizers(job, [*held, BACKUP_FINALIZER])
-
-    async def _release(self, job: BackupJob) -> BackupJob:
-        held = job.metadata.finalizers or []
-        if BACKUP_FINALIZER not in held:
-            return job
-        return await self._finalizers(job, [one for one in held if one != BACKUP_FINALIZER])
-
-    async def _finalizers(self, job: BackupJob, finalizers: list[str]) -> BackupJob:
-        version = job.metadata.resource_version
-        return await self.jobs.write(job, {"metadata": {"finalizers": [*finalizers], "resourceVersion": version}})
 
     async def _tell(self, job: BackupJob, kind: EventType, reason: str, words: str) -> None:
         log.info("backup=%s/%s event=%s %s", *job.key, reason, words)

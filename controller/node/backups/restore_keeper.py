@@ -58,7 +58,7 @@ class RestoreKeeper:
             return Done()
         if job.is_over:
             with contextlib.suppress(NotFound):
-                await self._release(job)
+                await self.jobs.release(job, RESTORE_FINALIZER)
             return Done()
         if asks_for_end(job) and not await asyncio.to_thread(self.restorer.is_past_return, job):
             await self.errands.cancel(key)
@@ -92,7 +92,7 @@ class RestoreKeeper:
         if len(self.errands) >= MOST_AT_ONCE:
             await self._say(job, "waits for other restores on this node")
             return Later(LOOK_AGAIN_S)
-        job = await self._begin(await self._hold(job))
+        job = await self._begin(await self.jobs.hold(job, RESTORE_FINALIZER))
         self.errands.start(job.key, self._restore(job))
         return Done()
 
@@ -150,7 +150,7 @@ class RestoreKeeper:
         with contextlib.suppress(NotFound):
             job = await self.jobs.write_status(job, job.status.wire(), status.wire())
             await self._tell(job, "Warning" if phase == "Failed" else "Normal", phase, words)
-            await self._release(job)
+            await self.jobs.release(job, RESTORE_FINALIZER)
         return Done()
 
     async def _say(self, job: RestoreJob, words: str) -> None:
@@ -159,20 +159,6 @@ class RestoreKeeper:
         said = conditions(job.status.conditions, self.now(), new if is_on else (RUNNING, "False", "Waiting", words))
         status = job.status.but(phase=job.status.phase or "Pending", conditions=said)
         await self.jobs.write_status(job, job.status.wire(), status.wire())
-
-    async def _hold(self, job: RestoreJob) -> RestoreJob:
-        held = job.metadata.finalizers or []
-        return job if RESTORE_FINALIZER in held else await self._finalizers(job, [*held, RESTORE_FINALIZER])
-
-    async def _release(self, job: RestoreJob) -> RestoreJob:
-        held = job.metadata.finalizers or []
-        if RESTORE_FINALIZER not in held:
-            return job
-        return await self._finalizers(job, [one for one in held if one != RESTORE_FINALIZER])
-
-    async def _finalizers(self, job: RestoreJob, finalizers: list[str]) -> RestoreJob:
-        version = job.metadata.resource_version
-        return await self.jobs.write(job, {"metadata": {"finalizers": [*finalizers], "resourceVersion": version}})
 
     async def _tell(self, job: RestoreJob, kind: EventType, reason: str, words: str) -> None:
         log.info("restore=%s/%s event=%s %s", *job.key, reason, words)

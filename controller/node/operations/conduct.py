@@ -52,7 +52,7 @@ class Conductor:
                 # First, for once it is over nobody comes back to it.
                 vm = await self._take_back(op, vm)
             if status.phase is OperationPhase.RUNNING:
-                op = await self._hold(op)
+                op = await self.operations.hold(op, OPERATION_FINALIZER)
             await self.write(op, status)
         for op in known:
             if op.phase.is_over and op.machine == vm.key:
@@ -63,7 +63,7 @@ class Conductor:
         self, op: VMOperation, vm: VirtualMachine, observed: ObservedDomain | None
     ) -> tuple[VirtualMachine, VMOperation]:
         """Write down that it begins, and from where; only then is anything done."""
-        op = await self._hold(op)
+        op = await self.operations.hold(op, OPERATION_FINALIZER)
         op = await self.write(op, taken_up(op, vm, observed, self.now()))
         result, wanted = op.status.result or {}, wanted_running(op)
         if wanted is None or result.get(SPEC_WRITTEN):
@@ -99,7 +99,7 @@ class Conductor:
 
     async def delete(self, op: VMOperation, vm: VirtualMachine) -> None:
         """Delete the VM for it; the operation goes on until the VM is gone."""
-        op = await self._hold(op)
+        op = await self.operations.hold(op, OPERATION_FINALIZER)
         await self.write(op, begun(op, vm, self.now()))
         if KEEP_DISKS in (op.metadata.annotations or {}):
             vm = await self.vms.write(vm, {"metadata": {"annotations": {KEEP_DISKS: "true"}}})
@@ -113,12 +113,7 @@ class Conductor:
 
     async def release(self, op: VMOperation) -> VMOperation:
         """Let the object go once it is over."""
-        held = op.metadata.finalizers or []
-        if OPERATION_FINALIZER not in held:
-            return op
-        with contextlib.suppress(NotFound):
-            return await self._finalizers(op, [one for one in held if one != OPERATION_FINALIZER])
-        return op
+        return await self.operations.release(op, OPERATION_FINALIZER)
 
     async def _judged(
         self, op: VMOperation, vm: VirtualMachine, status: VMOperationStatus
@@ -126,18 +121,6 @@ class Conductor:
         if is_overdue(status):
             vm = await self._take_back(op, vm)
         return vm, await self.write(op, status)
-
-    async def _hold(self, op: VMOperation) -> VMOperation:
-        """Who deletes it from now on cancels it, and sees it go only when that has come about."""
-        held = op.metadata.finalizers or []
-        if OPERATION_FINALIZER in held or op.metadata.deletion_timestamp is not None:
-            return op
-        return await self._finalizers(op, [*held, OPERATION_FINALIZER])
-
-    async def _finalizers(self, op: VMOperation, finalizers: list[str]) -> VMOperation:
-        # The list is replaced whole: only as long as nobody else has written it.
-        version = op.metadata.resource_version
-        return await self.operations.write(op, {"metadata": {"finalizers": [*finalizers], "resourceVersion": version}})
 
     async def _take_back(self, op: VMOperation, vm: VirtualMachine) -> VirtualMachine:
         before = running_before(op)

@@ -9,7 +9,6 @@ from controller.node.objects import Objects
 from controller.node.snapshots.chain import Points
 from controller.node.snapshots.status import files_of
 from hypersdk.errors import NotFound
-from hypersdk.model.base import JsonObject
 from hypersdk.model.marks import SNAPSHOT_FINALIZER
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmsnapshot import VMSnapshot, VMSnapshotStatus
@@ -47,17 +46,11 @@ class SnapshotStore:
 
     async def hold(self, snapshot: VMSnapshot) -> VMSnapshot:
         """Keep the object until its files are gone."""
-        held = snapshot.metadata.finalizers or []
-        if SNAPSHOT_FINALIZER in held or snapshot.metadata.deletion_timestamp is not None:
-            return snapshot
-        return await self._finalizers(snapshot, [*held, SNAPSHOT_FINALIZER])
+        return await self.objects.hold(snapshot, SNAPSHOT_FINALIZER)
 
     async def release(self, snapshot: VMSnapshot) -> None:
         """Let the object go."""
-        held = snapshot.metadata.finalizers or []
-        if SNAPSHOT_FINALIZER in held:
-            with contextlib.suppress(NotFound):
-                await self._finalizers(snapshot, [one for one in held if one != SNAPSHOT_FINALIZER])
+        await self.objects.release(snapshot, SNAPSHOT_FINALIZER)
 
     async def move(self, vm: VirtualMachine, old: str, new: str) -> None:
         """A file of theirs has another name by now, with the same content."""
@@ -66,9 +59,3 @@ class SnapshotStore:
             if old in files:
                 moved = sorted({new if path == old else path for path in files})
                 await self.write(one, one.status.but(backing_files=moved))
-
-    async def _finalizers(self, snapshot: VMSnapshot, finalizers: list[str]) -> VMSnapshot:
-        # The list is replaced whole: only as long as nobody else has written it.
-        version = snapshot.metadata.resource_version
-        patch: JsonObject = {"metadata": {"finalizers": [*finalizers], "resourceVersion": version}}
-        return await self.objects.write(snapshot, patch)

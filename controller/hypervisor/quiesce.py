@@ -1,0 +1,36 @@
+"""How are a guest's file systems held for a moment, and let go for certain? By its agent, with a deadline."""
+
+from contextlib import suppress
+
+import libvirt
+
+from controller.hypervisor.errors import is_code
+
+AGENT_TIMEOUT_S = 5
+_THAWS = 5
+_SLOW_AGENT = (libvirt.VIR_ERR_AGENT_UNSYNCED, libvirt.VIR_ERR_AGENT_UNRESPONSIVE)
+
+
+def freeze(domain: libvirt.virDomain) -> str:
+    """Hold the guest's file systems; why that could not be, or nothing. Blocks, as `let_go` does."""
+    if domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING:
+        return "the guest does not run, so that nobody in it can be asked"
+    try:
+        domain.agentSetResponseTimeout(AGENT_TIMEOUT_S)
+        domain.fsFreeze()
+    except libvirt.libvirtError as error:
+        return error.get_error_message() or str(error)
+    return ""
+
+
+def let_go(domain: libvirt.virDomain) -> None:
+    """Thaw them, also after a freeze that failed: an agent that was too slow may have frozen since."""
+    with suppress(libvirt.libvirtError):
+        domain.agentSetResponseTimeout(AGENT_TIMEOUT_S)
+    for _ in range(_THAWS):
+        try:
+            domain.fsThaw()
+        except libvirt.libvirtError as error:
+            if is_code(error, *_SLOW_AGENT):
+                continue
+        return
