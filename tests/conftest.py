@@ -1,6 +1,7 @@
 """Fixtures that every test may ask for: the two API servers, and a client of whichever one it runs against."""
 
 import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 
@@ -17,6 +18,12 @@ from tests.controlplane.server import ControlPlane
 SERVER_FIXTURES = {"real_server", "binaries_of_kubernetes", "any_server"}
 TIMEOUT_S = 60
 """For tests against a server: kubectl alone takes seconds on a busy machine. Starting one has its own deadlines."""
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, and let the programs under test hear it, also where a shell has started this in its background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
