@@ -5,6 +5,7 @@ import json
 import secrets
 import socket
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -15,13 +16,15 @@ import yaml
 
 from hypersdk.data import data_folder
 from hypersdk.model.base import JsonObject
-from hypersdk.model.kinds import OURS
+from hypersdk.model.kinds import GROUP, OURS
 from tests.controlplane.api import RealApi
 from tests.controlplane.build import Binaries
 from tests.controlplane.certificates import LOOPBACK, Authority, KeyPair, rsa_key
+from tests.controlplane.kubectl import Kubectl
 from tests.controlplane.process import NotReady, Process
 
 READY_WITHIN_S = 120.0
+NAMES_WITHIN_S = 30.0
 ATTEMPTS = 3
 """Between choosing a free port and listening on it somebody else may take it."""
 FRONT_PROXY = "front-proxy-client"
@@ -84,6 +87,7 @@ class ControlPlane:
         kubectl("apply", "-f", crds)
         kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", crds)
         self._wait_for_kinds()
+        _wait_for_names(kubectl)
 
     def restart(self) -> None:
         """Take kube-apiserver down and bring it back under the same address."""
@@ -223,6 +227,13 @@ def _ready(process: Process, url: str | urllib.request.Request, trust: ssl.SSLCo
         process.stop()
         raise
     return process
+
+
+def _wait_for_names(kubectl: Kubectl) -> None:
+    """Wait until kubectl, which keeps what it has once seen, knows our kinds by their names."""
+    wanted, end = {f"{kind.plural}.{GROUP}" for kind in OURS}, time.monotonic() + NAMES_WITHIN_S
+    while not wanted <= set(kubectl("api-resources", f"--api-group={GROUP}", "--cached=false", "-o", "name").split()):
+        assert time.monotonic() < end, f"kubectl does not see all of {sorted(wanted)}"
 
 
 def _on_free_port(start: Callable[[int], Process]) -> tuple[int, Process]:
