@@ -1,6 +1,7 @@
 """The process of a node: reads its command line, puts the parts together, runs until it is told to end."""
 
 import asyncio
+import ctypes
 import fcntl
 import logging
 import signal
@@ -55,11 +56,20 @@ from hypersdk.kube.leases import Election
 log = logging.getLogger(__name__)
 COMPONENT = "hypersdk-controller"
 THREADS = 32
+M_ARENA_MAX = -8
 SYSTEM_NAMESPACE = "hypersdk-system"
+
+
+def spare_memory() -> None:
+    """Let the threads share two of malloc's arenas: with one each, what they free stays theirs (mallopt(3))."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_ARENA_MAX, 2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the controller; 0 after SIGTERM or SIGINT, 1 for a fault, 2 for a command line that makes no sense."""
+    spare_memory()
     line = parser()
     words = line.parse_args(arguments)
     level = logging.DEBUG if words.verbose else logging.INFO

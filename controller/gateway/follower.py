@@ -23,7 +23,7 @@ SETTLE_S = 0.5
 """Once both are silent for so long, and the stream is not ahead, they are at the same byte."""
 KEPT = 8192
 """More old bytes than this no pty hands out in front of new ones. Bounds the work that hostile output causes."""
-IDLE_S = 10.0
+IDLE_S = 30.0
 """The stream is believed to tell of everything; this is how long it is believed."""
 PATIENCE_S = 2.0
 """A log that is silent for so long behind the stream does not grow any more: its virtlogd has ended."""

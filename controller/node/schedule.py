@@ -18,8 +18,10 @@ YOUNG_S = 150.0
 SOON_S = 2.0
 HURRY = 0.2
 """A young guest is looked at after this share of its age: many that boot at once must not keep the node busy."""
-STEADY_S = 30.0
+STEADY_S = 60.0
 """Events and what it uses wake it earlier."""
+ANSWERS_S = 30.0
+"""One with an agent, which knows of addresses that no event tells of."""
 LEAST_S = 0.25
 
 
@@ -59,7 +61,7 @@ def _of_guest(observed: ObservedDomain | None, intent: Intent, vm: VirtualMachin
     age = now.timestamp() - observed.started_at
     if observed.state is DomainState.RUNNING and age < YOUNG_S and not vm.status.ip_addresses:
         return [max(SOON_S, HURRY * age)]
-    return [STEADY_S]
+    return [ANSWERS_S if observed.agent_connected else STEADY_S]
 
 
 def _until(moment: datetime | None, now: datetime) -> list[float]:

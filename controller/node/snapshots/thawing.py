@@ -13,7 +13,8 @@ from controller.hypervisor.port import DomainState, Hypervisor
 from hypersdk.errors import Terminal, Transient
 
 log = logging.getLogger(__name__)
-EVERY_S = 20.0
+EVERY_S = 300.0
+"""Whoever held a guest and has died was a controller: its successor looks as it starts, and this is for certainty."""
 AGAIN_S = 3.0
 
 
@@ -29,11 +30,13 @@ class Thawing:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
+            pause_s = EVERY_S
             try:
                 await self.look()
             except (Transient, Terminal) as error:
                 log.info("guests that may be frozen are looked for again: %s", error)
-            await asyncio.sleep(AGAIN_S if self.held else EVERY_S)
+                pause_s = AGAIN_S
+            await asyncio.sleep(AGAIN_S if self.held else pause_s)
 
     async def look(self) -> None:
         """One look; what was held at the last one too is let go."""
