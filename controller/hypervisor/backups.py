@@ -15,9 +15,9 @@ import libvirt
 from controller.hypervisor.backup_port import NO_CHECKPOINT, BackupBegun, BackupState, DiskCopy
 from controller.hypervisor.calls import Pool
 from controller.hypervisor.errors import is_code
-from controller.hypervisor.observe import our_domain
-from controller.hypervisor.quiesce import freeze, let_go
-from hypersdk.errors import Terminal, Transient
+from controller.hypervisor.observe import our_domain, running_domain
+from controller.hypervisor.quiesce import freeze, let_go, thaw
+from hypersdk.errors import Terminal
 
 _WORKERS = 2
 """An agent that does not answer at once is asked again: its guest stands still until it does."""
@@ -68,10 +68,11 @@ def begin(
     connection: libvirt.virConnect, uuid: str, copies: Sequence[DiskCopy], checkpoint: str, since: str, quiesce: bool
 ) -> BackupBegun:
     """Freeze, begin, thaw: in one call, so that nothing can come between. Blocks, like all here."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     if since and since not in checkpoints(connection, uuid):
         raise Terminal(NO_CHECKPOINT, f"the domain has no checkpoint {since} any more")
-    xml, mark = backup_xml(copies, _devices(domain), since), checkpoint_xml(copies, _devices(domain), checkpoint)
+    devices = _devices(domain)
+    xml, mark = backup_xml(copies, devices, since), checkpoint_xml(copies, devices, checkpoint)
     reuse = libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL if all(copy.is_made for copy in copies) else 0
     why_not = freeze(domain) if quiesce else "it was not asked for"
     frozen_at = time.monotonic()
@@ -89,7 +90,7 @@ def begin(
 
 def state(connection: libvirt.virConnect, uuid: str) -> BackupState:
     """How far the backup is that goes on, or how the last one ended."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     job = domain.jobStats()
     if job.get("type", libvirt.VIR_DOMAIN_JOB_NONE) != libvirt.VIR_DOMAIN_JOB_NONE:
         return BackupState(False, "", int(job.get("disk_processed", 0)), int(job.get("disk_total", 0)))
@@ -116,13 +117,6 @@ def abort(connection: libvirt.virConnect, uuid: str) -> None:
         raise
     with suppress(libvirt.libvirtError):  # it has just ended by itself
         domain.abortJob()
-
-
-def thaw(connection: libvirt.virConnect, uuid: str) -> None:
-    """Let the guest's file systems go."""
-    domain = our_domain(connection, uuid)
-    if domain is not None and domain.isActive():
-        let_go(domain)
 
 
 def checkpoints(connection: libvirt.virConnect, uuid: str) -> list[str]:
@@ -170,13 +164,6 @@ def checkpoint_xml(copies: Sequence[DiskCopy], devices: Sequence[str], name: str
     for dev in devices:
         SubElement(disks, "disk", name=dev, checkpoint="bitmap" if dev in copied else "no")
     return tostring(root, encoding="unicode")
-
-
-def _running(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain:
-    domain = our_domain(connection, uuid)
-    if domain is None or not domain.isActive():
-        raise Transient(f"the domain {uuid} is not running")
-    return domain
 
 
 def _devices(domain: libvirt.virDomain) -> list[str]:

@@ -13,9 +13,9 @@ import libvirt
 from controller.domain.hardware import read_disk, read_hardware, read_interface
 from controller.domain.plug import dimm_xml
 from controller.hypervisor.errors import is_code
-from controller.hypervisor.observe import our_domain
+from controller.hypervisor.observe import running_domain
 from controller.hypervisor.port import PluggedDisk, PluggedInterface
-from hypersdk.errors import Terminal, Transient
+from hypersdk.errors import Terminal
 
 REFUSED = "ChangeRefused"
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -26,7 +26,7 @@ _NOT_NOW = {libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_TIMEOUT, libvir
 
 def attach(connection: libvirt.virConnect, uuid: str, xml: str) -> None:
     """Plug a disk or an interface in; nothing when it is in. Blocks, like all here."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     wanted = fromstring(xml)
     if _find(domain, lambda device: _is_same(device, wanted)) is None:
         with _refusals("plug it in"):
@@ -35,7 +35,7 @@ def attach(connection: libvirt.virConnect, uuid: str, xml: str) -> None:
 
 def detach(connection: libvirt.virConnect, uuid: str, device: PluggedDisk | PluggedInterface) -> None:
     """Pull a disk or an interface out; Terminal while the guest has not let go of it."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     there = _find(domain, lambda element: _is_device(element, device))
     if there is None:
         return
@@ -48,14 +48,14 @@ def detach(connection: libvirt.virConnect, uuid: str, device: PluggedDisk | Plug
 
 def update(connection: libvirt.virConnect, uuid: str, xml: str) -> None:
     """Put an interface on another network, or another disc into a drive."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     with _refusals("change it"):
         domain.updateDeviceFlags(xml, _LIVE)
 
 
 def resize_disk(connection: libvirt.virConnect, uuid: str, path: str, size_bytes: int) -> None:
     """Make the disk that is known by that path as large as that; never smaller."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     dev = next((disk.dev for disk in read_hardware(fromstring(domain.XMLDesc())).disks if disk.path == path), path)
     with _refusals("make it larger"):
         if domain.blockInfo(dev)[0] < size_bytes:
@@ -64,7 +64,7 @@ def resize_disk(connection: libvirt.virConnect, uuid: str, path: str, size_bytes
 
 def set_cpus(connection: libvirt.virConnect, uuid: str, count: int) -> None:
     """Give CPUs until there are that many; none is taken away."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     with _refusals("give it more CPUs"):
         if domain.vcpusFlags(_LIVE) < count:
             domain.setVcpusFlags(count, _LIVE)
@@ -72,18 +72,11 @@ def set_cpus(connection: libvirt.virConnect, uuid: str, count: int) -> None:
 
 def plug_memory(connection: libvirt.virConnect, uuid: str, dimm_bytes: int) -> None:
     """Plug memory in until that much is."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     more = dimm_bytes - read_hardware(fromstring(domain.XMLDesc())).dimm_bytes
     if more > 0:
         with _refusals("give it more memory"):
             domain.attachDeviceFlags(dimm_xml(more), _LIVE)
-
-
-def _running(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain:
-    domain = our_domain(connection, uuid)
-    if domain is None or not domain.isActive():
-        raise Transient(f"the domain {uuid} is not running")
-    return domain
 
 
 def _find(domain: libvirt.virDomain, is_it: Callable[[Element], bool]) -> Element | None:

@@ -21,8 +21,8 @@ from controller.hypervisor.calls import Pool
 from controller.hypervisor.errors import is_code
 from controller.hypervisor.guest_agent import read_answer
 from controller.hypervisor.layer_port import TAKEN_UP, Copying, DomainFiles, Taken
-from controller.hypervisor.observe import our_domain
-from controller.hypervisor.quiesce import AGENT_TIMEOUT_S, freeze, let_go
+from controller.hypervisor.observe import our_domain, running_domain
+from controller.hypervisor.quiesce import AGENT_TIMEOUT_S, freeze, let_go, thaw
 from hypersdk.errors import Terminal, Transient
 
 _LIBVIRTS = "/var/lib/libvirt"
@@ -104,7 +104,7 @@ def take(
     connection: libvirt.virConnect, uuid: str, layers: Mapping[str, str], memory: str, quiesce: bool, live: bool
 ) -> Taken:
     """Freeze, take, thaw: in one call, so that nothing can come between. Blocks, like all here."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     document = fromstring(domain.XMLDesc())
     xml = snapshot_xml(layers, _devices(document), memory)
     flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
@@ -153,7 +153,7 @@ def take_up(connection: libvirt.virConnect, uuid: str, memory: str, files: Mappi
 
 def commit(connection: libvirt.virConnect, uuid: str, dev: str, top: str, base: str) -> None:
     """Begin to merge, unless a job goes on or the layer is in the chain no more."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     disk = _disk(domain, dev)
     chain = _chain(disk) if disk is not None else ()
     if disk is None or top not in chain or domain.blockJobInfo(dev, 0):
@@ -165,7 +165,7 @@ def commit(connection: libvirt.virConnect, uuid: str, dev: str, top: str, base: 
 
 def merging(connection: libvirt.virConnect, uuid: str, dev: str) -> Copying | None:
     """How far the merging is."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     told = domain.blockJobInfo(dev, 0)
     if not told:
         return None
@@ -177,7 +177,7 @@ def merging(connection: libvirt.virConnect, uuid: str, dev: str) -> Copying | No
 
 def pivot(connection: libvirt.virConnect, uuid: str, dev: str) -> None:
     """Go over to the lower file."""
-    domain = _running(connection, uuid)
+    domain = running_domain(connection, uuid)
     if domain.blockJobInfo(dev, 0):
         domain.blockJobAbort(dev, libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT)
 
@@ -229,13 +229,6 @@ def is_frozen(connection: libvirt.virConnect, uuid: str) -> bool:
         return False  # nobody answers: nobody could thaw it either
 
 
-def thaw(connection: libvirt.virConnect, uuid: str) -> None:
-    """Let the guest's file systems go."""
-    domain = our_domain(connection, uuid)
-    if domain is not None and domain.isActive():
-        let_go(domain)
-
-
 def seen_from_here(uri: str, path: str) -> str:
     """Where a file below libvirt's own folder is: a libvirtd with a socket of its own may have it elsewhere."""
     sockets = parse_qs(urlsplit(uri).query).get("socket")
@@ -272,13 +265,6 @@ def with_files(xml: str, files: Mapping[str, str]) -> str:
             if chain is not None:
                 disk.remove(chain)
     return tostring(domain, encoding="unicode")
-
-
-def _running(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain:
-    domain = our_domain(connection, uuid)
-    if domain is None or not domain.isActive():
-        raise Transient(f"the domain {uuid} is not running")
-    return domain
 
 
 def _devices(domain: Element) -> list[str]:

@@ -14,7 +14,7 @@ from controller.hypervisor.errors import is_code
 from controller.hypervisor.port import DiskError, DomainName, DomainState, ObservedDomain, Owner
 from controller.hypervisor.qemu_process import QemuProcess
 from controller.hypervisor.states import state_words
-from hypersdk.errors import Terminal
+from hypersdk.errors import Terminal, Transient
 
 FindProcess = Callable[[str, str], QemuProcess]
 T = TypeVar("T")
@@ -59,6 +59,14 @@ def our_domain(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain |
     domain = lookup(connection, uuid)
     if domain is not None and owner_of(domain) is None:
         raise Terminal("ForeignDomain", f"the domain {domain.name()} ({uuid}) is somebody else's; it is left alone")
+    return domain
+
+
+def running_domain(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain:
+    """The domain, which carries our mark and runs; Transient when there is none that does."""
+    domain = our_domain(connection, uuid)
+    if domain is None or not domain.isActive():
+        raise Transient(f"the domain {uuid} is not running")
     return domain
 
 

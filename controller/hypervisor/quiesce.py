@@ -5,6 +5,7 @@ from contextlib import suppress
 import libvirt
 
 from controller.hypervisor.errors import is_code
+from controller.hypervisor.observe import our_domain
 
 AGENT_TIMEOUT_S = 5
 _THAWS = 5
@@ -21,6 +22,13 @@ def freeze(domain: libvirt.virDomain) -> str:
     except libvirt.libvirtError as error:
         return error.get_error_message() or str(error)
     return ""
+
+
+def thaw(connection: libvirt.virConnect, uuid: str) -> None:
+    """Let go of those of a domain of ours that runs."""
+    domain = our_domain(connection, uuid)
+    if domain is not None and domain.isActive():
+        let_go(domain)
 
 
 def let_go(domain: libvirt.virDomain) -> None:
