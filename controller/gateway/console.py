@@ -12,6 +12,7 @@ from controller.gateway.serial_log import SerialLog
 from controller.gateway.session import Guest, Session
 from controller.gateway.words import Facts, reason
 from controller.hypervisor.port import ConsoleDevice, DomainState, Hypervisor
+from controller.runtime.waiting import within
 from hypersdk.kube.streams import ConsoleState
 
 _log = logging.getLogger(__name__)
@@ -224,7 +225,7 @@ class Console:
             await self._place_sessions()
             await self._answer_for_the_silent()
             self.tell()
-            await _within(self._nudge, TICK_S)
+            await within(self._nudge, TICK_S)
 
     async def _place_sessions(self) -> None:
         """Put those who come back where they were, as soon as the history is there."""
@@ -237,11 +238,3 @@ class Console:
         """A writer who does not answer has gone to lunch, or its connection has died."""
         if self._seats.asker is not None and self._clock() >= self._answer_due:
             await self._hand_over(self._sessions[self._seats.asker], "no answer")
-
-
-async def _within(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

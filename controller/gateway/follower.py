@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from controller.gateway.ring import CAPACITY
 from controller.gateway.serial_log import Piece, Place, SerialLog
+from controller.runtime.waiting import within
 
 READ = 64 * 1024
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.05
@@ -75,7 +76,7 @@ class Follower:
                 if self._has_ended:
                     return None
                 self._lead.settle()
-                await _within(self._news, IDLE_S)
+                await within(self._news, IDLE_S)
                 pause_s = FIRST_PAUSE_S
             else:
                 await asyncio.sleep(pause_s)
@@ -150,11 +151,3 @@ def beyond(log: bytes, heard: bytes) -> bytes:
     most = min(len(log), len(heard), KEPT)
     common = next(size for size in range(most, -1, -1) if log.endswith(heard[:size]))
     return heard[common:]
-
-
-async def _within(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

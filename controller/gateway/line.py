@@ -12,6 +12,7 @@ from controller.gateway.ring import CAPACITY, Ring
 from controller.gateway.serial_log import Piece, Place, SerialLog
 from controller.gateway.words import note
 from controller.hypervisor.port import ConsoleDevice, DomainState, Hypervisor, ObservedDomain, SerialConsole
+from controller.runtime.waiting import within
 from controller.telemetry.figures import CONSOLE_BYTES
 from hypersdk.errors import Terminal, Transient
 
@@ -184,11 +185,7 @@ class SerialLine:
 
     async def _rest(self, seconds: float) -> None:
         """Wait until another try is worth it: for a domain that is off an event, else some seconds."""
-        try:
-            async with asyncio.timeout(None if self._is_off and not self.trouble else seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+        await within(self._wake, None if self._is_off and not self.trouble else seconds)
 
     async def _use(self, port: SerialConsole) -> None:
         """Read and type until the port ends."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.node.backups.status import progress
+from controller.runtime.waiting import within
 from hypersdk.background import beside
 from hypersdk.errors import ApiError, Unreachable
 from hypersdk.model.backupjob import JobProgress
@@ -46,11 +47,7 @@ class Reporter:
     async def _keep_writing(self) -> None:
         written: JobProgress | None = None
         while True:
-            try:
-                async with asyncio.timeout(EVERY_S):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
+            await within(self._woken, EVERY_S)
             self._woken.clear()
             if self._newest is None or self._newest == written:
                 continue
