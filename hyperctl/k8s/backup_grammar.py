@@ -2,7 +2,15 @@
 
 from typing import TYPE_CHECKING, Final
 
-from hyperctl.k8s.parser import Grammar, command, everywhere, flag, group, option, output, selector, watch
+from hyperctl.k8s.parser import (
+    Grammar,
+    command,
+    flag,
+    for_list,
+    for_one,
+    group,
+    option,
+)
 
 if TYPE_CHECKING:
     from hyperctl.k8s.parser import Commands
@@ -12,8 +20,8 @@ PLACES: Final = ("s3", "local", "nfs")
 
 def backup_commands(commands: "Commands") -> None:
     """Every command of `backup`."""
-    _list(command(commands, "list", "show backups", "backup list -A"))
-    _get(command(commands, "get", "show one backup", "backup get nightly-1770206400 -o yaml"), "backup")
+    for_list(command(commands, "list", "show backups", "backup list -A"))
+    for_one(command(commands, "get", "show one backup", "backup get nightly-1770206400 -o yaml"), "backup")
     example = "backup create -vm my-vm -bucket vm-backups -secret store"
     _create(command(commands, "create", "back a virtual machine up, and wait for the end", example))
     checking = "read a stored backup and everything that it stands on, and tell whether it can be restored"
@@ -22,14 +30,14 @@ def backup_commands(commands: "Commands") -> None:
     _named(deleting)
     flag(deleting, "keep-data", "remove the job alone; a backup that is under way is cancelled")
     schedules = group(commands, "schedule", "schedules of backups")
-    _list(listing := command(schedules, "list", "show schedules", "backup schedule list"))
+    for_list(listing := command(schedules, "list", "show schedules", "backup schedule list"))
     listing.set_defaults(group="schedule")
 
 
 def restore_commands(commands: "Commands") -> None:
     """Every command of `restore`."""
-    _list(command(commands, "list", "show restores", "restore list"))
-    _get(command(commands, "get", "show one restore", "restore get my-vm-restore -o yaml"), "restore")
+    for_list(command(commands, "list", "show restores", "restore list"))
+    for_one(command(commands, "get", "show one restore", "restore get my-vm-restore -o yaml"), "restore")
     example = "restore create -from nightly-1770206400 -vm my-vm-2 --start"
     parser = command(commands, "create", "make a virtual machine of a backup, and wait for the end", example)
     option(parser, "name", "of the RestoreJob; made up when left out")
@@ -59,19 +67,6 @@ def _store(parser: Grammar) -> None:
     option(parser, "endpoint", "URL of the object store; AWS when left out", "")
     option(parser, "region", "of the bucket", "")
     option(parser, "secret", "the Secret with accessKeyId and secretAccessKey; else the node's own account", "")
-
-
-def _list(parser: Grammar) -> None:
-    everywhere(parser)
-    selector(parser)
-    output(parser)
-    watch(parser, "go on with what changes")
-
-
-def _get(parser: Grammar, name: str) -> None:
-    parser.add_argument(name, metavar="NAME")
-    output(parser)
-    watch(parser, "go on with what changes")
 
 
 def _named(parser: Grammar) -> None:

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hyperctl.k8s.backup_grammar import backup_commands, restore_commands
-from hyperctl.k8s.parser import EXITS, Grammar, command, everywhere, flag, group, option, output, selector, watch
+from hyperctl.k8s.parser import (
+    EXITS,
+    Grammar,
+    command,
+    flag,
+    for_list,
+    for_one,
+    group,
+    option,
+)
 from hyperctl.k8s.vm_grammar import vm_commands
 from hypersdk.errors import UsageError
 
@@ -58,8 +67,8 @@ def grammar() -> Grammar:
 
 
 def _nodes(commands: "Commands") -> None:
-    _list(command(commands, "list", "show the hosts", "node list -o wide"), namespaced=False)
-    _get(command(commands, "get", "show one host", "node get node-1 -o yaml"), "node")
+    for_list(command(commands, "list", "show the hosts", "node list -o wide"), namespaced=False)
+    for_one(command(commands, "get", "show one host", "node get node-1 -o yaml"), "node")
     for word, what in (
         ("cordon", "place no new virtual machines on a host"),
         ("uncordon", "let virtual machines be placed on a host again"),
@@ -69,16 +78,16 @@ def _nodes(commands: "Commands") -> None:
 
 def _operations(commands: "Commands") -> None:
     listing = command(commands, "list", "show operations", "op list -vm my-vm")
-    _list(listing)
+    for_list(listing)
     option(listing, "vm", "only those of this virtual machine", "")
-    _get(command(commands, "get", "show one operation", "op get my-vm-start-1770206400000 -o yaml"), "op")
+    for_one(command(commands, "get", "show one operation", "op get my-vm-start-1770206400000 -o yaml"), "op")
     ending = command(commands, "cancel", "end an operation, and wait for its end", "op cancel my-vm-stop-1770206400000")
     ending.add_argument("op", metavar="NAME")
 
 
 def _templates(commands: "Commands") -> None:
-    _list(command(commands, "list", "show templates", "template list -A"))
-    _get(command(commands, "get", "show one template", "template get ubuntu-22-04 -o yaml"), "template")
+    for_list(command(commands, "list", "show templates", "template list -A"))
+    for_one(command(commands, "get", "show one template", "template get ubuntu-22-04 -o yaml"), "template")
     example = "template create -name my-template -from my-vm"
     making = command(commands, "create", "make a template, and wait until VMs can be made of it", example)
     option(making, "name", "its name")
@@ -87,20 +96,6 @@ def _templates(commands: "Commands") -> None:
     option(making, "image", "a URL or a name from the catalogue, instead of a VM", "")
     option(making, "display-name", "what people read; the name when left out", "")
     option(making, "description", "a sentence about it", "")
-
-
-def _list(parser: Grammar, namespaced: bool = True) -> None:
-    if namespaced:
-        everywhere(parser)
-    selector(parser)
-    output(parser)
-    watch(parser, "go on with what changes")
-
-
-def _get(parser: Grammar, name: str) -> None:
-    parser.add_argument(name, metavar="NAME")
-    output(parser)
-    watch(parser, "go on with what changes")
 
 
 def _apply(parser: Grammar) -> None:

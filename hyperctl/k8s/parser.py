@@ -107,6 +107,22 @@ def everywhere(parser: Grammar) -> None:
     parser.add_argument("-A", "-all-namespaces", "--all-namespaces", action="store_true", help="of every namespace")
 
 
+def for_list(parser: Grammar, namespaced: bool = True) -> None:
+    """The options of a list of objects."""
+    if namespaced:
+        everywhere(parser)
+    selector(parser)
+    output(parser)
+    watch(parser, "go on with what changes")
+
+
+def for_one(parser: Grammar, name: str) -> None:
+    """The name of one object, and how it is shown."""
+    parser.add_argument(name, metavar="NAME")
+    output(parser)
+    watch(parser, "go on with what changes")
+
+
 def _form(text: str) -> str:
     """A form of output that exists; a wrong template is told now, before anything is asked of the API."""
     if text.startswith("jsonpath="):

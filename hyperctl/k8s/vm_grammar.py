@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from hyperctl.k8s.parser import Grammar, command, everywhere, flag, option, output, selector, watch
+from hyperctl.k8s.parser import Grammar, command, everywhere, flag, for_list, option, output, watch
 from hypersdk.verbs.table import VERBS
 from hypersdk.verbs.verb import Verb
 
@@ -27,7 +27,7 @@ def vm_commands(commands: "Commands") -> None:
 
 
 def _reading(commands: "Commands") -> None:
-    _list(command(commands, "list", "show virtual machines", "vm list -A -l app=web -o wide"))
+    for_list(command(commands, "list", "show virtual machines", "vm list -A -l app=web -o wide"))
     _named(get := command(commands, "get", "show one virtual machine", "vm get my-vm -o jsonpath='{.status.phase}'"))
     output(get)
     watch(get, "a line for now and for each change")
@@ -83,13 +83,6 @@ def _create(parser: Grammar) -> None:
     option(parser, "user-data", "a file with cloud-init user-data")
     flag(parser, "stopped", "do not power it on")
     flag(parser, "wait", "end when it runs, or cannot")
-
-
-def _list(parser: Grammar) -> None:
-    everywhere(parser)
-    selector(parser)
-    output(parser)
-    watch(parser, "go on with what changes")
 
 
 def _events(parser: Grammar) -> None:
