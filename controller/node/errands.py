@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Generic, Self, TypeVar
 
-from hypersdk.errors import Terminal, Transient
+from hypersdk.errors import Transient
 from hypersdk.model.quantity import human_bytes
 
 T = TypeVar("T")
@@ -34,24 +34,23 @@ class Progress:
 
 
 @dataclass
-class Errand:
+class Errand(Generic[T]):
     """One of them."""
 
     progress: Progress
-    task: asyncio.Task[None] | None = None
-    failure: Transient | Terminal | None = None
+    task: asyncio.Task[T]
 
     @property
     def is_over(self) -> bool:
         """Whether it has ended, well or not."""
-        return self.task is not None and self.task.done()
+        return self.task.done()
 
 
-class Errands:
+class Errands(Generic[T]):
     """Those of one kind of work, by the operations' uids. Use it with `async with`: they end with it."""
 
     def __init__(self) -> None:
-        self._errands: dict[str, Errand] = {}
+        self._errands: dict[str, Errand[T]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,35 +61,34 @@ class Errands:
         for uid in list(self._errands):
             await self.end(uid)
 
-    def get(self, uid: str) -> Errand | None:
+    def get(self, uid: str) -> Errand[T] | None:
         """The operation's errand; None when there is none."""
         return self._errands.get(uid)
 
-    def begin(self, uid: str, work: Callable[[Progress], Awaitable[None]], wake: Callable[[], None]) -> Errand:
+    def begin(self, uid: str, work: Callable[[Progress], Awaitable[T]], wake: Callable[[], None]) -> Errand[T]:
         """Begin it; `wake` is called when it is over."""
-        errand = self._errands[uid] = Errand(Progress(asyncio.get_running_loop().time()))
+        progress = Progress(asyncio.get_running_loop().time())
         # Not of a group: a bug in it is told to whoever takes it, and ends nobody else's work.
-        errand.task = asyncio.create_task(_guarded(errand, work))
+        errand = self._errands[uid] = Errand(progress, asyncio.create_task(_guarded(work, progress)))
         errand.task.add_done_callback(lambda _: wake())
         return errand
 
-    def take(self, uid: str) -> Progress:
+    def take(self, uid: str) -> T:
         """Forget one that is over, for what it came to; raises what it failed with."""
-        errand = self._errands.pop(uid)
-        if errand.failure is not None:
-            raise errand.failure
-        if errand.task is None or errand.task.cancelled():
+        task = self._errands.pop(uid).task
+        if task.cancelled():
             raise Transient("it was broken off; it begins anew")
-        errand.task.result()
-        return errand.progress
+        return task.result()
 
     async def end(self, uid: str) -> bool:
         """End it, and wait until it is over; whether there was one, which may have changed what was seen before."""
         errand = self._errands.pop(uid, None)
-        if errand is None or errand.task is None:
+        if errand is None:
             return False
         errand.task.cancel()
         await asyncio.wait({errand.task})
+        if not errand.task.cancelled():
+            errand.task.exception()  # nobody wants to know it any more
         return True
 
 
@@ -104,10 +102,8 @@ async def unbroken(work: Awaitable[T]) -> T:
         raise
 
 
-async def _guarded(errand: Errand, work: Callable[[Progress], Awaitable[None]]) -> None:
+async def _guarded(work: Callable[[Progress], Awaitable[T]], progress: Progress) -> T:
     try:
-        await work(errand.progress)
-    except (Transient, Terminal) as error:
-        errand.failure = error
+        return await work(progress)
     except OSError as error:
-        errand.failure = Transient(f"{error.filename or 'a disk'}: {error.strerror or error}")
+        raise Transient(f"{error.filename or 'a disk'}: {error.strerror or error}") from error
