@@ -11,9 +11,9 @@ from pathlib import Path
 
 from controller.hypervisor.port import Hypervisor
 from controller.node.cloning.copying import Convert
-from controller.node.cloning.errands import Errands, Progress
 from controller.node.cloning.pairs import content_bytes_of
 from controller.node.convert import convert, settle
+from controller.node.errands import Errands, Progress
 from controller.node.finding import Finding, NotYet
 from controller.node.layout import NOTHING, PlannedDisk, planned_disks
 from controller.node.places import NodePlaces, checked_uid
@@ -33,7 +33,7 @@ class Making:
     places: NodePlaces
     hypervisor: Hypervisor
     convert: Convert = convert
-    errands: Errands = field(default_factory=Errands)
+    errands: Errands[None] = field(default_factory=Errands)
 
     def made(self, template: VMTemplate) -> Path | None:
         """The image, when it is whole."""

@@ -25,9 +25,10 @@ from controller.node.backups.status import (
     conditions,
 )
 from controller.node.backups.status import Verdict as Status
-from controller.node.backups.turn import asks_for_end, backup_waits
+from controller.node.backups.turn import backup_waits
 from controller.node.backups.verify import verify
 from controller.node.objects import Objects
+from controller.node.operations.turn import asks_for_cancel
 from controller.runtime.worker import Done, Later, Outcome
 from hypersdk.errors import NotFound, Terminal, Transient
 from hypersdk.kube.cache import Key
@@ -84,7 +85,7 @@ class BackupKeeper:
             return Done()
         if job.is_over:
             return await self._over(job)
-        if asks_for_end(job):
+        if asks_for_cancel(job):
             await self.errands.cancel(key)
             return await self._end(job, "Cancelled", "Cancelled", "it was cancelled")
         if self.errands.is_on(key):

@@ -13,8 +13,9 @@ from controller.node.backups.restoring import Restorer
 from controller.node.backups.status import RUNNING, SUCCEEDED, conditions
 from controller.node.backups.status import Verdict as Status
 from controller.node.backups.target import name_of
-from controller.node.backups.turn import asks_for_end, operation_of
+from controller.node.backups.turn import operation_of
 from controller.node.objects import Objects
+from controller.node.operations.turn import asks_for_cancel
 from controller.runtime.worker import Done, Later, Outcome
 from hypersdk.errors import NotFound, Terminal, Transient
 from hypersdk.kube.cache import Key
@@ -60,7 +61,7 @@ class RestoreKeeper:
             with contextlib.suppress(NotFound):
                 await self.jobs.release(job, RESTORE_FINALIZER)
             return Done()
-        if asks_for_end(job) and not await asyncio.to_thread(self.restorer.is_past_return, job):
+        if asks_for_cancel(job) and not await asyncio.to_thread(self.restorer.is_past_return, job):
             await self.errands.cancel(key)
             if not await asyncio.to_thread(self.restorer.is_past_return, job):
                 return await self._end(job, "Cancelled", "Cancelled", "it was cancelled")

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 from hypersdk.kube.cache import Key
 from hypersdk.model.backupjob import BackupJob
-from hypersdk.model.base import Resource
-from hypersdk.model.marks import CANCEL, is_filled
+from hypersdk.model.marks import is_filled
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
 
@@ -27,11 +26,6 @@ def backup_waits(
 def operation_of(machine: Key, operations: Iterable[VMOperation]) -> VMOperation | None:
     """An operation on the VM that is not over."""
     return next((op for op in operations if op.machine == machine and not op.phase.is_over), None)
-
-
-def asks_for_end(job: Resource) -> bool:
-    """Whether somebody wants it to end."""
-    return job.metadata.deletion_timestamp is not None or CANCEL in (job.metadata.annotations or {})
 
 
 def _order(job: BackupJob) -> tuple[bool, float, str]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from controller.hypervisor.backup_port import BackupHost, DiskCopy
-from controller.node.cloning.errands import Progress, unbroken
 from controller.node.cloning.pairs import Pair, check_seen, content_bytes
 from controller.node.convert import convert, settle
+from controller.node.errands import Progress, unbroken
 from controller.node.places import NodePlaces, files_of
 from controller.node.room import check_room
 from hypersdk.errors import Transient

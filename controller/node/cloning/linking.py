@@ -14,8 +14,8 @@ from controller.domain.layers import layer_path
 from controller.hypervisor.layer_port import Copying, Taken
 from controller.hypervisor.port import ObservedDomain, PluggedDisk
 from controller.node.cloning.copying import CONSISTENCY, OFF, finish
-from controller.node.cloning.errands import Progress, unbroken
 from controller.node.cloning.pairs import Pair, check_seen
+from controller.node.errands import Progress, unbroken
 from controller.node.images.collect import backing_file
 from controller.node.places import NodePlaces
 from controller.node.qemu_img import make_overlay, virtual_size

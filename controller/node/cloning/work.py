@@ -16,10 +16,10 @@ from typing import Self
 
 from controller.hypervisor.port import Hardware
 from controller.node.cloning.copying import CONSISTENCY, Copying
-from controller.node.cloning.errands import Errands, Progress
 from controller.node.cloning.linking import Linking
 from controller.node.cloning.pairs import as_kept, pairs
 from controller.node.cloning.target import asked, clone_object, is_for, released
+from controller.node.errands import Errands, Progress
 from controller.node.objects import Objects
 from controller.node.operations.work import Ended, Going, Job
 from controller.node.snapshots.status import files_of
@@ -43,7 +43,7 @@ class CloneWork:
     vms: Objects[VirtualMachine]
     copying: Copying
     linking: Linking
-    errands: Errands = field(default_factory=Errands)
+    errands: Errands[None] = field(default_factory=Errands)
     lets_plan: bool = False
 
     async def __aenter__(self) -> Self:
@@ -128,7 +128,8 @@ class CloneWork:
             told: JsonObject = {"copiedBytes": progress.done, "totalBytes": progress.total}
             words = f"copying the disks: {progress.words(asyncio.get_running_loop().time())}"
             return Going(10 + progress.percent * 80 // 100, words, told, again_in_s=LOOK_S)
-        progress = self.errands.take(job.uid)
+        self.errands.take(job.uid)
+        progress = errand.progress
         notes: JsonObject = {WHOLE: True, "copiedBytes": progress.total, "totalBytes": progress.total, **progress.found}
         return Going(95, "the disks are whole", notes, again_in_s=0.0)
 

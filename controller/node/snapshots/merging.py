@@ -9,9 +9,9 @@ from typing import Self
 
 from controller.hypervisor.layer_port import Copying, DomainFiles, LayerHost
 from controller.hypervisor.port import ObservedDomain
+from controller.node.errands import Errands
 from controller.node.operations.work import Ended, Going, Job
 from controller.node.snapshots.chain import Held, Merge, Tree, children, unneeded, verdict
-from controller.node.snapshots.errands import Errands
 from controller.node.snapshots.files import LayerFiles
 from controller.node.snapshots.names import taken_disks, written
 from controller.node.snapshots.status import files_of
@@ -147,11 +147,12 @@ class Merger:
             if files := {dev: merge.into for dev, tip in sight.tips.items() if tip == merge.top}:
                 await self.layers.put(job.vm.metadata.uid, files)
             return Going(70, f"merged into {merge.into}", again_in_s=0.0)
-        if not self.errands.is_begun(job.uid):
-            self.errands.begin(job.uid, self.files.commit(merge.top, merge.into), job.wake)
-        if not self.errands.is_over(job.uid):
+        errand = self.errands.get(job.uid)
+        if errand is None:
+            errand = self.errands.begin(job.uid, lambda _: self.files.commit(merge.top, merge.into), job.wake)
+        if not errand.is_over:
             return Going(20, f"merging {merge.top} into {merge.into}")
-        self.errands.result(job.uid)
+        self.errands.take(job.uid)
         done = Noted(merge, was_tip=noted.was_tip, committed=True)
         return Going(60, f"merged into {merge.into}", done.note(), again_in_s=0.0)
 

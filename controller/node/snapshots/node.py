@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from controller.hypervisor.layer_port import LayerHost
+from controller.hypervisor.layer_port import LayerHost, Taken
 from controller.node.controller import NodeController
+from controller.node.errands import Errands
 from controller.node.objects import Objects
 from controller.node.operations.work import Work
 from controller.node.snapshots.drawing import Drawing
@@ -42,13 +43,14 @@ class NodeSnapshots:
         self.controller.reconciler.preparation.guard = guard
         self.drawing = Drawing(near.hypervisor, self.files, guard, self.controller.vm_cache, self.cache)
         self.merger = Merger(self.layers, self.files, self.store)
+        self.taking = Errands[Taken]()
 
     def works(self) -> dict[str, Work]:
         """What does the operations on snapshots, by their names."""
         controller, places = self.controller, self.controller.places
         node, near = controller.settings.node, controller.with_
         return {
-            "snapshot": SnapshotWork(self.layers, self.files, places, self.merger, self.store, node),
+            "snapshot": SnapshotWork(self.layers, self.files, places, self.merger, self.store, node, self.taking),
             "restore": RestoreWork(near.hypervisor, self.layers, self.files, places, self.store, controller.vms),
             "merge": MergeWork(self.merger),
         }
@@ -73,7 +75,7 @@ class NodeSnapshots:
             on_change(controller.vm_cache, queue, self._of_machine),
         ]
         try:
-            async with asyncio.TaskGroup() as group:
+            async with self.taking, self.merger.errands, asyncio.TaskGroup() as group:
                 group.create_task(Watch(near.client, VM_SNAPSHOTS, self.cache, settings.namespace).run())
                 group.create_task(on_clock(settings.pace.resync, queue, lambda: [one.key for one in self.cache]))
                 group.create_task(Thawing(near.hypervisor, self.layers).run())

@@ -11,7 +11,7 @@ from hypersdk.model.quantity import human_bytes
 from hypersdk.model.vmsnapshot import Consistency, VMSnapshot, VMSnapshotStatus, VmState
 from hypersdk.plaintext import plain
 
-READY, CONSISTENT, FOUND = "Ready", "Consistent", "VMFound"
+READY, CONSISTENT = "Ready", "Consistent"
 FAILED = "SnapshotFailed"
 
 

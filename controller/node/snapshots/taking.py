@@ -5,13 +5,14 @@ begun is removed and begun anew.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from controller.hypervisor.layer_port import Copying, LayerHost, Taken
 from controller.hypervisor.port import DomainState, ObservedDomain, PluggedDisk
+from controller.node.errands import Errand, Errands
 from controller.node.operations.ending import noted as noted_end
 from controller.node.operations.work import Ended, Going, Job
 from controller.node.places import NodePlaces
-from controller.node.snapshots.errands import Errands
 from controller.node.snapshots.files import LayerFiles
 from controller.node.snapshots.merging import Merger
 from controller.node.snapshots.names import (
@@ -64,8 +65,8 @@ class SnapshotWork:
         snapshot = await self._object(job)
         tag = tag_of(SNAPSHOT, snapshot.metadata.uid)
         wanted = layers_of(disks, tag)
-        if self.errands.is_begun(job.uid):
-            return await self._wait(snapshot, job)
+        if (errand := self.errands.get(job.uid)) is not None:
+            return await self._wait(errand, snapshot, job)
         if {dev: written(disk) for dev, disk in disks.items()} == wanted:
             return await self._finish(snapshot, disks, job)
         if BEGUN not in job.notes:
@@ -79,7 +80,7 @@ class SnapshotWork:
     async def undo(self, job: Job) -> Going | None:
         """Leave nothing of it; where it was taken already, its layers are merged again."""
         uid = job.vm.metadata.uid
-        if self.errands.is_begun(job.uid) and not self.errands.is_over(job.uid):
+        if (errand := self.errands.get(job.uid)) is not None and not errand.is_over:
             await self.layers.abort(uid)
             return Going(0, "breaking off the saving of the memory", again_in_s=POLL_S)
         await self.errands.end(job.uid)
@@ -175,15 +176,15 @@ class SnapshotWork:
         await self._remove(snapshot, disks, wanted, job)
         memory = memory_of(_first(disks), uid, tag_of(SNAPSHOT, snapshot.metadata.uid)) if spec.include_memory else ""
         live = observed.state is DomainState.RUNNING
-        work = self.layers.take(uid, wanted, memory=memory, quiesce=spec.quiesce, live=live)
-        self.errands.begin(job.uid, work, job.wake)
+        ask = partial(self.layers.take, uid, wanted, memory=memory, quiesce=spec.quiesce, live=live)
+        self.errands.begin(job.uid, lambda _: ask(), job.wake)
         return Going(10, "taking it", again_in_s=POLL_S)
 
-    async def _wait(self, snapshot: VMSnapshot, job: Job) -> Going:
-        if not self.errands.is_over(job.uid):
+    async def _wait(self, errand: Errand[Taken], snapshot: VMSnapshot, job: Job) -> Going:
+        if not errand.is_over:
             saving = await self.layers.saving(job.vm.metadata.uid) if snapshot.spec.include_memory else None
             return Going(_percent(saving), _words(saving), again_in_s=POLL_S)
-        taken = self.errands.result(job.uid)
+        taken = self.errands.take(job.uid)
         found: JsonObject = {"frozenSeconds": taken.frozen_s, "whyNot": taken.why_not}
         return Going(80, "taken", {TAKEN: found}, again_in_s=0.0)
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from controller.node.cloning.errands import Errands, Progress, unbroken
+from controller.node.errands import Errands, Progress, unbroken
 from hypersdk.errors import Terminal, Transient
 
 
@@ -20,7 +20,7 @@ async def test_call_that_cannot_be_broken_off_is_waited_for() -> None:
         await unbroken(call())
         done.append("went on")
 
-    async with Errands() as errands:
+    async with Errands[None]() as errands:
         errands.begin("op", work, lambda: None)
         await begun.wait()
         ending = asyncio.ensure_future(errands.end("op"))
@@ -39,7 +39,7 @@ async def test_failure_is_told_once_to_whoever_asks(failure: Exception) -> None:
     async def work(_: Progress) -> None:
         raise failure
 
-    async with Errands() as errands:
+    async with Errands[None]() as errands:
         errand = errands.begin("op", work, woken.set)
         await woken.wait()
         assert errand.is_over
@@ -52,7 +52,7 @@ async def test_errands_end_with_their_owner() -> None:
     async def work(_: Progress) -> None:
         await asyncio.Event().wait()
 
-    async with Errands() as errands:
+    async with Errands[None]() as errands:
         errand = errands.begin("op", work, lambda: None)
     assert errand.is_over
     assert errands.get("op") is None
@@ -64,7 +64,7 @@ async def test_bug_is_told_to_whoever_takes_it_and_ends_nobody_else() -> None:
     async def work(_: Progress) -> None:
         raise LookupError("a bug")
 
-    async with Errands() as errands:
+    async with Errands[None]() as errands:
         errands.begin("op", work, woken.set)
         await woken.wait()
         with pytest.raises(LookupError, match="a bug"):

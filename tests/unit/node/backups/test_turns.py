@@ -7,7 +7,8 @@ import pytest
 
 from controller.node.backups.errands import Errands
 from controller.node.backups.status import progress
-from controller.node.backups.turn import asks_for_end, backup_waits
+from controller.node.backups.turn import backup_waits
+from controller.node.operations.turn import asks_for_cancel
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.base import rfc3339
@@ -42,9 +43,9 @@ def test_backup_waits_for_whatever_else_goes_on_with_its_machine() -> None:
 
 
 def test_deletion_and_the_annotation_ask_for_an_end() -> None:
-    assert not asks_for_end(job("on"))
-    assert asks_for_end(job("gone", deletion_timestamp=NOW))
-    assert asks_for_end(job("cancelled", annotations={"hypersdk.io/cancel": ""}))
+    assert not asks_for_cancel(job("on"))
+    assert asks_for_cancel(job("gone", deletion_timestamp=NOW))
+    assert asks_for_cancel(job("cancelled", annotations={"hypersdk.io/cancel": ""}))
 
 
 async def raising(error: Exception) -> Errands:
