@@ -10,10 +10,16 @@ from typing import Final
 from textual import events
 from textual.app import App
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input
 
-LONGEST_S: Final = 0.5
-"""A key whose end is never heard of (its widget went away) holds the next ones no longer than this."""
+LOOK_S: Final = 0.5
+"""How often it is looked whether the widget of a key whose end is not heard of has gone away."""
+LOOKS: Final = 10
+"""A widget that is busy for longer than so many looks holds the next keys no more."""
+ROUNDS: Final = 3
+"""A key's effects follow one another: Enter runs an action in the app, which sends a field's Submitted to the screen,
+which asks the app to move the focus. Each of them is before a message that goes the same way for the third time."""
 MOST: Final = 256
 """More keys than anybody types ahead; later ones are dropped."""
 
@@ -21,9 +27,11 @@ MOST: Final = 256
 class Settled(Message):
     """Follows a key on its way from the focused widget up to the app."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, target: Widget, rounds: int = ROUNDS) -> None:
         super().__init__()
         self.number = number
+        self.target = target
+        self.rounds = rounds
 
 
 class TypeAheadApp(App[None]):
@@ -47,9 +55,10 @@ class TypeAheadApp(App[None]):
             await self._take(event)
 
     def on_settled(self, message: Settled) -> None:
-        """The key has been everywhere; a screen that it opened may still be on its way."""
-        number = message.number
-        self.screen.call_after_refresh(self._release, number)
+        """The key has been everywhere, then what it caused; a screen that it opened may still be on its way."""
+        number, target, rounds = message.number, message.target, message.rounds - 1
+        if not rounds or not target.post_message(Settled(number, target, rounds)):
+            self.screen.call_after_refresh(self._release, number)
 
     async def _take(self, event: events.Key) -> None:
         target = self.focused or self.screen
@@ -58,9 +67,21 @@ class TypeAheadApp(App[None]):
         if taken_in_place:
             return
         self._number += 1
-        self.set_timer(LONGEST_S, lambda number=self._number: self.run_worker(self._release(number)))
-        if not target.post_message(Settled(self._number)):
+        self._look_later(self._number, target, LOOKS)
+        if not target.post_message(Settled(self._number, target)):
             await self._release(self._number)
+
+    def _look_later(self, number: int, target: Widget, looks: int) -> None:
+        self.set_timer(LOOK_S, lambda: self._look(number, target, looks - 1))
+
+    def _look(self, number: int, target: Widget, looks: int) -> None:
+        """A message to a widget that has gone away never comes back."""
+        if number <= self._settled:
+            return
+        if looks and target.is_attached:
+            self._look_later(number, target, looks)
+        else:
+            self.run_worker(self._release(number))
 
     async def _release(self, number: int) -> None:
         if number <= self._settled:

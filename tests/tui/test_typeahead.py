@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.pilot import Pilot
@@ -25,6 +25,10 @@ class Ask(ModalScreen[None]):
         self.query_one(Input).focus()
 
 
+class Rows(Static, can_focus=True):
+    """What takes the keys once the field is left."""
+
+
 class Sample(TypeAheadApp):
     """A filter line, a dialog, and a key that must not be pressed by accident."""
 
@@ -36,7 +40,7 @@ class Sample(TypeAheadApp):
 
     def compose(self) -> ComposeResult:
         """A list that has no field, and a field."""
-        yield Static("list")
+        yield Rows("list")
         yield Input(id="filter", disabled=True)
 
     def action_filter(self) -> None:
@@ -44,6 +48,10 @@ class Sample(TypeAheadApp):
         field = self.query_one("#filter", Input)
         field.disabled = False
         field.focus()
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.query_one(Rows).focus()
 
     def action_ask(self) -> None:
         """Open the dialog."""
@@ -80,12 +88,30 @@ async def test_a_burst_goes_to_the_field_that_its_first_key_opens() -> None:
         assert app.dangers == 0
 
 
+async def test_a_key_after_enter_goes_to_what_enter_led_to() -> None:
+    app = Sample()
+    async with app.run_test() as pilot:
+        burst(app, "/add\nd")
+        await until(pilot, lambda: app.dangers == 1)
+        assert app.query_one("#filter", Input).value == "add"
+
+
 async def test_a_burst_goes_to_the_dialog_that_its_first_key_opens() -> None:
     app = Sample()
     async with app.run_test() as pilot:
         burst(app, "addda")
         await until(pilot, lambda: answer(app) == "ddda")
         assert app.dangers == 0
+
+
+async def test_keys_go_on_when_the_field_goes_away() -> None:
+    app = Sample()
+    async with app.run_test() as pilot:
+        burst(app, "/")
+        await until(pilot, lambda: app.focused is app.query_one("#filter"))
+        burst(app, "\nd")
+        await app.query_one("#filter").remove()
+        await until(pilot, lambda: app.dangers == 1)
 
 
 async def test_keys_that_open_nothing_are_all_done() -> None:
