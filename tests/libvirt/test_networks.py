@@ -55,14 +55,12 @@ async def here(embedded_api: Api, libvirtd: Libvirtd, private_network: None) -> 
 
 
 async def test_agent_tells_of_every_network_and_of_ipv6(here: Bench) -> None:
-    await here.until(lambda: {"10.78.0.10", "fd00:78::10"} <= ips(here, "told"), BOOT_WITHIN_S)
+    await here.until(lambda: bool(here.vm("told").metadata.uid), BOOT_WITHIN_S)
     uid = here.vm("told").metadata.uid
+    macs = {"eth0": stable_mac(uid, "default"), "eth1": stable_mac(uid, "lab")}
+    await here.until(lambda: told(here, "told") == ({"agent"}, macs), BOOT_WITHIN_S)
+    await here.until(lambda: {"10.78.0.10", "fd00:78::10"} <= ips(here, "told"), BOOT_WITHIN_S)
     seen = addresses(here, "told")
-    assert {place.source for place in seen} == {"agent"}
-    assert {place.interface: place.mac_address for place in seen} == {
-        "eth0": stable_mac(uid, "default"),
-        "eth1": stable_mac(uid, "lab"),
-    }
     assert all(place.last_seen is not None for place in seen)
     assert [ip_address(place.ip).version for place in seen] == sorted(ip_address(place.ip).version for place in seen)
     found = condition(here.vm("told").status.conditions, "NetworkReady")
@@ -92,6 +90,12 @@ async def test_macs_and_networks_are_the_same_after_a_restart(here: Bench, libvi
 def addresses(here: Bench, name: str) -> list[Address]:
     """What the VM's status says of them."""
     return here.vm(name).status.addresses or []
+
+
+def told(here: Bench, name: str) -> tuple[set[str], dict[str | None, str | None]]:
+    """Who told of the addresses, and the MAC of each interface."""
+    seen = addresses(here, name)
+    return {place.source for place in seen}, {place.interface: place.mac_address for place in seen}
 
 
 def ips(here: Bench, name: str) -> set[str]:
