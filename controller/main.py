@@ -37,6 +37,7 @@ from controller.node.cloning.work import CloneWork
 from controller.node.controller import Neighbours, NodeController
 from controller.node.images.store import Images
 from controller.node.images.web import Web
+from controller.node.machine_state import MachineStates
 from controller.node.migration.parts import Moves, moves_of
 from controller.node.places import NodePlaces
 from controller.node.pools import NodePools
@@ -124,10 +125,11 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         consoles = Consoles(hypervisor, lambda uuid: _phase(controller, uuid), log_of=places.log_of)
         recorder = Recorder(client, COMPONENT, settings.node)
         storage = NodeStorage(places, images, NodePools(hypervisor, places), client, settings)
-        near = Neighbours(client, hypervisor, storage, consoles, sampler, recorder, places=places)
+        states = MachineStates(places, around.layers)
+        near = Neighbours(client, hypervisor, storage, consoles, sampler, recorder, places=places, states=states)
         controller = NodeController(settings, near, MeteredQueue())
         templates = _templates(settings, controller, storage)
-        controller.works["clone"] = await stack.enter_async_context(_cloning(controller, places, around))
+        controller.works["clone"] = await stack.enter_async_context(_cloning(controller, states, around))
         snapshots = NodeSnapshots(controller, around.layers, NodeLayerFiles(places))
         controller.works.update(snapshots.works())
         streams = Streams(
@@ -176,9 +178,10 @@ def _migrations(settings: Settings, client: Client, moves: Moves) -> Migrations 
     return Migrations(settings.node, client, moves.incoming, tls.name) if tls is not None else None
 
 
-def _cloning(controller: NodeController, places: NodePlaces, around: _Around) -> CloneWork:
+def _cloning(controller: NodeController, states: MachineStates, around: _Around) -> CloneWork:
+    places = states.places
     linking = Linking(places, around.layers, NodeLayerFiles(places))
-    return CloneWork(controller.settings.node, controller.vms, Copying(places, around.backups), linking)
+    return CloneWork(controller.settings.node, controller.vms, Copying(places, around.backups), linking, states)
 
 
 def _templates(settings: Settings, controller: NodeController, storage: NodeStorage) -> TemplateKeeper:

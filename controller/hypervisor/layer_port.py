@@ -34,11 +34,13 @@ class DomainFiles:
     """The files of a domain that are no disks, and its disks' files from the uppermost down where QEMU has them."""
 
     nvram: str = ""
-    """The firmware's variables; empty for a BIOS."""
+    """The firmware's variables, whether they are there yet or not; empty for a BIOS."""
     chains: Mapping[str, tuple[str, ...]] | None = None
     """By device; None of a domain that is off."""
     has_snapshots: bool = False
     """Whether libvirt knows of snapshots: not ours, for ours are none of libvirt's."""
+    tpm: str = ""
+    """What the emulated TPM remembers, whether it is there yet or not; empty without one."""
 
 
 class LayerHost(Protocol):

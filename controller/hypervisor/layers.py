@@ -84,7 +84,8 @@ class LibvirtLayers:
     async def files(self, uuid: str) -> DomainFiles:
         """Which files the domain has."""
         found = await self._work.call(partial(domain_files, uuid=uuid), f"look at the files of the domain {uuid}")
-        return replace(found, nvram=seen_from_here(self._uri, found.nvram))
+        nvram, tpm = seen_from_here(self._uri, found.nvram), seen_from_here(self._uri, found.tpm)
+        return replace(found, nvram=nvram, tpm=tpm)
 
     async def is_frozen(self, uuid: str) -> bool:
         """Whether the guest's file systems are held."""
@@ -213,7 +214,20 @@ def domain_files(connection: libvirt.virConnect, uuid: str) -> DomainFiles:
         return DomainFiles()
     document = fromstring(domain.XMLDesc())
     chains = {_dev(disk): _chain(disk) for disk in document.findall("devices/disk")} if domain.isActive() else None
-    return DomainFiles(document.findtext("os/nvram", ""), chains, domain.snapshotNum() > 0)
+    return DomainFiles(_nvram(document), chains, domain.snapshotNum() > 0, _tpm(document, uuid))
+
+
+def _nvram(document: Element) -> str:
+    """Until 9.2 libvirt says it of a running domain only, where it has chosen the firmware itself."""
+    chosen = document.find("os[@firmware='efi']") is not None
+    by_name = f"{_LIBVIRTS}/qemu/nvram/{document.findtext('name', '')}_VARS.fd" if chosen else ""
+    return document.findtext("os/nvram", "") or by_name
+
+
+def _tpm(document: Element, uuid: str) -> str:
+    """libvirt does not say it; there is one place for it, by version and UUID."""
+    has_one = document.find("devices/tpm/backend[@type='emulator']") is not None
+    return f"{_LIBVIRTS}/swtpm/{uuid}/tpm2/tpm2-00.permall" if has_one else ""
 
 
 def is_frozen(connection: libvirt.virConnect, uuid: str) -> bool:
@@ -234,8 +248,8 @@ def seen_from_here(uri: str, path: str) -> str:
     sockets = parse_qs(urlsplit(uri).query).get("socket")
     if not sockets or not path.startswith(f"{_LIBVIRTS}/"):
         return path
-    beside = Path(sockets[0]).parent.parent / "lib" / path.removeprefix(f"{_LIBVIRTS}/")
-    return str(beside) if beside.parent.is_dir() else path
+    folder = Path(sockets[0]).parent.parent / "lib"
+    return str(folder / path.removeprefix(f"{_LIBVIRTS}/")) if folder.is_dir() else path
 
 
 def snapshot_xml(layers: Mapping[str, str], devices: list[str], memory: str) -> str:

@@ -15,6 +15,7 @@ from controller.node.change import make, words
 from controller.node.definitions import Definitions
 from controller.node.intent import Run
 from controller.node.live import LiveChange, field_of
+from controller.node.machine_state import MachineStates
 from controller.node.memory import Memory
 from controller.node.places import NodePlaces
 from controller.node.ports import ConsoleKeeper
@@ -80,6 +81,8 @@ class Applier:
     definitions: Definitions
     now: Callable[[], datetime]
     chance: Callable[[], float] = random.random
+    states: MachineStates | None = None
+    """Who puts what is kept of a machine's firmware and TPM where its start finds it."""
 
     async def apply(self, steps: Sequence[Step], subject: Subject) -> None:
         """Do the steps in order; StartFailed when the domain cannot be made or started."""
@@ -154,6 +157,8 @@ class Applier:
         if subject.desired is not None:
             await asyncio.to_thread(self.definitions.keep, subject.desired)
         try:
+            if self.states is not None:
+                await self.states.place(subject.uid)
             await self.hypervisor.start(subject.uid)
         except (Transient, Terminal) as error:
             raise StartFailed(error, "the VM cannot be started") from error

@@ -16,6 +16,7 @@ from controller.node.definitions import Definitions
 from controller.node.gpus import Gpus
 from controller.node.host import Host
 from controller.node.look import Look
+from controller.node.machine_state import MachineStates
 from controller.node.memory import Memories
 from controller.node.objects import Objects
 from controller.node.operations.conduct import Conductor
@@ -28,6 +29,7 @@ from controller.node.prepare import Preparation
 from controller.node.reconcile import VmReconciler
 from controller.node.removal import Removal
 from controller.node.storage import Storage
+from controller.node.telling import Teller
 from controller.node.usage import moved
 from controller.node.vmnode import NodeKeeper
 from controller.runtime.backoff import Backoff
@@ -62,6 +64,8 @@ class Neighbours:
     chance: Callable[[], float] = random.random
     places: NodePlaces | None = None
     """Shared with the storage, which finds out where the host's pools are."""
+    states: MachineStates | None = None
+    """Firmware variables and TPMs; None where no machine has them."""
 
 
 @dataclass
@@ -123,7 +127,14 @@ class NodeController:
         near, settings = self.with_, self.settings
         definitions, memories = Definitions(self.places), Memories()
         applier = Applier(
-            near.hypervisor, near.consoles, near.recorder, self.places, definitions, near.now, near.chance
+            near.hypervisor,
+            near.consoles,
+            near.recorder,
+            self.places,
+            definitions,
+            near.now,
+            near.chance,
+            near.states,
         )
         clashes = Clashes(near.hypervisor, lambda: (vm for vm in self.vm_cache if self._is_mine(vm)))
         preparation = Preparation(
@@ -137,6 +148,7 @@ class NodeController:
             Attachments(near.client),
             Gpus(near.hypervisor, settings.gpus),
         )
+        look = Look(near.hypervisor, near.usage, settings.pace.resources, near.now)
         conductor = Conductor(self.operations, self.vms, near.now)
         self.works["resize"] = Resize(self.vms, near.hypervisor, definitions, self._left)
         return VmReconciler(
@@ -149,7 +161,7 @@ class NodeController:
             preparation=preparation,
             applier=applier,
             removal=Removal(near.hypervisor, applier, near.storage, self.vms, memories),
-            look=Look(near.hypervisor, near.usage, settings.pace.resources, near.now),
+            teller=Teller(settings, self.host, self.vms, applier, look, near.now),
             memories=memories,
             wake=self.queue.add,
             now=near.now,

@@ -113,13 +113,17 @@ class NodePlaces:
         """The log of a console by libvirt's name of it."""
         return str(self.console_log(uid) if device == "serial0" else self.virtio_log(uid))
 
+    def machine(self, uid: str) -> Path:
+        """Firmware variables and TPM state that the VM gets at its next start; there only where there are some."""
+        return self.state / "machines" / checked_uid(uid)
+
     def definition(self, uid: str) -> Path:
         """The DesiredDomain that was defined last."""
         return self.definitions / f"{checked_uid(uid)}.json"
 
     def folders(self, uid: str) -> list[Path]:
         """Every folder that belongs to this VM alone."""
-        return [self.seed(uid).parent, self.console_log(uid).parent]
+        return [self.seed(uid).parent, self.console_log(uid).parent, self.machine(uid)]
 
     def files(self, uid: str) -> list[Path]:
         """Every file that belongs to this VM alone, half-made ones too; NotYet as long as a pool is not known."""
@@ -128,7 +132,7 @@ class NodePlaces:
 
     def make(self) -> None:
         """Make the node's own folders."""
-        for name in ("images", f"images/{LINKS}", "disks", "seeds", "consoles", "definitions", "templates"):
+        for name in ("images", f"images/{LINKS}", "disks", "seeds", "consoles", "definitions", "templates", "machines"):
             make_folder(self.state / name)
         for folder in self.classes.values():
             make_folder(folder)

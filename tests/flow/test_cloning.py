@@ -11,11 +11,12 @@ import pytest
 
 from controller.hypervisor.backup_port import BackupBegun, BackupState, DiskCopy
 from controller.hypervisor.layer_port import Copying as Merging
-from controller.hypervisor.layer_port import Taken
+from controller.hypervisor.layer_port import DomainFiles, Taken
 from controller.node.cloning.copying import Copying
 from controller.node.cloning.linking import Linking
 from controller.node.cloning.work import CloneWork
 from controller.node.controller import NodeController
+from controller.node.machine_state import MachineStates
 from controller.node.objects import Objects
 from controller.node.places import NodePlaces
 from hypersdk.errors import Transient
@@ -28,6 +29,7 @@ from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from tests.flow.world import NODE, VMS, World, play
 
 CONTENT = "what the guest has written"
+VARIABLES = "boot entries"
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -107,6 +109,10 @@ class Layers:
         domain.defined_hardware = replace(there, disks=disks)
         domain.observed = replace(domain.observed, hardware=domain.defined_hardware)
 
+    async def files(self, uuid: str) -> DomainFiles:
+        """Where libvirt would have the firmware's variables."""
+        return DomainFiles(str(self.world.state / f"{uuid}_VARS.fd"))
+
     async def take(self, uuid: str, layers: Mapping[str, str], *, quiesce: bool = False) -> Taken:
         self.world.hypervisor.before_change("take")
         there = self.world.hypervisor.the(uuid).hardware.disks
@@ -181,7 +187,8 @@ class Scene:
         """One life of the controller."""
         vms = Objects(self.world.client, VIRTUAL_MACHINES, Cache())
         linking = Linking(self.places, Layers(self.world), Files(self.world), self.overlay)
-        async with CloneWork(NODE, vms, Copying(self.places, self.qemu, self.convert), linking) as work:
+        states = self.world.states = MachineStates(self.places, Layers(self.world))
+        async with CloneWork(NODE, vms, Copying(self.places, self.qemu, self.convert), linking, states) as work:
             self.world.works["clone"] = work
             async with self.world.controller() as controller:
                 yield controller
@@ -189,7 +196,9 @@ class Scene:
     async def source(self, *, running: bool) -> None:
         """The source, with its disk."""
         await self.world.create(running=running, networks=[{"name": "a", "macAddress": "52:54:00:00:00:01"}])
-        (self.places.state / "disks" / f"{self.world.vm().metadata.uid}-root.qcow2").write_text(CONTENT)
+        uid = self.world.vm().metadata.uid
+        (self.places.state / "disks" / f"{uid}-root.qcow2").write_text(CONTENT)
+        (self.world.state / f"{uid}_VARS.fd").write_text(VARIABLES)
         await self.world.until_phase(Phase.RUNNING if running else Phase.STOPPED)
 
     def tips(self) -> list[str]:
@@ -234,6 +243,7 @@ def test_linked_clone_is_whole_after_a_death_anywhere(tmp_path: Path, number: in
             twin, uid = world.vm("twin"), world.vm().metadata.uid
             assert here.files() == {f"{twin.metadata.uid}-root.qcow2": f"over {uid}-root.qcow2"}
             assert here.tips() == [layer(here, op)]
+            assert (here.places.machine(twin.metadata.uid) / "nvram.fd").read_text() == VARIABLES
 
     play(tmp_path, scenario)
 
@@ -307,6 +317,8 @@ def test_clone_is_whole_after_a_death_anywhere(tmp_path: Path, number: int | Non
             op = await world.done(op)
             whole(here, op)
             await world.until_phase(Phase.RUNNING, "Running", "twin")
+            assert (world.state / f"{world.vm('twin').metadata.uid}_VARS.fd").read_text() == VARIABLES
+            assert not here.places.machine(world.vm("twin").metadata.uid).exists()
             assert world.vm("twin").spec.networks is not None
             assert world.vm("twin").spec.networks[0].mac_address is None  # type: ignore[index]
             assert world.vm().phase is (Phase.RUNNING if running else Phase.STOPPED)
@@ -335,6 +347,7 @@ def test_nothing_is_left_of_a_clone_that_is_cancelled(tmp_path: Path, number: in
             assert (await world.done(op)).phase is OperationPhase.CANCELLED
             await world.until(lambda: not world.exists("twin"))
             assert here.files() == {}
+            assert list((here.places.state / "machines").iterdir()) == []
             assert here.qemu.jobs == {}
 
     play(tmp_path, scenario)
@@ -378,6 +391,7 @@ def test_deleted_target_ends_the_operation(tmp_path: Path) -> None:
             op = await world.done(op)
             assert (op.phase, reason(op)) == (OperationPhase.FAILED, "TargetGone")
             assert here.files() == {}
+            assert list((here.places.state / "machines").iterdir()) == []
             assert here.qemu.jobs == {}
 
     play(tmp_path, scenario)

@@ -15,6 +15,7 @@ from controller.hypervisor.fake import FakeHypervisor
 from controller.hypervisor.port import Hardware
 from controller.node.controller import Neighbours, NodeController
 from controller.node.layout import NOTHING
+from controller.node.machine_state import MachineStates
 from controller.node.operations.work import Work
 from controller.settings import Settings
 from hypersdk.kube.client import Client
@@ -103,6 +104,7 @@ class World:
     consoles: FakeConsoles = field(default_factory=FakeConsoles)
     usage: FakeUsage = field(default_factory=FakeUsage)
     works: dict[str, Work] = field(default_factory=dict)
+    states: MachineStates | None = None
 
     def __post_init__(self) -> None:
         self.client = Client(self.api)
@@ -123,6 +125,7 @@ class World:
             recorder,
             virtual_now,
             lambda: 0.5,
+            states=self.states,
         )
         controller = NodeController(settings, near, works=self.works)
         leader = Leader(self.client, controller.vms, controller.operations, recorder, settings.pace, virtual_now)

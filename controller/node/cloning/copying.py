@@ -107,6 +107,7 @@ class Copying:
         for root in (*self.places.roots(), self.places.links):
             for path in files_of(root, target):
                 path.unlink(missing_ok=True)
+        shutil.rmtree(self.places.machine(target), ignore_errors=True)
 
 
 def finish(target: str, disks: Sequence[Pair], discs: Sequence[Pair]) -> None:

@@ -8,6 +8,7 @@ from controller.domain.layers import base_of
 from controller.hypervisor.port import Hardware
 from controller.node.images.collect import backing_file
 from controller.node.layout import NOTHING, planned_disks
+from controller.node.machine_state import MachineState
 from controller.node.places import NodePlaces, checked_uid
 from controller.node.qemu_img import virtual_size
 from hypersdk.errors import Transient
@@ -49,6 +50,12 @@ def as_kept(found: Sequence[Pair], files: Iterable[str]) -> list[Pair]:
     kept = {Path(base_of(path)).name: Path(path) for path in files}
     of_disks = [replace(pair, source=kept[pair.base.name]) for pair in found if pair.base.name in kept]
     return [*of_disks, *(pair for pair in found if pair.is_disc)]
+
+
+def as_then(now: MachineState, files: Iterable[str]) -> MachineState:
+    """The machine's state with the firmware's variables that a snapshot keeps, where it keeps some. Blocks."""
+    kept = next((Path(path) for path in files if path.endswith(".fd")), None)
+    return now if kept is None else replace(now, nvram=kept.read_bytes())
 
 
 def check_seen(unseen: Sequence[Pair]) -> None:

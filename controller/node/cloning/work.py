@@ -17,9 +17,10 @@ from typing import Self
 from controller.hypervisor.port import Hardware
 from controller.node.cloning.copying import CONSISTENCY, Copying
 from controller.node.cloning.linking import Linking
-from controller.node.cloning.pairs import as_kept, pairs
+from controller.node.cloning.pairs import as_kept, as_then, pairs
 from controller.node.cloning.target import asked, clone_object, is_for, released
 from controller.node.errands import Errands, Progress
+from controller.node.machine_state import MachineState, MachineStates
 from controller.node.objects import Objects
 from controller.node.operations.work import Ended, Going, Job
 from controller.node.snapshots.status import files_of
@@ -43,6 +44,7 @@ class CloneWork:
     vms: Objects[VirtualMachine]
     copying: Copying
     linking: Linking
+    states: MachineStates
     errands: Errands[None] = field(default_factory=Errands)
     lets_plan: bool = False
 
@@ -122,7 +124,15 @@ class CloneWork:
         errand = self.errands.get(job.uid)
         if errand is None:
             await self.copying.give_up(job.vm.metadata.uid, target.metadata.uid)
-            errand = self.errands.begin(job.uid, await self._filling(job, target), job.wake)
+            fill, uid = await self._filling(job, target), target.metadata.uid
+
+            async def work(progress: Progress) -> None:
+                # Before the disks' moment: older boot entries fit newer disks, and not the other way round.
+                state = await self._state(job)
+                await fill(progress)
+                await self.states.keep(uid, state)
+
+            errand = self.errands.begin(job.uid, work, job.wake)
         if not errand.is_over:
             progress = errand.progress
             told: JsonObject = {"copiedBytes": progress.done, "totalBytes": progress.total}
@@ -149,6 +159,14 @@ class CloneWork:
             quiesce = there.agent_connected
             return lambda progress: self.copying.of_running(source, uid, found, quiesce, progress)
         return lambda progress: self.copying.of_stopped(uid, found, progress)
+
+    async def _state(self, job: Job) -> MachineState:
+        """The source's firmware variables and TPM; with a snapshot its variables as they were then."""
+        state, spec = await self.states.capture(job.vm.metadata.uid), job.op.spec.clone_spec
+        if spec is None or spec.snapshot_ref is None:
+            return state
+        files, _ = await self._kept(job, spec.snapshot_ref.name)
+        return await asyncio.to_thread(as_then, state, files)
 
     async def _kept(self, job: Job, name: str) -> tuple[frozenset[str], str]:
         """The files of a snapshot of the VM, and what they are like."""
