@@ -10,7 +10,6 @@ from controller.node.apply import Applier, StartFailed, Subject
 from controller.node.host import Host
 from controller.node.intent import Intent, Run, Wanted
 from controller.node.live import LiveChange
-from controller.node.look import Look
 from controller.node.memory import Memories
 from controller.node.objects import Objects
 from controller.node.operations.conduct import Conductor
@@ -22,39 +21,24 @@ from controller.node.operations.work import Job, is_work
 from controller.node.plan import is_winding_down, plan, run_of
 from controller.node.prepare import Preparation, Prepared
 from controller.node.removal import Removal
-from controller.node.resets import last_reset
 from controller.node.schedule import next_look, sooner
-from controller.node.status import being_filled, status_of, stopping_since, unknown
+from controller.node.situation import State
+from controller.node.status import being_filled, stopping_since
 from controller.node.steps import AttachConsole, Resume
-from controller.node.throttle import is_of_the_guest
-from controller.node.turns import events_of
-from controller.node.view import View
+from controller.node.telling import Teller
 from controller.runtime.worker import Done, Later, Outcome
 from controller.settings import Settings
 from controller.telemetry.context import about_operation
 from hypersdk.errors import Terminal, Transient
 from hypersdk.kube.cache import Health, Key
 from hypersdk.model.marks import is_filled
-from hypersdk.model.virtualmachine import LastReset, VirtualMachine, VirtualMachineStatus
+from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 
 log = logging.getLogger(__name__)
 FINALIZERS_S = 10.0
 ROUNDS = 4
 """Plans in one pass: a restart by force takes two, and nothing needs more."""
-
-
-@dataclass
-class State:
-    """What is known of one VM while a pass goes on."""
-
-    subject: Subject
-    observed: ObservedDomain | None
-    operation: VMOperation | None
-    prepared: Prepared
-    intent: Intent
-    working: str = ""
-    """The work that goes on and keeps the VM from being brought to its spec."""
 
 
 @dataclass
@@ -70,7 +54,7 @@ class VmReconciler:
     preparation: Preparation
     applier: Applier
     removal: Removal
-    look: Look
+    teller: Teller
     memories: Memories
     wake: Callable[[Key], None]
     now: Callable[[], datetime]
@@ -127,15 +111,10 @@ class VmReconciler:
             observed = await self.hypervisor.observe(subject.uid)
         except Transient as error:
             self.host.lost(error)
-            await self._say_unknown(subject.vm)
+            await self.teller.say_unknown(subject.vm)
             raise
         self.host.found()
         return observed
-
-    async def _say_unknown(self, vm: VirtualMachine) -> None:
-        if self.host.is_lost_for(self.settings.pace.unreachable):
-            words = f"node {self.settings.node} cannot ask libvirt: {self.host.error}"
-            await self.vms.write_status(vm, vm.status.wire(), unknown(vm, words, self.now()).wire())
 
     async def _live(self, subject: Subject, observed: ObservedDomain | None, operation: VMOperation | None) -> Outcome:
         memory = subject.memory
@@ -146,7 +125,7 @@ class VmReconciler:
         if operation is not None:
             operation = await self._begin(subject, operation, observed)
         state = await self._work(subject, observed, operation)
-        await self._tell(state)
+        await self.teller.tell(state)
         if state.operation is not None:
             obstacle = self._obstacle(state)
             subject.vm, state.operation = await self.conductor.judge(
@@ -177,7 +156,7 @@ class VmReconciler:
         vm = self.vms.get(*key)
         if vm is not None and vm.status.node_name == self.settings.node:
             subject.vm, state.observed = vm, await self._observe(subject)
-            await self._tell(state)
+            await self.teller.tell(state)
         return Later(0.0 if op.phase.is_over else again_in_s)
 
     async def _begin(self, subject: Subject, op: VMOperation, observed: ObservedDomain | None) -> VMOperation:
@@ -205,7 +184,7 @@ class VmReconciler:
                 break
             if state.observed is None:
                 # A first start takes a while: it is said before.
-                await self._tell(state)
+                await self.teller.tell(state)
             try:
                 await self.applier.apply(steps, subject)
             except StartFailed as failed:
@@ -257,7 +236,7 @@ class VmReconciler:
     async def _start_failed(self, state: State, failed: StartFailed) -> None:
         subject = state.subject
         name = subject.desired.domain_name if subject.desired else subject.vm.metadata.name
-        lines = await self.look.log_tail(name)
+        lines = await self.teller.log_tail(name)
         words = "\n".join([f"{failed.what}: {failed.error}", *lines])
         subject.memory.failed(failed.error, words, subject.vm.metadata.generation, self.now(), self.chance())
         await self.applier.tell(subject, "Warning", "StartFailed", words)
@@ -275,54 +254,6 @@ class VmReconciler:
         if failure is not None:
             return Obstacle(failure.finding.reason, failure.finding.message)
         return state.prepared.obstacle
-
-    async def _tell(self, state: State) -> None:
-        """Look at the VM, and write its status where it differs."""
-        subject, observed = state.subject, state.observed
-        agent = subject.vm.spec.guest_agent is None or subject.vm.spec.guest_agent.enabled
-        sight = await self.look.at(observed, subject.memory, agent=agent)
-        if observed is not None and observed.is_active:
-            self.look.measure(subject.uid, subject.memory)
-        else:
-            subject.memory.usage = None
-        failure = subject.memory.failure.finding if subject.memory.failure else state.prepared.failure
-        view = View(
-            node=self.settings.node,
-            domain=observed,
-            intent=state.intent,
-            disks=state.prepared.disks,
-            network=state.prepared.network,
-            image=state.prepared.image,
-            failure=failure if state.intent.wanted is Wanted.ON or observed is None else None,
-            guest=sight.guest,
-            addresses=sight.addresses,
-            usage=subject.memory.usage,
-            drift=state.prepared.drift,
-            refusals=subject.memory.refusals.words(),
-            log_tail=sight.log_tail,
-            reset=await self._reset(subject),
-            agent_wanted=agent,
-            working=state.working,
-        )
-        await self._write(subject, status_of(subject.vm, view, self.now()))
-
-    async def _reset(self, subject: Subject) -> LastReset | None:
-        told = subject.memory.resets.take(self.now())
-        if told is None:
-            return None
-        await self.applier.tell(subject, *told)
-        return last_reset(told, self.now())
-
-    async def _write(self, subject: Subject, status: VirtualMachineStatus) -> None:
-        old = subject.vm.status
-        subject.memory.write_in_s = 0.0
-        for kind, reason, message in events_of(old, status):
-            await self.applier.tell(subject, kind, reason, message)
-        if old != status and is_of_the_guest(old, status):
-            subject.memory.write_in_s = subject.memory.writes.take(self.now())
-            if subject.memory.write_in_s:
-                return
-        subject.vm = await self.vms.write_status(subject.vm, old.wire(), status.wire())
 
 
 def _reason(error: Transient | Terminal) -> str:
