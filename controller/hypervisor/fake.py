@@ -1,16 +1,15 @@
 """A hypervisor in memory, with faults on demand: for tests of the controller under virtual time."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from controller.domain.parse import parse_domain
 from controller.hypervisor.fake_devices import FakeDevices
+from controller.hypervisor.fake_host import FakeHost
 from controller.hypervisor.fake_mover import FakeMover
 from controller.hypervisor.port import (
-    ConsoleDevice,
     DomainEvent,
     DomainName,
     DomainState,
@@ -18,7 +17,6 @@ from controller.hypervisor.port import (
     ObservedDomain,
     Owner,
     Power,
-    SerialConsole,
 )
 from controller.hypervisor.readings import (
     DomainStats,
@@ -26,7 +24,6 @@ from controller.hypervisor.readings import (
     GuestFacts,
     HostFacts,
     HostGpu,
-    HostNetwork,
     HostPool,
     Pulse,
 )
@@ -58,7 +55,7 @@ class FakeDomain:
 
 
 @dataclass
-class FakeHypervisor(FakeMover, FakeDevices):
+class FakeHypervisor(FakeHost, FakeMover, FakeDevices):
     """Behaves like libvirt as far as the port goes. `calls` tells what it was asked to change."""
 
     clock: Callable[[], float]
@@ -123,11 +120,6 @@ class FakeHypervisor(FakeMover, FakeDevices):
         """libvirtd answers again."""
         self.down = False
         self._emit(DomainEvent(what="reconnected"))
-
-    async def facts(self) -> HostFacts:
-        """The host."""
-        self.ask("facts")
-        return self.host
 
     async def names(self) -> list[DomainName]:
         """All domains, shortly."""
@@ -250,68 +242,6 @@ class FakeHypervisor(FakeMover, FakeDevices):
         """No leases here."""
         self.ask("addresses")
         return []
-
-    async def open_console(self, uuid: str, device: ConsoleDevice = "serial0") -> SerialConsole:
-        """There is none."""
-        raise Transient(f"the fake has no console for {uuid}")
-
-    async def ensure_network(self, name: str) -> HostNetwork:
-        """There, unless it was told to fail."""
-        self.ask("ensure_network")
-        if self.network_error is not None:
-            raise self.network_error
-        return HostNetwork(name, True, "virbr0")
-
-    async def has_bridge(self, name: str) -> bool:
-        """There, unless it was taken away."""
-        self.ask("has_bridge")
-        return name not in self.missing_bridges
-
-    async def pools(self) -> list[HostPool]:
-        """What a test put there."""
-        self.ask("pools")
-        return self.host_pools
-
-    async def ensure_pool(self, name: str, path: str = "") -> HostPool:
-        """There, with room for everything."""
-        self.ask("ensure_pool")
-        return HostPool(name, path or f"/pools/{name}", 2**50, 2**50)
-
-    async def refresh_pool(self, name: str) -> None:
-        """Seen."""
-        self.ask("refresh_pool")
-        self.refreshed_pools.append(name)
-
-    async def log_tail(self, name: str, lines: int) -> list[str]:
-        """What a test put there."""
-        self.ask("log_tail")
-        return self.logs.get(name, [])[-lines:]
-
-    def log_path(self, name: str) -> str:
-        """There are no files here."""
-        return ""
-
-    async def screenshot(self, uuid: str) -> bytes:
-        """There are no screens here."""
-        raise Transient(f"the fake has no screen for {uuid}")
-
-    async def gpus(self) -> list[HostGpu]:
-        """What a test put there."""
-        self.ask("gpus")
-        return self.host_gpus
-
-    async def host_devices(self) -> dict[str, tuple[str, ...]]:
-        """Of every domain."""
-        self.ask("host_devices")
-        both = {
-            uuid: (*domain.defined_hardware.host_devices, *domain.observed.hardware.host_devices)
-            for uuid, domain in self.domains_by_uuid.items()
-        }
-        return {uuid: tuple(dict.fromkeys(devices)) for uuid, devices in both.items() if devices}
-
-    async def open_graphics(self, uuid: str) -> socket.socket:
-        """There are no screens here."""
-        raise Transient(f"the fake has no screen for {uuid}")
 
     def events(self) -> AsyncIterator[DomainEvent]:
         """Events from now on."""
