@@ -9,11 +9,9 @@ import subprocess
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from hyperctl.stack.virsh import virsh
 from hypersdk.kube.client import Client
@@ -26,57 +24,18 @@ from tests.controlplane.api import Api
 from tests.libvirt.bootsector import write_echo_disk
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench, ControllerProcess, bench
+from tests.libvirt.site import Site, open_site
 from tests.s3.server import S3Server, served
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.s3, pytest.mark.timeout(180)]
 MIB = 2**20
 
 
-@dataclass
-class Site:
-    """A web server whose answers a test chooses."""
-
-    bodies: dict[str, bytes] = field(default_factory=dict)
-    moved: dict[str, str] = field(default_factory=dict)
-    hold: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    """Path and Range of each request."""
-    origin: str = ""
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        name = request.match_info["name"]
-        wanted = request.headers.get("Range", "")
-        self.asked.append((name, wanted))
-        if name in self.moved:
-            return web.Response(status=302, headers={"Location": self.moved[name]})
-        body = self.bodies[name]
-        start = int(wanted.removeprefix("bytes=").rstrip("-") or 0)
-        response = web.StreamResponse(status=206 if start else 200, headers={"ETag": f'"{name}"'})
-        if start:
-            response.headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        if not name.startswith("unknown-length"):
-            response.content_length = len(body) - start
-        await response.prepare(request)
-        half = max(start, len(body) // 2)
-        await response.write(body[start:half])
-        if name.startswith("held"):
-            await self.hold.wait()
-        await response.write(body[half:])
-        return response
-
-
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
     """A web server on loopback."""
-    made = Site()
-    app = web.Application()
-    app.router.add_get("/{name}", made.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with open_site() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +177,11 @@ async def test_disks_of_every_source_and_class_make_one_guest(
     assert start.phase is OperationPhase.SUCCEEDED, start.status.message
     assert capacity(libvirtd, domain, "vdb") == 32 * MIB
 
-    # What the guest stands on outlives a controller that keeps no unused image; nothing else does.
+    await _only_what_is_stood_on_stays(here, guest_folder)
+
+
+async def _only_what_is_stood_on_stays(here: Bench, guest_folder: Path) -> None:
+    """With a controller that keeps no unused image."""
     await here.controller.kill()
     here.controller.options += ("--image-grace", "0")
     stored = here.controller.state / "images"

@@ -1,0 +1,56 @@
+"""A web server whose answers a test chooses."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+
+@dataclass
+class Site:
+    """A web server whose answers a test chooses."""
+
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    """Path and Range of each request."""
+    origin: str = ""
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """One answer; the second half of it when the test lets it go."""
+        name = request.match_info["name"]
+        wanted = request.headers.get("Range", "")
+        self.asked.append((name, wanted))
+        if name in self.moved:
+            return web.Response(status=302, headers={"Location": self.moved[name]})
+        body = self.bodies[name]
+        start = int(wanted.removeprefix("bytes=").rstrip("-") or 0)
+        response = web.StreamResponse(status=206 if start else 200, headers={"ETag": f'"{name}"'})
+        if start:
+            response.headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        if not name.startswith("unknown-length"):
+            response.content_length = len(body) - start
+        await response.prepare(request)
+        half = max(start, len(body) // 2)
+        await response.write(body[start:half])
+        if name.startswith("held"):
+            await self.hold.wait()
+        await response.write(body[half:])
+        return response
+
+
+@asynccontextmanager
+async def open_site() -> AsyncIterator[Site]:
+    """On loopback."""
+    made = Site()
+    app = web.Application()
+    app.router.add_get("/{name}", made.serve)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield made
+    await runner.cleanup()
