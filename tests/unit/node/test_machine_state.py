@@ -22,14 +22,21 @@ class Libvirt:
     has_tpm: bool = True
 
     async def files(self, uuid: str) -> DomainFiles:
+        return self.of(uuid)
+
+    def of(self, uuid: str) -> DomainFiles:
         tpm = self.folder / "swtpm" / uuid / "tpm2" / "tpm2-00.permall"
         return DomainFiles(str(self.folder / f"{uuid}_VARS.fd"), tpm=str(tpm) if self.has_tpm else "")
 
-    async def write(self, uuid: str, state: MachineState) -> None:
-        there = await self.files(uuid)
+    def write(self, uuid: str, state: MachineState) -> None:
+        there = self.of(uuid)
         for path, content in ((there.nvram, state.nvram), (there.tpm, state.tpm)):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             Path(path).write_bytes(content)
+
+    def read(self, uuid: str) -> MachineState:
+        there = self.of(uuid)
+        return MachineState(Path(there.nvram).read_bytes(), Path(there.tpm).read_bytes())
 
 
 @pytest.fixture
@@ -46,20 +53,18 @@ def states(tmp_path: Path, libvirt: Libvirt) -> MachineStates:
 
 
 async def test_state_is_kept_until_it_is_placed_and_then_libvirts(states: MachineStates, libvirt: Libvirt) -> None:
-    await libvirt.write(SOURCE, BOTH)
+    libvirt.write(SOURCE, BOTH)
     await states.keep(TWIN, await states.capture(SOURCE))
     folder = states.places.machine(TWIN)
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert await states.capture(TWIN) == BOTH
     await states.place(TWIN)
     assert not folder.exists()
-    assert await states.capture(TWIN) == BOTH
-    there = await libvirt.files(TWIN)
-    assert (Path(there.nvram).read_bytes(), Path(there.tpm).read_bytes()) == (BOTH.nvram, BOTH.tpm)
+    assert await states.capture(TWIN) == libvirt.read(TWIN) == BOTH
 
 
 async def test_what_is_empty_stays_as_it_is(states: MachineStates, libvirt: Libvirt) -> None:
-    await libvirt.write(TWIN, BOTH)
+    libvirt.write(TWIN, BOTH)
     await states.keep(TWIN, MachineState(nvram=b"other"))
     await states.place(TWIN)
     assert await states.capture(TWIN) == MachineState(b"other", BOTH.tpm)
