@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,7 @@ from controller.hypervisor.port import (
     ConsoleDevice,
     DomainEvent,
     DomainName,
+    DomainState,
     ObservedDomain,
     PluggedDisk,
     PluggedInterface,
@@ -33,7 +35,7 @@ from controller.hypervisor.port import (
     SerialConsole,
 )
 from controller.hypervisor.pulse import read_pulses
-from controller.hypervisor.qemu_log import log_path, log_tail
+from controller.hypervisor.qemu_log import log_path, log_tail, was_killed
 from controller.hypervisor.qemu_process import QemuProcesses
 from controller.hypervisor.readings import (
     DomainStats,
@@ -117,7 +119,11 @@ class LibvirtHost:
     async def observe(self, uuid: str) -> ObservedDomain | None:
         """One domain; None only when libvirt says that it does not exist."""
         work = partial(one_domain, uuid=uuid, process=self._processes.of)
-        return await self._link.read(work, f"look at the domain {uuid}")
+        seen = await self._link.read(work, f"look at the domain {uuid}")
+        if seen is None or (seen.state, seen.reason) != (DomainState.SHUTOFF, "shutdown"):
+            return seen
+        killed = await asyncio.to_thread(was_killed, self._log_folder, seen.name)
+        return replace(seen, reason="killed") if killed else seen
 
     async def define(self, xml: str) -> None:
         """Make or replace the persistent definition."""

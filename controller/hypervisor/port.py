@@ -129,7 +129,10 @@ class ObservedDomain:
     name: str
     state: DomainState
     reason: str
-    """libvirt's word for why: `booted`, `user`, `ioerror`, `destroyed`, `shutdown`, `crashed`, `failed`, `unknown`…"""
+    """libvirt's word for why: `booted`, `user`, `ioerror`, `destroyed`, `shutdown`, `crashed`, `failed`, `unknown`…
+
+    And `killed`, by QEMU's log, for a `shutdown` that was no power-off: QEMU got another's signal.
+    """
     owner: Owner | None
     """None for a domain that is not ours: never touched."""
     pid: int = 0

@@ -2,9 +2,17 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 _READ_BYTES = 65536
+CUT_BY_LIBVIRT: Final = re.compile(r"terminating on signal 15 from pid \d+ \(.*(libvirtd|virtqemud)\b")
+"""libvirt ends each QEMU by SIGTERM, also one whose guest has just powered off."""
+NEW_RUN: Final = ": starting up libvirt version:"
+"""What libvirt notes before each run."""
+_ENDED: Final = re.compile(r"terminating on signal \d+")
+_END_LINES: Final = 20
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -23,6 +31,21 @@ def log_tail(folder: str, name: str, lines: int) -> list[str]:
     except OSError:
         return []
     return [_CONTROL.sub("", line) for line in text.splitlines()[-lines:]] if lines > 0 else []
+
+
+def was_killed(folder: str, name: str) -> bool:
+    """Whether QEMU says that its last run was ended by a signal that was not libvirt's. Blocks.
+
+    To libvirt that was a power-off of the guest's own: QEMU reports SIGTERM as an orderly shutdown.
+    """
+    run = last_run(log_tail(folder, name, _END_LINES))
+    return any(_ENDED.search(line) and not CUT_BY_LIBVIRT.search(line) for line in run)
+
+
+def last_run(lines: Sequence[str]) -> Sequence[str]:
+    """Those of the run that began last."""
+    begun = max((at for at, line in enumerate(lines) if NEW_RUN in line), default=-1)
+    return lines[begun + 1 :]
 
 
 def _end_of(file: Path) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.hypervisor.port import DomainState, Hypervisor, ObservedDomain
+from controller.hypervisor.qemu_log import last_run
 from controller.hypervisor.readings import GuestAddress, GuestFacts
 from controller.node.memory import Memory
 from controller.node.plan import HAD_RUN
@@ -14,17 +15,15 @@ from controller.node.usage import is_due, moved
 from hypersdk.errors import Terminal, Transient
 
 LINES_READ, LOG_LINES = 50, 5
-NEW_RUN = ": starting up libvirt version:"
 NO_WORDS = re.compile(r".*: shutting down, reason=.*|.*\\|-msg timestamp=on|char device redirected to .*")
 """What libvirt notes of each try, QEMU's command line, and where a console went."""
 NO_ANSWER = GuestFacts()
-_CRASHES = frozenset({"crashed", "failed", "panicked"})
+_CRASHES = frozenset({"crashed", "failed", "panicked", "killed"})
 
 
 def last_words(lines: Sequence[str]) -> tuple[str, ...]:
     """The last lines of the last run that tell a person something; the same for the same failure."""
-    begun = max((at for at, line in enumerate(lines) if NEW_RUN in line), default=-1)
-    return tuple(line for line in lines[begun + 1 :] if line.strip() and not NO_WORDS.fullmatch(line))[-LOG_LINES:]
+    return tuple(line for line in last_run(lines) if line.strip() and not NO_WORDS.fullmatch(line))[-LOG_LINES:]
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,13 @@
 """The phase of a VM, and why: pure. What was observed decides, never what is intended."""
 
-import re
-
 from controller.hypervisor.port import DomainState, ObservedDomain, Power
+from controller.hypervisor.qemu_log import CUT_BY_LIBVIRT
 from controller.node.finding import Finding
 from controller.node.intent import Wanted
 from controller.node.paused import paused
 from controller.node.plan import HAD_RUN, RESTARTED_REASONS, is_half_started
 from controller.node.view import View
 from hypersdk.model.virtualmachine import Phase
-
-CUT_BY_LIBVIRT = re.compile(r"terminating on signal 15 from pid \d+ \(.*libvirtd\b")
 
 
 def phase_of(view: View) -> tuple[Phase, Finding]:
@@ -81,6 +78,9 @@ def _guests_own_end(view: View, domain: ObservedDomain) -> tuple[Phase, Finding]
         case "destroyed":
             words = "the power was cut from outside of the controller; start it to have it back"
             return Phase.FAILED, Finding("False", "PowerCutOutside", words)
+        case "killed":
+            said = "QEMU was ended from outside of the controller; start the VM to have it back"
+            return Phase.FAILED, Finding("False", "PowerCutOutside", "\n".join([said, *view.log_tail]))
         case "crashed" | "failed" | "panicked":
             return Phase.FAILED, Finding("False", "GuestCrashed", _crash_words(view))
     return Phase.STOPPED, Finding(

@@ -186,6 +186,13 @@ async def test_resets_crashes_and_power_offs_are_told_apart(story: Story) -> Non
     await story.does("start")
     await story.says(READY, 5)
 
+    assert story.vm.status.qemu_pid is not None
+    os.kill(story.vm.status.qemu_pid, signal.SIGTERM)
+    await story.reaches(Phase.FAILED, "PowerCutOutside")
+    assert f"terminating on signal 15 from pid {os.getpid()}" in story.message
+    await story.does("start")
+    await story.says(READY, 6)
+
     await story.key("o")
     await story.reaches(Phase.STOPPED, "GuestShutdown")
     assert await story.told("GuestShutdown") == 1

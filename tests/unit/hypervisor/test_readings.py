@@ -13,7 +13,7 @@ from controller.hypervisor.errors import translated
 from controller.hypervisor.facts import dotted
 from controller.hypervisor.guest_agent import read_addresses, read_answer, read_text, safe_text
 from controller.hypervisor.port import DomainState
-from controller.hypervisor.qemu_log import log_tail
+from controller.hypervisor.qemu_log import log_tail, was_killed
 from controller.hypervisor.qemu_process import QemuProcess, QemuProcesses, pid_folder
 from controller.hypervisor.readings import DomainStats, GuestAddress
 from controller.hypervisor.states import state_words
@@ -121,6 +121,28 @@ def test_log_tail_is_plain_text(tmp_path: Path) -> None:
     assert log_tail(str(tmp_path), "web", 1) == ["last [31mwords\N{REPLACEMENT CHARACTER}"]
     assert len(log_tail(str(tmp_path), "web", 5)) == 2
     assert log_tail(str(tmp_path), "web", 0) == []
+
+
+RUN = "2026-11-23 16:20:01.123+0000: starting up libvirt version: 9.0.0, package: 9.0.0-4"
+CUT = "2026-11-23T16:20:09.1Z qemu-system-x86_64: terminating on signal 15 from pid {} ({})"
+END = "2026-11-23 16:20:09.330+0000: shutting down, reason=shutdown"
+
+
+@pytest.mark.parametrize(
+    ("lines", "killed"),
+    [
+        ([RUN, CUT.format(7, "/usr/sbin/libvirtd"), END], False),
+        ([RUN, CUT.format(7, "/usr/sbin/virtqemud"), END], False),
+        ([RUN, CUT.format(9, "-bash"), END], True),
+        ([RUN, "qemu-system-x86_64: terminating on signal 2", END], True),
+        ([RUN, CUT.format(9, "-bash"), END, RUN, END], False),
+        ([RUN, END], False),
+        ([], False),
+    ],
+)
+def test_end_by_a_signal_is_told_from_a_power_off(lines: list[str], killed: bool, tmp_path: Path) -> None:
+    (tmp_path / "web.log").write_text("\n".join(lines))
+    assert was_killed(str(tmp_path), "web") is killed
 
 
 @pytest.mark.parametrize("name", ["gone", "../web", "/etc/passwd", "..", ""])
