@@ -10,6 +10,10 @@ from textual.pilot import Pilot
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tests.tui.builders import vm
+from tests.tui.screen import console
+from tests.tui.screen import until as shown
+from tests.tui.scripted import ScriptedSession
 from tui.typeahead import TypeAheadApp
 
 
@@ -119,3 +123,14 @@ async def test_keys_that_open_nothing_are_all_done() -> None:
     async with app.run_test() as pilot:
         burst(app, "d" * 20)
         await until(pilot, lambda: app.dangers == 20)
+
+
+async def test_a_key_right_after_enter_is_the_lists() -> None:
+    session = ScriptedSession(objects=[vm("web-1"), vm("web-2"), vm("db-1")])
+    async with console(session) as pilot:
+        await shown(pilot, "web-2")
+        await pilot.press("slash", *"web")
+        await shown(pilot, "db-1", gone=True)
+        for key, character in (("enter", "\r"), ("j", "j")):
+            pilot.app.post_message(events.Key(key, character))
+        assert "▶ web-2" in await shown(pilot, "2/2")

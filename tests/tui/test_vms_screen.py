@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from textual import events
 
 from hypersdk.errors import ConfigError, Invalid, Unreachable
 from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_OPERATIONS
@@ -224,16 +223,6 @@ async def test_filter_works_as_it_is_typed() -> None:
         assert "3 VMs hidden by it" in await until(pilot, "No VM matches")
         await pilot.press("enter", "escape")
         assert "db-1" in await until(pilot, "1/3")
-
-
-async def test_a_key_right_after_enter_is_the_lists() -> None:
-    async with console(three()) as pilot:
-        await until(pilot, "web-2")
-        await pilot.press("slash", *"web")
-        await until(pilot, "db-1", gone=True)
-        for key, character in (("enter", "\r"), ("j", "j")):
-            pilot.app.post_message(events.Key(key, character))
-        assert "▶ web-2" in await until(pilot, "2/2")
 
 
 async def test_sort_by_a_column_and_back_around() -> None:
