@@ -1,4 +1,7 @@
-"""The full campaign: `python -m tests.campaign --kills 100`, in a network namespace of its own (`make soak`)."""
+"""The full campaign: `python -m tests.campaign --kills 100`, in a network namespace of its own (`make soak`).
+
+With `--operations all`, or some of their names, operations by steps are interrupted instead, each of them so often.
+"""
 
 import argparse
 import asyncio
@@ -7,6 +10,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +22,9 @@ from hyperctl.stack.namespace import reaches_out
 from tests.campaign.figures import Figures
 from tests.campaign.fulldisk import full_disk, small_disk
 from tests.campaign.stage import staged
+from tests.campaign.work.catalogue import NAMES, titles
+from tests.campaign.work.figures import rows, run_words, written
+from tests.campaign.work.run import tried
 from tests.controlplane.api import Server
 from tests.controlplane.build import binaries
 from tests.controlplane.embedded import EmbeddedServer
@@ -34,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if reaches_out():
         sys.stderr.write("run it by 'make soak', or below scripts/private-network.sh\n")
         return 2
+    if options.operations:
+        return _operations(options)
     figures = Figures(options.command, f"{datetime.now(UTC):%Y-%m-%d}")
     shares: dict[Name, int] = {"embedded": options.kills - options.kills // 5, "kube": options.kills // 5}
     asyncio.run(_on_both(shares, options, figures))
@@ -44,9 +53,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _operations(options: argparse.Namespace) -> int:
+    """Interrupt operations; 1 when anything was wrong, which is written down in files that it names."""
+    names = NAMES if options.operations == "all" else tuple(options.operations.split(","))
+    if unknown := sorted({*names} - {*NAMES}):
+        sys.stderr.write(f"no such operation: {', '.join(unknown)}; there are {', '.join(NAMES)}\n")
+        return 2
+    seed = secrets.randbelow(10**6) if options.seed is None else options.seed
+    notes, began = Path(tempfile.mkdtemp(prefix="campaign-")), time.monotonic()
+    _tell(f"{options.kills} kills of each, seed {seed}, notes in {notes}")
+    tallies = asyncio.run(tried(names, options.kills, seed, _tell, notes))
+    run = run_words(options.command, seed, f"{datetime.now(UTC):%Y-%m-%d}", time.monotonic() - began)
+    new = rows(tallies, run)
+    _tell("\n".join(["", *new, *(words for tally in tallies for words in tally.wrong)]))
+    if options.write:
+        written(PAGE, new, titles())
+    return 1 if any(tally.wrong for tally in tallies) else 0
+
+
+def _tell(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
-    parser.add_argument("--kills", type=int, default=100, help="a fifth of them on a real kube-apiserver (100)")
+    parser.add_argument(
+        "--kills", type=int, default=100, help="of each operation; else a fifth on kube-apiserver (100)"
+    )
+    parser.add_argument("--operations", default="", metavar="NAMES", help=f"all, or some of {', '.join(NAMES)}")
     parser.add_argument("--seed", type=int, default=None, help="of the random moments")
     parser.add_argument("--outage", type=float, default=120.0, metavar="S", help="how long the API is gone (120)")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md")
@@ -81,8 +116,7 @@ async def _on_small_disk(figures: Figures) -> None:
 
 
 def _say(name: Name, words: str) -> None:
-    sys.stdout.write(f"{name}: {words}\n")
-    sys.stdout.flush()
+    _tell(f"{name}: {words}")
 
 
 @contextmanager

@@ -72,19 +72,25 @@ class ControllerProcess:
 
     async def spawned(self, log: IO[bytes] | int) -> asyncio.subprocess.Process:
         """The process, which ends with this one; it says what it does to `log`."""
+        return await asyncio.create_subprocess_exec(
+            *("setpriv", "--pdeathsig", "KILL", "--", *self.inside, sys.executable, "-m", "controller.main"),
+            *self.words(),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
+
+    def words(self) -> list[str]:
+        """Its command line; the files that it names are there."""
         self.images.mkdir(exist_ok=True)
         catalogue = self.folder / "catalogue.toml"
         catalogue.write_text(self.catalogue)
-        return await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "KILL", "--", *self.inside, sys.executable, "-m", "controller.main"),
+        return [
             *("--kubeconfig", str(self.api.kubeconfig), "--libvirt-uri", self.libvirt_uri, "--virt-type", "qemu"),
             *("--namespace", self.namespace, "--node-name", self.node, "--state", str(self.state)),
             *("--gateway", str(self.folder / "gw.sock")),
             *("--catalogue", str(catalogue), "--image-folder", str(self.images), "--image-allow", "127.0.0.0/8"),
             *self.options,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log,
-        )
+        ]
 
     async def until_ready(self) -> None:
         """Wait for its word."""

@@ -22,12 +22,13 @@ _CODE = bytes.fromhex(
     "50 52 bafd03 ec a820 74fb 5a 58 52 baf803 ee 5a c3"  # 56: say one byte
     "1000 0100 007e0000 0008000000000000"  # 69: one sector from 0:7e00 to sector 2048
 )
+_SLEEP = bytes.fromhex("b90200 f4")
 _NUMBER = re.compile(rb"([0-9a-f]{8})\n")
 
 
-def write_counting_disk(path: Path) -> Path:
-    """A raw disk that boots the sector, with content that must not be lost."""
-    sector = _CODE.ljust(510, b"\0") + b"\x55\xaa"
+def write_counting_disk(path: Path, ticks: int = 2) -> Path:
+    """A raw disk that boots the sector, with content that must not be lost; it sleeps so many 18ths of a second."""
+    sector = _CODE.replace(_SLEEP, _SLEEP[:1] + bytes([ticks]) + _SLEEP[2:]).ljust(510, b"\0") + b"\x55\xaa"
     path.write_bytes(sector.ljust(_COUNTER_AT + 512, b"\0") + os.urandom(FILLED))
     return path
 
