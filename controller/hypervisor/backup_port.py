@@ -6,11 +6,13 @@ from typing import Protocol
 
 NO_CHECKPOINT = "NoCheckpoint"
 """The reason of a Terminal: nothing tells what changed since the base, so only a full backup can be made."""
+CHANGED = "changed"
+"""The name of the bitmap by which an export tells what changed since a checkpoint."""
 
 
 @dataclass(frozen=True)
 class DiskCopy:
-    """One disk and the file that its copy goes to."""
+    """One disk and the file that its copy goes to; of a disk that is shown, what the guest overwrites meanwhile."""
 
     dev: str
     target: str
@@ -38,8 +40,8 @@ class BackupState:
     total_bytes: int = 0
 
 
-class BackupHost(Protocol):
-    """Backups of running domains. Every call raises Transient when the host cannot be asked now."""
+class CopyHost(Protocol):
+    """Copies of running domains' disks. Every call raises Transient when the host cannot be asked now."""
 
     async def begin(
         self, uuid: str, copies: Sequence[DiskCopy], *, checkpoint: str = "", since: str = "", quiesce: bool = True
@@ -55,7 +57,28 @@ class BackupHost(Protocol):
         ...
 
     async def abort(self, uuid: str) -> None:
-        """End a backup that goes on; no error when there is none."""
+        """End a backup that goes on, and wait for its end; no error when there is none."""
+        ...
+
+
+class BackupHost(CopyHost, Protocol):
+    """Backups of running domains."""
+
+    async def show(
+        self,
+        uuid: str,
+        copies: Sequence[DiskCopy],
+        socket: str,
+        *,
+        checkpoint: str = "",
+        since: str = "",
+        quiesce: bool = True,
+    ) -> BackupBegun:
+        """Show all disks as of one moment, as NBD exports named as their devices, until `abort`; else as `begin`."""
+        ...
+
+    async def shown(self, uuid: str) -> str:
+        """The socket at which the domain's disks are shown; empty when they are not."""
         ...
 
     async def thaw(self, uuid: str) -> None:

@@ -1,18 +1,19 @@
-"""How are the disks of a running domain copied as of one moment? By QEMU's own backup job, through libvirt.
+"""How are the disks of a running domain read as of one moment? By QEMU's own backup job, through libvirt.
 
-libvirt copies by device, so it does not matter which layer a disk is written to now. What the guest writes meanwhile is
-kept apart by QEMU: the copy is that of the moment of the beginning.
+QEMU copies them itself, or shows them to whoever reads them. libvirt names them by device, so it does not matter which
+layer a disk is written to now. What the guest writes meanwhile is kept apart by QEMU: all is as of the beginning.
 """
 
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import libvirt
 
-from controller.hypervisor.backup_port import NO_CHECKPOINT, BackupBegun, BackupState, DiskCopy
+from controller.hypervisor.backup_port import CHANGED, NO_CHECKPOINT, BackupBegun, BackupState, DiskCopy
 from controller.hypervisor.calls import Pool
 from controller.hypervisor.errors import is_code
 from controller.hypervisor.observe import our_domain, running_domain
@@ -22,6 +23,7 @@ from hypersdk.errors import Terminal
 _WORKERS = 2
 """An agent that does not answer at once is asked again: its guest stands still until it does."""
 _BEGIN_DEADLINE_S = 60.0
+_END_WITHIN_S, _LOOK_EVERY_S = 10.0, 0.005
 _BROKEN = (libvirt.VIR_ERR_CHECKPOINT_INCONSISTENT, libvirt.VIR_ERR_NO_DOMAIN_CHECKPOINT)
 
 
@@ -35,8 +37,26 @@ class LibvirtBackups:
         self, uuid: str, copies: Sequence[DiskCopy], *, checkpoint: str = "", since: str = "", quiesce: bool = True
     ) -> BackupBegun:
         """Begin to copy all disks as of one moment."""
-        work = partial(begin, uuid=uuid, copies=copies, checkpoint=checkpoint, since=since, quiesce=quiesce)
+        work = partial(begin, uuid=uuid, wish=_Wish(copies, checkpoint, since, quiesce))
         return await self._work.call(work, f"begin a backup of the domain {uuid}", _BEGIN_DEADLINE_S)
+
+    async def show(
+        self,
+        uuid: str,
+        copies: Sequence[DiskCopy],
+        socket: str,
+        *,
+        checkpoint: str = "",
+        since: str = "",
+        quiesce: bool = True,
+    ) -> BackupBegun:
+        """Show all disks as of one moment."""
+        work = partial(begin, uuid=uuid, wish=_Wish(copies, checkpoint, since, quiesce, socket))
+        return await self._work.call(work, f"begin a backup of the domain {uuid}", _BEGIN_DEADLINE_S)
+
+    async def shown(self, uuid: str) -> str:
+        """Where they are shown."""
+        return await self._work.call(partial(shown, uuid=uuid), f"look at the backup of the domain {uuid}")
 
     async def state(self, uuid: str) -> BackupState:
         """How far it is."""
@@ -64,15 +84,25 @@ class LibvirtBackups:
         await self._work.close()
 
 
-def begin(
-    connection: libvirt.virConnect, uuid: str, copies: Sequence[DiskCopy], checkpoint: str, since: str, quiesce: bool
-) -> BackupBegun:
+@dataclass(frozen=True)
+class _Wish:
+    """What a backup is to be."""
+
+    copies: Sequence[DiskCopy]
+    checkpoint: str
+    since: str
+    quiesce: bool
+    socket: str = ""
+
+
+def begin(connection: libvirt.virConnect, uuid: str, wish: _Wish) -> BackupBegun:
     """Freeze, begin, thaw: in one call, so that nothing can come between. Blocks, like all here."""
     domain = running_domain(connection, uuid)
+    copies, since, quiesce = wish.copies, wish.since, wish.quiesce
     if since and since not in checkpoints(connection, uuid):
         raise Terminal(NO_CHECKPOINT, f"the domain has no checkpoint {since} any more")
     devices = _devices(domain)
-    xml, mark = backup_xml(copies, devices, since), checkpoint_xml(copies, devices, checkpoint)
+    xml, mark = backup_xml(copies, devices, since, wish.socket), checkpoint_xml(copies, devices, wish.checkpoint)
     reuse = libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL if all(copy.is_made for copy in copies) else 0
     why_not = freeze(domain) if quiesce else "it was not asked for"
     frozen_at = time.monotonic()
@@ -109,14 +139,32 @@ def abort(connection: libvirt.virConnect, uuid: str) -> None:
     domain = our_domain(connection, uuid)
     if domain is None or not domain.isActive():
         return
-    try:
-        domain.backupGetXMLDesc()
-    except libvirt.libvirtError as error:
-        if is_code(error, libvirt.VIR_ERR_NO_DOMAIN_BACKUP):
-            return
-        raise
+    if _backup(domain) is None:
+        return
     with suppress(libvirt.libvirtError):  # it has just ended by itself
         domain.abortJob()
+    end = time.monotonic() + _END_WITHIN_S
+    # The call only asks for the end, and nobody tells of it to a thread that waits here.
+    while _backup(domain) is not None and time.monotonic() < end:
+        time.sleep(_LOOK_EVERY_S)
+
+
+def shown(connection: libvirt.virConnect, uuid: str) -> str:
+    """Where the disks are shown."""
+    domain = our_domain(connection, uuid)
+    found = _backup(domain) if domain is not None and domain.isActive() else None
+    server = found.find("server") if found is not None else None
+    return server.get("socket", "") if server is not None else ""
+
+
+def _backup(domain: libvirt.virDomain) -> Element | None:
+    """The backup that goes on."""
+    try:
+        return fromstring(domain.backupGetXMLDesc())
+    except libvirt.libvirtError as error:
+        if is_code(error, libvirt.VIR_ERR_NO_DOMAIN_BACKUP, libvirt.VIR_ERR_OPERATION_INVALID):
+            return None
+        raise
 
 
 def checkpoints(connection: libvirt.virConnect, uuid: str) -> list[str]:
@@ -138,11 +186,13 @@ def drop_checkpoint(connection: libvirt.virConnect, uuid: str, name: str) -> Non
         found.delete(libvirt.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY)
 
 
-def backup_xml(copies: Sequence[DiskCopy], devices: Sequence[str], since: str) -> str:
-    """What libvirt is asked to copy, and where to."""
-    root = Element("domainbackup", mode="push")
+def backup_xml(copies: Sequence[DiskCopy], devices: Sequence[str], since: str, socket: str = "") -> str:
+    """What libvirt is asked to copy, and where to; with a socket, what it is to show there."""
+    root = Element("domainbackup", mode="pull" if socket else "push")
     if since:
         SubElement(root, "incremental").text = since
+    if socket:
+        SubElement(root, "server", transport="unix", socket=socket)
     disks, targets = SubElement(root, "disks"), {copy.dev: copy.target for copy in copies}
     for dev in devices:
         if dev not in targets:
@@ -150,7 +200,11 @@ def backup_xml(copies: Sequence[DiskCopy], devices: Sequence[str], since: str) -
             continue
         disk = SubElement(disks, "disk", name=dev, backup="yes", type="file")
         SubElement(disk, "driver", type="qcow2")
-        SubElement(disk, "target", file=targets[dev])
+        SubElement(disk, "scratch" if socket else "target", file=targets[dev])
+        if socket:
+            disk.set("exportname", dev)
+        if socket and since:
+            disk.set("exportbitmap", CHANGED)
     return tostring(root, encoding="unicode")
 
 

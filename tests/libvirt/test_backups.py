@@ -249,7 +249,7 @@ async def test_wrong_secret_fails_and_costs_the_guest_nothing(scene: Scene) -> N
     assert reason(elsewhere, "Succeeded") == ("False", "BucketNotFound")
 
 
-@pytest.mark.parametrize("moment", ["Copying", "Hanging"])
+@pytest.mark.parametrize("moment", ["Storing", "Hanging"])
 async def test_killed_controller_leaves_no_half(scene: Scene, moment: str) -> None:
     name = f"killed-{moment.lower()}"
     await scene.guest.run("dd if=/dev/urandom of=/srv/more bs=1M count=8 && sync")
@@ -407,7 +407,7 @@ async def hyperctl(scene: Scene, line: str, *more: str) -> Said:
 
 def is_at(job: BackupJob, moment: str) -> bool:
     """Whether its progress tells of that phase, if it is one."""
-    return moment != "Copying" or (job.status.progress is not None and job.status.progress.current_phase == moment)
+    return moment != "Storing" or (job.status.progress is not None and job.status.progress.current_phase == moment)
 
 
 def folder(scene: Scene, name: str) -> str:

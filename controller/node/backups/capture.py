@@ -1,8 +1,9 @@
-"""How is a consistent copy of all disks of a VM had? Of a running one from QEMU, of one that is off from its files."""
+"""How are all disks of a VM read as of one moment? Of a running one from QEMU, of one that is off from its files."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,29 +11,27 @@ from pathlib import Path
 from controller.hypervisor.backup_port import NO_CHECKPOINT, BackupBegun, BackupHost, DiskCopy
 from controller.hypervisor.port import Hypervisor, ObservedDomain
 from controller.node.backups.index import Entry
-from controller.node.backups.journal import Capture, CopiedFile, Scratch
+from controller.node.backups.journal import Capture, Scratch, TakenDisk
 from controller.node.backups.manifest import Base, Machine
+from controller.node.backups.reading import Reading, shown, what_is_on
 from controller.node.images.collect import backing_file
 from controller.node.layout import NOTHING, PlannedDisk, planned_disks
+from controller.node.migration.sockets import DISKS, Folder
 from controller.node.places import NodePlaces
-from controller.node.qemu_img import make_blank, qemu_img, virtual_size
+from controller.node.qemu_img import make_blank, virtual_size
 from controller.node.room import check_room
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.virtualmachine import VirtualMachine
 
 log = logging.getLogger(__name__)
-LOOK_EVERY_S = 0.25
-COPY_WITHIN_S = 12 * 3600.0
 MOST_LAYERS = 64
 FROZEN, CRASH, OFF = "FileSystemsFrozen", "CrashConsistent", "PoweredOff"
 _PREFIX = "hypersdk-"
-Tell = Callable[[int, int], None]
-"""Told of bytes done and bytes in all."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a copy is to be like."""
+    """What is to be taken."""
 
     uid: str
     """Of the BackupJob."""
@@ -55,71 +54,83 @@ class Disk:
 
 @dataclass
 class Capturer:
-    """Takes copies."""
+    """Takes moments, and lets their disks be read."""
 
     hypervisor: Hypervisor
     host: BackupHost
     places: NodePlaces
+    sockets: Path
+    """The folder in which QEMU's user may listen."""
     now: Callable[[], datetime]
 
-    async def take(self, vm: VirtualMachine, scratch: Scratch, wanted: Wanted, tell: Tell) -> Capture:
-        """The copies, whole and written down; what an earlier controller had begun is thrown away first."""
+    async def take(self, vm: VirtualMachine, scratch: Scratch, wanted: Wanted) -> Capture:
+        """A moment, written down; what an earlier controller had begun is thrown away first."""
         uid = vm.metadata.uid
         await self.undo(uid, scratch, wanted.uid)
         await asyncio.to_thread(scratch.make)
         observed = await self.hypervisor.observe(uid)
         if observed is not None and observed.is_active:
-            capture = await self._running(vm, observed, scratch, wanted, tell)
+            capture = await self._running(vm, observed, scratch, wanted)
         else:
-            capture = await self._off(vm, observed, scratch, wanted)
-        if wanted.raw:
-            capture = await self._as_raw(capture, scratch)
+            capture = await self._off(vm, observed, wanted)
         await asyncio.to_thread(scratch.keep, capture)
         return capture
 
+    async def is_there(self, capture: Capture) -> bool:
+        """Whether the disks of that moment can be read still, and have been all the while."""
+        if capture.consistency != OFF:
+            return await self.host.shown(capture.vm.uid) == capture.socket
+        observed = await self.hypervisor.observe(capture.vm.uid)
+        is_active = observed is not None and observed.is_active
+        paths = [Path(disk.path) for disk in capture.disks]
+        return not is_active and await asyncio.to_thread(_stamps, paths) == capture.stamps
+
+    @contextlib.asynccontextmanager
+    async def opened(self, disk: TakenDisk, capture: Capture) -> AsyncIterator[Reading]:
+        """One disk of that moment, to be read."""
+        reading = Reading(Path(capture.socket), disk.export)
+        async with contextlib.AsyncExitStack() as stack:
+            if not disk.export:
+                await stack.enter_async_context(shown(Path(disk.path), Path(capture.socket)))
+            stack.callback(reading.close)
+            yield reading
+
+    async def let_go(self, capture: Capture, uid: str) -> None:
+        """Everything is read: the guest need not pay for it any more."""
+        if capture.consistency != OFF:
+            await self.host.abort(capture.vm.uid)
+        await asyncio.to_thread(self._folder(uid).remove)
+
     async def undo(self, vm_uid: str, scratch: Scratch, uid: str) -> None:
-        """Leave nothing of a copy that was begun: not in QEMU, not in the guest, not on disk."""
+        """Leave nothing of a moment that was taken: not in QEMU, not in the guest, not on disk."""
         there = await asyncio.to_thread(scratch.folder.exists)
         if there:
             await self.host.thaw(vm_uid)
             await self.host.abort(vm_uid)
             await self.host.drop_checkpoint(vm_uid, checkpoint_of(uid))
             await asyncio.to_thread(scratch.remove)
+            await asyncio.to_thread(self._folder(uid).remove)
 
-    async def _running(
-        self, vm: VirtualMachine, observed: ObservedDomain, scratch: Scratch, wanted: Wanted, tell: Tell
-    ) -> Capture:
-        uid, disks = vm.metadata.uid, disks_of(vm, observed, self.places)
+    async def _running(self, vm: VirtualMachine, observed: ObservedDomain, scratch: Scratch, wanted: Wanted) -> Capture:
+        disks = disks_of(vm, observed, self.places)
         await asyncio.to_thread(_check_room, scratch.folder, disks)
-        copies = [await self._target(disk, scratch) for disk in disks]
-        mark = checkpoint_of(wanted.uid) if wanted.mark else ""
+        copies = [await self._overwritten(disk, scratch) for disk in disks]
+        folder = self._folder(wanted.uid)
+        await asyncio.to_thread(folder.make, await self.hypervisor.qemu_owner())
+        socket = folder.socket(DISKS)
         agent = vm.spec.guest_agent is None or vm.spec.guest_agent.enabled
-        quiesce = agent and observed.agent_connected
-        since, why_full, begun = wanted.since, wanted.why_full, None
         created = self.now()
-        if since is not None:
-            try:
-                begun = await self.host.begin(
-                    uid, copies, checkpoint=mark, since=checkpoint_of(since.uid), quiesce=quiesce
-                )
-            except Terminal as error:
-                if error.reason != NO_CHECKPOINT:
-                    raise
-                log.info("backup of %s: in full, for %s", vm.metadata.name, error)
-                since, why_full = None, str(error)
-                await self._forget_marks(uid)
-        if begun is None:
-            begun = await self.host.begin(uid, copies, checkpoint=mark, quiesce=quiesce)
-        await self._copied(uid, tell)
-        paths = {disk.name: scratch.folder / f"{disk.name}.qcow2" for disk in disks}
-        files = [await asyncio.to_thread(_copied_file, name, path) for name, path in paths.items()]
+        since, why_full, begun = await self._begun(
+            vm, copies, socket, wanted, quiesce=agent and observed.agent_connected
+        )
         return Capture(
             created=created,
             consistency=FROZEN if not begun.why_not else CRASH,
             vm=_machine(vm),
-            files=files,
+            disks=[await asyncio.to_thread(_taken, disk, socket, wanted, changed=bool(since)) for disk in disks],
+            socket=str(socket),
             layers={disk.name: disk.path.name for disk in disks},
-            checkpoint=mark,
+            checkpoint=checkpoint_of(wanted.uid) if wanted.mark else "",
             base=Base(folder=since.folder, sha256=since.sha256) if since else None,
             base_uid=since.uid if since else "",
             base_job=since.job if since else "",
@@ -128,24 +139,33 @@ class Capturer:
             frozen_ms=round(begun.frozen_s * 1000),
         )
 
+    async def _begun(
+        self, vm: VirtualMachine, copies: list[DiskCopy], socket: Path, wanted: Wanted, *, quiesce: bool
+    ) -> tuple[Entry | None, str, BackupBegun]:
+        """What it stands on, else why it is a full one."""
+        uid, mark = vm.metadata.uid, checkpoint_of(wanted.uid) if wanted.mark else ""
+        why_full = wanted.why_full
+        if wanted.since is not None:
+            since = checkpoint_of(wanted.since.uid)
+            try:
+                begun = await self.host.show(uid, copies, str(socket), checkpoint=mark, since=since, quiesce=quiesce)
+                return wanted.since, "", begun
+            except Terminal as error:
+                if error.reason != NO_CHECKPOINT:
+                    raise
+                log.info("backup of %s: in full, for %s", vm.metadata.name, error)
+                why_full = str(error)
+                await self._forget_marks(uid)
+        return None, why_full, await self.host.show(uid, copies, str(socket), checkpoint=mark, quiesce=quiesce)
+
     async def _forget_marks(self, uid: str) -> None:
         """None of them tells anything any more: what made one useless did so to all."""
         for name in await self.host.checkpoints(uid):
             if name.startswith(_PREFIX):
                 await self.host.drop_checkpoint(uid, name)
 
-    async def _copied(self, uid: str, tell: Tell) -> None:
-        async with asyncio.timeout(COPY_WITHIN_S):
-            while not (state := await self.host.state(uid)).ended:
-                tell(state.done_bytes, state.total_bytes)
-                # libvirt tells by an event too; a look is what would follow it anyway, for the figures.
-                await asyncio.sleep(LOOK_EVERY_S)
-        if state.error:
-            raise Transient(f"QEMU did not finish the copy: {state.error}")
-        tell(state.total_bytes, state.total_bytes)
-
-    async def _target(self, disk: Disk, scratch: Scratch) -> DiskCopy:
-        """An empty file of the disk's size. Nothing lies below it, whatever the backup stands on: the manifest says."""
+    async def _overwritten(self, disk: Disk, scratch: Scratch) -> DiskCopy:
+        """An empty file of the disk's size, for what the guest overwrites meanwhile."""
         path = scratch.folder / f"{disk.name}.qcow2"
         size = await asyncio.to_thread(virtual_size, disk.path)
         if size is None:
@@ -156,36 +176,28 @@ class Capturer:
         await make_blank(path, size)
         return DiskCopy(disk.dev, str(path), is_made=True)
 
-    async def _off(
-        self, vm: VirtualMachine, observed: ObservedDomain | None, scratch: Scratch, wanted: Wanted
-    ) -> Capture:
+    async def _off(self, vm: VirtualMachine, observed: ObservedDomain | None, wanted: Wanted) -> Capture:
         disks = disks_of(vm, observed, self.places)
-        await asyncio.to_thread(_check_room, scratch.folder, disks)
-        before = await asyncio.to_thread(_stamps, disks)
-        created = self.now()
-        files = []
+        stamps = await asyncio.to_thread(_stamps, [disk.path for disk in disks])
+        created, folder = self.now(), self._folder(wanted.uid)
+        await asyncio.to_thread(folder.make, (0, 0))
+        socket, taken = folder.socket(DISKS), []
         for disk in disks:
-            path = scratch.folder / f"{disk.name}.qcow2"
-            # Without a lock, which would keep the VM from starting; whether it did is looked at below.
-            words = ("convert", "-q", "-U", "-f", "qcow2", "-O", "qcow2", "--", str(disk.path), str(path))
-            await qemu_img(*words, timeout_s=COPY_WITHIN_S)
-            files.append(await asyncio.to_thread(_copied_file, disk.name, path))
-        after = await self.hypervisor.observe(vm.metadata.uid)
-        if (after is not None and after.is_active) or await asyncio.to_thread(_stamps, disks) != before:
-            raise Transient("the VM was started while its disks were read: they are copied anew, from QEMU")
+            async with shown(disk.path, socket):
+                taken.append(await asyncio.to_thread(_taken, disk, socket, wanted, changed=False))
         why = "the VM is off: only of a running one it is known what changed" if wanted.mark else ""
-        return Capture(created=created, consistency=OFF, vm=_machine(vm), files=files, why_full=wanted.why_full or why)
+        return Capture(
+            created=created,
+            consistency=OFF,
+            vm=_machine(vm),
+            disks=taken,
+            socket=str(socket),
+            stamps=stamps,
+            why_full=wanted.why_full or why,
+        )
 
-    async def _as_raw(self, capture: Capture, scratch: Scratch) -> Capture:
-        files = []
-        for file in capture.files:
-            path = scratch.folder / f"{file.name}.raw"
-            old = scratch.folder / file.file
-            words = ("convert", "-q", "-f", "qcow2", "-O", "raw", "--", str(old), str(path))
-            await qemu_img(*words, timeout_s=COPY_WITHIN_S)
-            await asyncio.to_thread(old.unlink)
-            files.append(file.model_copy(update={"file": path.name, "format": "raw", "bytes": path.stat().st_size}))
-        return capture.model_copy(update={"files": files})
+    def _folder(self, uid: str) -> Folder:
+        return Folder(self.sockets, uid)
 
 
 def checkpoint_of(uid: str) -> str:
@@ -220,11 +232,20 @@ def _machine(vm: VirtualMachine) -> Machine:
     return Machine(name=vm.metadata.name, uid=vm.metadata.uid, labels=vm.metadata.labels or {}, spec=vm.spec.wire())
 
 
-def _copied_file(name: str, path: Path) -> CopiedFile:
-    size = virtual_size(path)
+def _taken(disk: Disk, socket: Path, wanted: Wanted, *, changed: bool) -> TakenDisk:
+    size = virtual_size(disk.path)
     if size is None:
-        raise Transient(f"the copy of disk {name} is no qcow2 file")
-    return CopiedFile(name=name, file=path.name, format="qcow2", virtual_bytes=size, bytes=path.stat().st_size)
+        raise Transient(f"disk {disk.name} is no qcow2 file")
+    data, zeros = what_is_on(socket, disk.dev, changed=changed)
+    return TakenDisk(
+        name=disk.name,
+        format="raw" if wanted.raw else "qcow2",
+        virtual_bytes=size,
+        data=data,
+        zeros=zeros,
+        path=str(disk.path),
+        export=disk.dev,
+    )
 
 
 def _why_not(begun: BackupBegun, *, agent: bool, connected: bool) -> str:
@@ -233,15 +254,15 @@ def _why_not(begun: BackupBegun, *, agent: bool, connected: bool) -> str:
     return "no agent answers in the guest" if begun.why_not and not connected else begun.why_not
 
 
-def _stamps(disks: list[Disk]) -> list[tuple[int, int]]:
-    return [(disk.path.stat().st_mtime_ns, disk.path.stat().st_size) for disk in disks]
+def _stamps(paths: list[Path]) -> list[tuple[int, int]]:
+    return [(found.st_mtime_ns, found.st_size) for found in map(Path.stat, paths)]
 
 
 def _check_room(folder: Path, disks: list[Disk]) -> None:
-    check_room(folder, sum(_taken(disk.path) for disk in disks), "a copy of the disks")
+    check_room(folder, sum(_size(disk.path) for disk in disks), "what the guest may overwrite meanwhile")
 
 
-def _taken(path: Path) -> int:
+def _size(path: Path) -> int:
     """What a disk with all layers below it takes."""
     total, layer = 0, path
     for _ in range(MOST_LAYERS):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from controller.node.backups.store import ACCESS_DENIED, DESTINATION, NOT_FOUND
+from controller.node.backups.store import ACCESS_DENIED, DESTINATION, NOT_FOUND, Content
 from hypersdk.errors import Terminal, Transient
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class FolderStore:
         """How a message names it."""
         return str(self.root)
 
-    async def put(self, key: str, data: bytes) -> None:
+    async def put(self, key: str, data: Content) -> None:
         """Write a file beside its place, then move it there."""
         await self._do(lambda: self._put(key, data), key)
 
@@ -61,7 +61,7 @@ class FolderStore:
                 raise Terminal(ACCESS_DENIED, words) from error
             raise Transient(words) from error
 
-    def _put(self, key: str, data: bytes) -> None:
+    def _put(self, key: str, data: Content) -> None:
         path = self.root / key
         if not self.root.is_dir():
             # Made by a person, or a mount: made by us it would be a folder on another disk than was meant.

@@ -4,39 +4,58 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from controller.node.backups.layout import Layout, Qcow2, Raw
 from controller.node.backups.manifest import Base, Machine, Part
+from controller.node.backups.runs import Runs
 from controller.node.places import checked_uid, make_folder
 from hypersdk.model.base import Time
 
 _CAPTURE, _PARTS = "capture.json", "parts.jsonl"
 
 
-class CopiedFile(BaseModel):
-    """The copy of one disk."""
+class TakenDisk(BaseModel):
+    """One disk as of the moment, and the file that it is to be."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
-    file: str
-    """In the scratch folder."""
-    format: str
+    format: Literal["qcow2", "raw"]
     virtual_bytes: int
-    bytes: int
+    data: Runs
+    zeros: Runs
+    path: str
+    """The disk's file at that moment."""
+    export: str = ""
+    """How QEMU shows it; empty for a disk that is off."""
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Of the file."""
+        raw = Raw(self.virtual_bytes, self.data)
+        return raw if self.format == "raw" else Qcow2(self.virtual_bytes, self.data, self.zeros)
 
 
 class Capture(BaseModel):
-    """The copies of all disks as of one moment: written once they are all whole."""
+    """All disks as of one moment: written as soon as that is taken."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     created: Time
     consistency: str
     vm: Machine
-    files: list[CopiedFile]
+    disks: list[TakenDisk]
+    socket: str
+    """Where they are shown."""
+    stamps: list[tuple[int, int]] = []
+    """Of the files of a VM that is off: when they were written to, and their size."""
+    is_stored: bool = False
+    """Whether every piece is: the disks themselves are not needed any more."""
     layers: dict[str, str] = {}
     checkpoint: str = ""
     base: Base | None = None
@@ -64,22 +83,14 @@ class Scratch:
             shutil.rmtree(self.folder)
 
     def capture(self) -> Capture | None:
-        """The whole copies, if they are there."""
+        """The moment that was taken, if there is one."""
         try:
-            found = Capture.model_validate_json((self.folder / _CAPTURE).read_bytes())
+            return Capture.model_validate_json((self.folder / _CAPTURE).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
-        sizes = {file: (self.folder / file.file) for file in found.files}
-        return (
-            found if all(path.is_file() and path.stat().st_size == file.bytes for file, path in sizes.items()) else None
-        )
-
-    def _is_whole(self, copied: CopiedFile) -> bool:
-        path = self.folder / copied.file
-        return path.is_file() and path.stat().st_size == copied.bytes
 
     def keep(self, capture: Capture) -> None:
-        """Write down that the copies are whole."""
+        """Write down what was taken."""
         fresh = self.folder / f"{_CAPTURE}.tmp"
         with fresh.open("w") as file:
             file.write(capture.model_dump_json())

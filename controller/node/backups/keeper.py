@@ -45,7 +45,7 @@ LOOK_AGAIN_S = 5.0
 DEADLINE = timedelta(hours=24)
 GIVE_UP_AFTER = timedelta(minutes=10)
 """Of a store that does not answer, when a backup is to be cleared away: what is left there is named."""
-SPANS = {"Copying": (0, 40), "Storing": (40, 98), "Finishing": (98, 100)}
+SPANS = {"Storing": (0, 98), "Finishing": (98, 100)}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Makes one backup: copy, store, describe, thin out. Each part finds what an earlier controller has done already."""
+"""Makes one backup: a moment is taken, stored, described. Each part finds what an earlier controller has done."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.virtualmachine import VirtualMachine
 
 log = logging.getLogger(__name__)
-Report = Callable[[Literal["Copying", "Storing", "Finishing"], int, int], None]
+Report = Callable[[Literal["Storing", "Finishing"], int, int], None]
 """Told of the phase, the bytes done and the bytes in all."""
 
 
@@ -54,11 +54,12 @@ class Maker:
     part_bytes: int = PART_BYTES
 
     def __post_init__(self) -> None:
-        self.capturer = Capturer(self.hypervisor, self.host, self.places, self.now)
+        sockets = self.destinations.settings.migration_folder
+        self.capturer = Capturer(self.hypervisor, self.host, self.places, sockets, self.now)
 
     @property
     def root(self) -> Path:
-        """Where copies lie until they are stored."""
+        """Where what is known of backups under way lies, and what guests overwrite meanwhile."""
         return self.places.state / "backups"
 
     async def make(self, job: BackupJob, vm: VirtualMachine, report: Report) -> Made:
@@ -71,7 +72,7 @@ class Maker:
             await place.store.close()
 
     async def finish(self, job: BackupJob) -> None:
-        """The status says that it is there: the copies are not needed any more."""
+        """The status says that it is there: nothing on the node is needed any more."""
         await asyncio.to_thread(self._scratch(job).remove)
 
     async def undo(self, job: BackupJob, vm: VirtualMachine | None) -> None:
@@ -91,7 +92,7 @@ class Maker:
         try:
             await place.store.delete(place.key(folder, MANIFEST))
             await Upload(place, folder, scratch, manner_of(job).level, lambda _: None, self.part_bytes).clear(
-                capture.files
+                capture.disks
             )
             index = await read_index(place)
             if folder in {one.folder for one in index.backups}:
@@ -100,18 +101,15 @@ class Maker:
             await place.store.close()
 
     async def _make(self, job: BackupJob, vm: VirtualMachine, manner: Manner, place: Place, report: Report) -> Made:
-        scratch = self._scratch(job)
-        capture = await asyncio.to_thread(scratch.capture)
-        if capture is None:
-            # Asked first: a store that refuses costs the guest nothing.
-            wanted = await self._wanted(job, vm, manner, place)
-            tell = _told(report, "Copying")
-            capture = await self.capturer.take(vm, scratch, wanted, tell)
-        total = sum(file.bytes for file in capture.files)
-        store = _told(report, "Storing")
-        folder = folder_of(job)
-        upload = Upload(place, folder, scratch, manner.level, lambda done: store(done, total), self.part_bytes)
-        disks = await upload.all(capture.files)
+        scratch, folder = self._scratch(job), folder_of(job)
+        capture = await self._taken(job, vm, manner, place)
+        total = sum(disk.layout.size for disk in capture.disks)
+        upload = Upload(
+            place, folder, scratch, manner.level, lambda done: report("Storing", done, total), self.part_bytes
+        )
+        disks = await upload.all(capture.disks, lambda disk: self.capturer.opened(disk, capture))
+        if not capture.is_stored:
+            capture = await self._stored(job, capture)
         report("Finishing", total, total)
         manifest = Manifest(
             uid=job.metadata.uid,
@@ -125,6 +123,27 @@ class Maker:
             metadata=job.spec.metadata or {},
         )
         return await self._described(job, place, capture, manifest)
+
+    async def _taken(self, job: BackupJob, vm: VirtualMachine, manner: Manner, place: Place) -> Capture:
+        """The moment that the backup is of: the one that an earlier try has taken, if its disks are there still."""
+        scratch = self._scratch(job)
+        capture = await asyncio.to_thread(scratch.capture)
+        if capture is not None and (capture.is_stored or await self.capturer.is_there(capture)):
+            return capture
+        if capture is not None:
+            await self._clear(job, scratch, capture)
+        # Asked first: a store that refuses costs the guest nothing.
+        wanted = await self._wanted(job, vm, manner, place)
+        return await self.capturer.take(vm, scratch, wanted)
+
+    async def _stored(self, job: BackupJob, capture: Capture) -> Capture:
+        """Every piece is stored: look whether all are of that moment, and let the guest go."""
+        if not await self.capturer.is_there(capture):
+            raise Transient("the VM was started or ended while its disks were read: they are read anew")
+        capture = capture.model_copy(update={"is_stored": True})
+        await asyncio.to_thread(self._scratch(job).keep, capture)
+        await self.capturer.let_go(capture, job.metadata.uid)
+        return capture
 
     async def _described(self, job: BackupJob, place: Place, capture: Capture, manifest: Manifest) -> Made:
         folder, data = folder_of(job), written(manifest)
@@ -195,7 +214,3 @@ class Maker:
 def folder_of(job: BackupJob) -> str:
     """The folder of its backup, which no other job of that name has."""
     return f"{job.metadata.name[:200]}-{job.metadata.uid[:8]}"
-
-
-def _told(report: Report, phase: Literal["Copying", "Storing"]) -> Callable[[int, int], None]:
-    return lambda done, total: report(phase, done, total)

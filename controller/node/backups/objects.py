@@ -1,19 +1,20 @@
 """Backups in an object store: each object one PUT under a signed URL, so that there are no halves to clear away."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import aiohttp
 
-from controller.node.backups.store import ACCESS_DENIED, DESTINATION, NOT_FOUND
+from controller.node.backups.store import ACCESS_DENIED, DESTINATION, NOT_FOUND, Content
 from controller.node.images.addresses import AddressRefused, AddressRules
 from controller.node.images.s3 import Keys, signed_url
 from hypersdk.errors import Terminal, Transient
 
 _CONNECT_S, _SILENCE_S, _OBJECT_S = 15.0, 60.0, 1800.0
 """For one object: a store that takes 64 MiB more slowly is not one to back up to."""
+_WRITTEN = 1 << 20
 _WORDS: Mapping[str, tuple[str, str]] = {
     "NoSuchBucket": ("BucketNotFound", "there is no such bucket"),
     "NoSuchKey": (NOT_FOUND, "it is not there"),
@@ -42,7 +43,7 @@ class ObjectStore:
         """How a message names it."""
         return f"s3://{self.bucket}"
 
-    async def put(self, key: str, data: bytes) -> None:
+    async def put(self, key: str, data: Content) -> None:
         """Write an object."""
         await self._ask("PUT", key, data)
 
@@ -64,12 +65,15 @@ class ObjectStore:
             await self._session.close()
 
     async def _ask(
-        self, method: Literal["GET", "PUT", "DELETE"], key: str, data: bytes | None = None, most: int = 0
+        self, method: Literal["GET", "PUT", "DELETE"], key: str, data: Content | None = None, most: int = 0
     ) -> bytes:
         words = f"{self.words}/{key}"
+        # Without its length it would be sent in chunks, which stores do not take.
+        body, headers = (None, None) if data is None else (_slowly(data), {"Content-Length": str(len(data))})
         try:
             url = signed_url(words, self.keys, method)
-            async with self._connected().request(method, url, data=data, allow_redirects=False) as response:
+            session = self._connected()
+            async with session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
                 if response.status >= 300:
                     raise _refusal(response.status, await response.content.read(4096), words)
                 return await _read(response.content, most) if method == "GET" else b""
@@ -89,6 +93,12 @@ class ObjectStore:
             timeout = aiohttp.ClientTimeout(total=_OBJECT_S, sock_connect=_CONNECT_S, sock_read=_SILENCE_S)
             self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         return self._session
+
+
+async def _slowly(data: Content) -> AsyncIterator[memoryview]:
+    """By pieces: one write of all of it would be copied whole, while everybody else on the loop waits."""
+    for at in range(0, len(data), _WRITTEN):
+        yield memoryview(data)[at : at + _WRITTEN]
 
 
 async def _read(content: aiohttp.StreamReader, most: int) -> bytes:

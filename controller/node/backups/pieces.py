@@ -1,17 +1,22 @@
 """How does a disk's file become objects, and objects a file again? Piece by piece, compressed and hashed alone."""
 
 import hashlib
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import zstandard
 
+from controller.node.backups.layout import Layout, Span
 from controller.node.backups.manifest import INVALID, Part, StoredDisk
+from controller.node.backups.store import Content
 from hypersdk.errors import Terminal
 
 LEVEL = 3
 """Of zstd where none is asked for: as fast as a disk."""
 _GLANCE = 4096
+_STEP = 1 << 20
+ReadInto = Callable[[int, memoryview], None]
+"""Fills a view with what is on the disk from a byte on."""
 Compression = Literal["", "zstd"]
 
 
@@ -20,20 +25,58 @@ def name_of(disk: str, file_format: str, compression: Compression, number: int) 
     return f"{disk}.{file_format}{'.zst' if compression else ''}.{number:05d}"
 
 
-def packed(path: Path, offset: int, size: int, key: str, level: int) -> tuple[Part, bytes]:
-    """One piece of the file, as it is stored; level 0 compresses nothing. Blocks."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        piece = file.read(size)
-    if is_zero(piece):
-        return Part(bytes=len(piece)), b""
-    data = zstandard.ZstdCompressor(level=level).compress(piece) if level else piece
-    return Part(key=key, bytes=len(piece), stored=len(data), sha256=hashlib.sha256(data).hexdigest()), data
+def packed(
+    layout: Layout, place: tuple[int, int], read_into: ReadInto, key: str, level: int, room: bytearray
+) -> tuple[Part, Content]:
+    """One piece of the file, by where it begins and ends, as it is stored; level 0 compresses nothing. Blocks.
+
+    What comes back may lie in `room`, which has space for a piece.
+    """
+    start, end = place
+    spans = list(layout.spans(start, end - start))
+    if all(span.disk is None and span.content is None for span in spans):
+        return Part(bytes=end - start), b""
+    if not level:
+        return _plain(spans, read_into, key, memoryview(room)[: end - start])
+    digest, packer = hashlib.sha256(), zstandard.ZstdCompressor(level=level).compressobj(size=end - start)
+    kept: list[bytes] = []
+    for step in _steps(spans, read_into, memoryview(room)):
+        kept.append(packer.compress(step))
+        digest.update(kept[-1])
+    kept.append(packer.flush())
+    digest.update(kept[-1])
+    data = b"".join(kept)
+    return Part(key=key, bytes=end - start, stored=len(data), sha256=digest.hexdigest()), data
 
 
-def is_zero(piece: bytes) -> bool:
+def _plain(spans: list[Span], read_into: ReadInto, key: str, view: memoryview) -> tuple[Part, Content]:
+    digest = hashlib.sha256()
+    at = 0
+    for step in _steps(spans, read_into, view, gather=True):
+        digest.update(step)
+        at += len(step)
+    if is_zero(view):
+        return Part(bytes=at), b""
+    return Part(key=key, bytes=at, stored=at, sha256=digest.hexdigest()), view
+
+
+def _steps(spans: list[Span], read_into: ReadInto, view: memoryview, *, gather: bool = False) -> Iterator[memoryview]:
+    """The piece by steps that the processor's caches hold: one after the other, or each at the view's beginning."""
+    at = 0
+    for span in spans:
+        for done in range(0, span.size, _STEP):
+            step = view[at : at + min(_STEP, span.size - done)]
+            if span.disk is not None:
+                read_into(span.disk + done, step)
+            else:
+                step[:] = span.content[done : done + len(step)] if span.content else bytes(len(step))
+            yield step
+            at += len(step) if gather else 0
+
+
+def is_zero(piece: Content) -> bool:
     """Whether it holds nothing but zeros; most that hold more show it at once."""
-    return not any(piece[:_GLANCE]) and piece.count(0) == len(piece)
+    return not any(piece[:_GLANCE]) and bytes(piece).count(0) == len(piece)
 
 
 def unpacked(part: Part, data: bytes, compression: Compression, words: str) -> bytes:

@@ -11,6 +11,8 @@ NOT_FOUND = "ObjectNotFound"
 DESTINATION = "InvalidDestination"
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+@=-]{0,254}")
 
+Content = bytes | memoryview
+
 
 class Store(Protocol):
     """Objects by key. Transient when it does not answer now, Terminal when it refuses (reason `AccessDenied`…)."""
@@ -20,7 +22,7 @@ class Store(Protocol):
         """How a message names it, without secrets."""
         ...
 
-    async def put(self, key: str, data: bytes) -> None:
+    async def put(self, key: str, data: Content) -> None:
         """Write an object; it is there as a whole, or not at all."""
         ...
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from controller.hypervisor.backup_port import BackupHost, DiskCopy
+from controller.hypervisor.backup_port import CopyHost, DiskCopy
 from controller.node.cloning.pairs import Pair, check_seen, content_bytes
 from controller.node.convert import convert, settle
 from controller.node.errands import Progress, unbroken
@@ -36,7 +36,7 @@ class Copying:
     """Fills a clone's disks with whole copies, which stand alone."""
 
     places: NodePlaces
-    backups: BackupHost
+    backups: CopyHost
     convert: Convert = convert
 
     async def of_running(

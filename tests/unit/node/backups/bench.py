@@ -1,10 +1,14 @@
 """Stores, VMs and hosts for tests of backups: real files, a folder as the store, a host on which nothing runs."""
 
+import atexit
 import json
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +17,7 @@ from controller.hypervisor.fake import FakeHypervisor
 from controller.node.backups.destination import Destinations
 from controller.node.backups.folder import FolderStore
 from controller.node.backups.making import Maker
-from controller.node.backups.store import Place, Store
+from controller.node.backups.store import Content, Place, Store
 from controller.node.places import NodePlaces
 from controller.settings import Settings
 from hypersdk.kube.client import Client
@@ -34,6 +38,21 @@ class IdleHost:
     async def begin(
         self, uuid: str, copies: Sequence[DiskCopy], *, checkpoint: str = "", since: str = "", quiesce: bool = True
     ) -> BackupBegun:
+        raise AssertionError("nothing runs here")
+
+    async def show(
+        self,
+        uuid: str,
+        copies: Sequence[DiskCopy],
+        socket: str,
+        *,
+        checkpoint: str = "",
+        since: str = "",
+        quiesce: bool = True,
+    ) -> BackupBegun:
+        raise AssertionError("nothing runs here")
+
+    async def shown(self, uuid: str) -> str:
         raise AssertionError("nothing runs here")
 
     async def state(self, uuid: str) -> BackupState:
@@ -70,7 +89,7 @@ class MortalStore:
     def words(self) -> str:
         return self.inner.words
 
-    async def put(self, key: str, data: bytes) -> None:
+    async def put(self, key: str, data: Content) -> None:
         self._count()
         await self.inner.put(key, data)
 
@@ -125,7 +144,7 @@ class Bench:
 
     def maker(self, dies_at: int = 10**9) -> Maker:
         """A controller's, which dies at its n-th change of the store."""
-        settings = Settings(node="node-1", state=self.places.state)
+        settings = Settings(node="node-1", state=self.places.state, migration_folder=_sockets())
         client = cast("Client", None)
         stores = OneStore(client, settings, MortalStore(self.store, dies_at))
         hypervisor = FakeHypervisor(lambda: 0.0)
@@ -151,6 +170,14 @@ class Bench:
         """What lies on the node."""
         root = self.places.state / "backups"
         return sorted(root.iterdir()) if root.is_dir() else []
+
+
+@cache
+def _sockets() -> Path:
+    """A short folder: a socket's path may have 107 bytes."""
+    folder = tempfile.mkdtemp(prefix="hs")
+    atexit.register(shutil.rmtree, folder)
+    return Path(folder)
 
 
 def backup(name: str = "nightly", uid: str = "5f8a0f4e-6f7c-4b51-9b9e-0c3f3f6b1a01", **spec: Any) -> BackupJob:

@@ -10,10 +10,11 @@ import pytest
 from controller.node.backups.chain import read_chain
 from controller.node.backups.fetching import Fetching
 from controller.node.backups.index import Entry, Index, read_index
+from controller.node.backups.journal import Scratch
 from controller.node.backups.making import folder_of
+from controller.node.backups.manifest import Part
 from controller.node.backups.series import LONGEST_CHAIN, base_for, expired
 from controller.node.backups.verify import verify
-from controller.node.qemu_img import qemu_img
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.backupjob import BackupRetention
 from tests.unit.node.backups.bench import NOW, Bench, Died, backup, quiet
@@ -94,18 +95,19 @@ async def test_death_at_any_write_and_then_an_end_leaves_nothing(tmp_path: Path)
             break
 
 
-async def test_disk_that_changes_while_it_is_read_is_read_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def meddled(*words: str, timeout_s: float) -> bytes:
-        out = await qemu_img(*words, timeout_s=timeout_s)
-        bench.write("write -P 0x11 0 64k")
-        return out
+async def test_disk_that_changes_while_it_is_read_is_read_anew_and_leaves_nothing(bench: Bench) -> None:
+    def meddle(phase: str, done: int, total: int) -> None:
+        bench.write("write -P 0x11 768k 64k")
 
-    monkeypatch.setattr("controller.node.backups.capture.qemu_img", meddled)
+    job = backup(format={"type": "qcow2"})
     with pytest.raises(Transient, match="was started"):
-        await bench.maker().make(backup(), bench.vm(), quiet)
-    monkeypatch.undo()
-    made = await bench.maker().make(backup(), bench.vm(), quiet)
+        await bench.maker().make(job, bench.vm(), meddle)
+    (bench.root / "vault/default/web" / folder_of(job) / "data.qcow2.00004").write_text("of the other moment")
+    Scratch(bench.scratch()[0]).stored("data", 4, Part(key="data.qcow2.00004", bytes=1))
+    made = await bench.maker().make(job, bench.vm(), quiet)
     assert made.capture.consistency == "PoweredOff"
+    assert bench.objects() == bench.named(folder_of(job)) | {"index.json"}
+    assert (await verify(bench.place, folder_of(job), made.sha256, lambda *_: None)).ok
 
 
 @pytest.mark.parametrize("harm", ["missing", "short", "long", "flipped"])
