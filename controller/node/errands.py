@@ -80,6 +80,12 @@ class Errands(Generic[T]):
             raise Transient("it was broken off; it begins anew")
         return task.result()
 
+    def look(self, uid: str) -> T:
+        """What one that is over came to; only one that failed is forgotten."""
+        errand, result = self._errands[uid], self.take(uid)
+        self._errands[uid] = errand
+        return result
+
     async def end(self, uid: str) -> bool:
         """End it, and wait until it is over; whether there was one, which may have changed what was seen before."""
         errand = self._errands.pop(uid, None)

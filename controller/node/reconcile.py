@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 FINALIZERS_S = 10.0
 ROUNDS = 4
 """Plans in one pass: a restart by force takes two, and nothing needs more."""
+STEPS = 4
+"""Of an operation's work in one pass; between passes a cancel is heard, and what else goes on for the VM."""
 
 
 @dataclass
@@ -151,13 +153,19 @@ class VmReconciler:
         else:
             await self._adopt(subject, observed)
             state = State(subject, observed, None, Prepared(), self._intent(subject, None), op.spec.operation)
-        job = Job(op, subject.vm, state.observed, self.now(), lambda: self.wake(key))
-        op, again_in_s = await self.labour.go_on(job)
-        vm = self.vms.get(*key)
-        if vm is not None and vm.status.node_name == self.settings.node:
+        again_in_s = 0.0
+        for _ in range(1 if self.labour.lets_plan(op) else STEPS):
+            job = Job(op, subject.vm, state.observed, self.now(), lambda: self.wake(key))
+            op, again_in_s = await self.labour.go_on(job)
+            vm = self.vms.get(*key)
+            if vm is None or vm.status.node_name != self.settings.node:
+                return Later(again_in_s)
+            # For the status, and for the step that follows at once.
             subject.vm, state.observed = vm, await self._observe(subject)
-            await self.teller.tell(state)
-        return Later(0.0 if op.phase.is_over else again_in_s)
+            if again_in_s or op.phase.is_over:
+                break
+        await self.teller.tell(state)
+        return Later(again_in_s)
 
     async def _begin(self, subject: Subject, op: VMOperation, observed: ObservedDomain | None) -> VMOperation:
         subject.operation = op.metadata.name

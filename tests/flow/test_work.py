@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_OPERATIONS
 from hypersdk.model.marks import FILLING
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
+from tests.flow.virtual import EPOCH
 from tests.flow.world import World, play
 
 SPEC: dict[str, Any] = {"snapshotSpec": {}}
@@ -73,6 +75,34 @@ def test_steps_follow_each_other_to_the_end(tmp_path: Path) -> None:
             assert op.status.result["files"] == 3
             assert "at" not in op.status.result
             assert world.vm().phase is Phase.RUNNING
+
+    play(tmp_path, scenario)
+
+
+@dataclass
+class Copied(Counted):
+    """Work that copies one byte between any two looks, for a minute."""
+
+    copied: int = 0
+
+    async def step(self, job: Job) -> Going | Ended:
+        self.copied += 1
+        if job.now - EPOCH > timedelta(seconds=60):
+            return Ended("all is copied")
+        return Going(20, f"{self.copied} copied", again_in_s=1.0, figures={"copiedBytes": self.copied})
+
+
+def test_what_is_told_of_progress_wakes_nobody_over_and_over(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        work = world.works["snapshot"] = Copied()
+        async with world.controller():
+            await running(world)
+            op = await world.operate("snapshot", **SPEC)
+            await world.until(lambda: "copiedBytes" in (world.op(op).status.result or {}))
+            assert (await world.done(op)).phase is OperationPhase.SUCCEEDED
+            told = [path for _, path in world.api.writes if path.endswith(f"{op.metadata.name}/status")]
+            assert len(told) < 70
+            assert work.copied < 140
 
     play(tmp_path, scenario)
 

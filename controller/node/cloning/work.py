@@ -137,7 +137,7 @@ class CloneWork:
             progress = errand.progress
             told: JsonObject = {"copiedBytes": progress.done, "totalBytes": progress.total}
             words = f"copying the disks: {progress.words(asyncio.get_running_loop().time())}"
-            return Going(10 + progress.percent * 80 // 100, words, told, again_in_s=LOOK_S)
+            return Going(10 + progress.percent * 80 // 100, words, again_in_s=LOOK_S, figures=told)
         self.errands.take(job.uid)
         progress = errand.progress
         notes: JsonObject = {WHOLE: True, "copiedBytes": progress.total, "totalBytes": progress.total, **progress.found}

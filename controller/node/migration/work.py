@@ -86,7 +86,7 @@ class Migrate:
             return await self._power_off(job, job.observed)
         run = self._runs.get(job.uid)
         if run is not None and not run.task.done():
-            return Going(run.progress.percent, run.progress.words, run.progress.figures or {}, 2.0)
+            return Going(run.progress.percent, run.progress.words, {}, 2.0, run.progress.figures or {})
         if run is None:
             retry_at = _moment(job.notes.get(RETRY_AT))
             if retry_at is not None and self.now() < retry_at:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.node.operations.conduct import Conductor
 from controller.node.operations.ending import ENDING, due, ended, note, noted
@@ -14,6 +14,8 @@ from hypersdk.model.base import JsonObject
 from hypersdk.model.vmoperation import VMOperation, VMOperationStatus
 
 RETRY_S = 3.0
+TELL_EVERY = timedelta(seconds=1)
+"""How often it is written how far one is: each writing is seen as a change, and looked after."""
 
 
 @dataclass
@@ -23,6 +25,8 @@ class Labour:
     conductor: Conductor
     now: Callable[[], datetime]
     works: Works = field(default_factory=dict)
+    told: dict[str, datetime] = field(default_factory=dict)
+    """When it was last written how far each of them is, by its uid."""
 
     def lets_plan(self, op: VMOperation) -> bool:
         """Whether the VM is brought to its spec while this goes on."""
@@ -53,24 +57,34 @@ class Labour:
             job = await self._to_end(job, error.reason or "Failed", str(error))
             return job.op, 0.0
         if isinstance(done, Going):
-            return await self._going(job.op, done), done.again_in_s
+            return await self._going(job.op, done)
         op = job.op.but(status=job.op.status.but(result=_merged(job.notes, done.result)))
-        return await self.conductor.write(job.op, succeeded(op, done.words)), 0.0
+        return await self._over(job.op, succeeded(op, done.words))
 
     async def _undo(self, work: Work, job: Job, reason: str, message: str) -> tuple[VMOperation, float]:
         left = await work.undo(job)
         if left is not None:
-            return await self._going(job.op, left), left.again_in_s
-        return await self.conductor.write(job.op, ended(job.op, reason, message)), 0.0
+            return await self._going(job.op, left)
+        return await self._over(job.op, ended(job.op, reason, message))
 
     async def _to_end(self, job: Job, reason: str, message: str) -> Job:
         notes: JsonObject = {ENDING: note(reason, message)}
-        op = await self._going(job.op, Going(job.op.status.progress or 0, f"undoing: {message}", notes))
+        op, _ = await self._going(job.op, Going(job.op.status.progress or 0, f"undoing: {message}", notes))
         return replace(job, op=op)
 
-    async def _going(self, op: VMOperation, going: Going) -> VMOperation:
-        status: VMOperationStatus = running(op, going.percent, going.words)
-        return await self.conductor.write(op, status.but(result=_merged(op.status.result or {}, going.notes)))
+    async def _going(self, op: VMOperation, going: Going) -> tuple[VMOperation, float]:
+        notes, figures = op.status.result or {}, going.figures
+        status = running(op, going.percent, going.words).but(result=_merged(notes, going.notes | figures))
+        told = self.told.get(op.metadata.uid)
+        is_noted = notes == _merged(notes, going.notes)
+        if told is not None and is_noted and status != op.status and self.now() < told + TELL_EVERY:
+            return op, min(going.again_in_s, (told + TELL_EVERY - self.now()).total_seconds())
+        self.told[op.metadata.uid] = self.now()
+        return await self.conductor.write(op, status), going.again_in_s
+
+    async def _over(self, op: VMOperation, status: VMOperationStatus) -> tuple[VMOperation, float]:
+        self.told.pop(op.metadata.uid, None)
+        return await self.conductor.write(op, status), 0.0
 
     def _others(self, job: Job) -> Iterable[VMOperation]:
         operations = self.conductor.operations

@@ -28,6 +28,8 @@ class Going:
     """Merged into `status.result`, which is written before the next step; a None takes a note away."""
     again_in_s: float = 5.0
     """The next step comes then at the latest; `Job.wake` brings it earlier."""
+    figures: JsonObject = field(default_factory=dict)
+    """Merged into `status.result` for whoever looks on; like words and percent, they are written now and then."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import partial
 
 from controller.hypervisor.layer_port import Copying, LayerHost, Taken
 from controller.hypervisor.port import DomainState, ObservedDomain, PluggedDisk
-from controller.node.errands import Errand, Errands
+from controller.node.errands import Errands
 from controller.node.operations.ending import noted as noted_end
 from controller.node.operations.work import Ended, Going, Job
 from controller.node.places import NodePlaces
@@ -25,19 +25,19 @@ from controller.node.snapshots.names import (
     taken_disks,
     written,
 )
-from controller.node.snapshots.status import Kept, creating, failed, moment, ready
+from controller.node.snapshots.status import CONSISTENT, Kept, creating, failed, moment, ready
 from controller.node.snapshots.store import SnapshotStore
 from hypersdk.errors import AlreadyExists, Forbidden, Invalid, Terminal, Transient
-from hypersdk.model.base import JsonObject
+from hypersdk.model.base import JsonObject, condition
 from hypersdk.model.kinds import VM_SNAPSHOTS
 from hypersdk.model.marks import MADE_BY, MADE_FOR, SNAPSHOT_FINALIZER
 from hypersdk.model.quantity import human_bytes
 from hypersdk.model.vmoperation import SnapshotSpec
 from hypersdk.model.vmsnapshot import VMSnapshot, VmState
 
-NAME, BEGUN, TAKEN = "snapshot", "takingBegun", "taken"
-"""In `status.result`: the object's name; that the domain was asked; how it was taken."""
-POLL_S = 1.0
+NAME, BEGUN = "snapshot", "takingBegun"
+"""In `status.result`: the object's name; that the domain was asked."""
+POLL_S, AT_ONCE_S = 1.0, 0.1
 LONGEST_NAME = 200
 
 
@@ -52,27 +52,37 @@ class SnapshotWork:
     store: SnapshotStore
     node: str
     errands: Errands[Taken] = field(default_factory=Errands)
+    first: set[str] = field(default_factory=set)
+    """Those that have not been tried yet, by anybody: of them nothing can be left that would have to be looked for."""
     lets_plan: bool = False
 
     async def step(self, job: Job) -> Going | Ended:
         """Make the object, take the snapshot, say what it is like."""
-        if NAME not in job.notes:
-            return Going(5, "choosing a name", {NAME: _name(job)}, again_in_s=0.0)
+        errand = self.errands.get(job.uid)
+        if errand is not None and not errand.is_over:
+            return await self._look(job)
+        if not (name := _name(job)):
+            return Going(5, "choosing a name", {NAME: _chosen(job)}, again_in_s=0.0)
         observed = job.observed
         if observed is None:
             raise Transient("waits until the VM has a domain on its node")
         disks = taken_disks(observed, job.vm.metadata.uid)
-        snapshot = await self._object(job)
+        snapshot = await self._object(name, job)
         tag = tag_of(SNAPSHOT, snapshot.metadata.uid)
         wanted = layers_of(disks, tag)
-        if (errand := self.errands.get(job.uid)) is not None:
-            return await self._wait(errand, snapshot, job)
-        if {dev: written(disk) for dev, disk in disks.items()} == wanted:
-            return await self._finish(snapshot, disks, job)
+        is_taken = {dev: written(disk) for dev, disk in disks.items()} == wanted
+        taken = self.errands.look(job.uid) if errand is not None else None
+        if is_taken:
+            snapshot = await self._finish(snapshot, disks, taken, job)
+            await self.errands.end(job.uid)
+            return _ended(snapshot)
+        if taken is not None:
+            return Going(80, "taken", again_in_s=AT_ONCE_S)
         if BEGUN not in job.notes:
             await self._check(job, observed)
             await self.store.write(snapshot, creating(snapshot.status, "it is being taken", job.now))
-            return Going(10, "taking it", {BEGUN: _found(job, observed, disks)}, again_in_s=0.0)
+            self.first.add(job.uid)
+            return Going(10, "taking it", {NAME: name, BEGUN: _found(job, observed, disks)}, again_in_s=0.0)
         if not observed.is_active:
             return await self._offline(disks, wanted, job)
         return await self._live(snapshot, observed, disks, wanted, job)
@@ -84,7 +94,8 @@ class SnapshotWork:
             await self.layers.abort(uid)
             return Going(0, "breaking off the saving of the memory", again_in_s=POLL_S)
         await self.errands.end(job.uid)
-        name = str(job.notes.get(NAME, ""))
+        self.first.discard(job.uid)
+        name = _name(job)
         snapshot = await self.store.fresh(job.op.key[0], name) if name else None
         if snapshot is None or not _is_of(snapshot, job):
             return None
@@ -105,7 +116,7 @@ class SnapshotWork:
         disks = taken_disks(observed, uid)
         wanted = layers_of(disks, tag_of(SNAPSHOT, snapshot.metadata.uid))
         if any(written(disk) == wanted[dev] for dev, disk in disks.items()):
-            tree = await self.files.tree()
+            tree = await self.files.tree(uid)
             frozen = [tree[path].backing for path in wanted.values() if path in tree]
             as_if = snapshot.but(status=snapshot.status.but(backing_files=frozen))
             if (going := await self.merger.go(as_if, job)) is not None:
@@ -113,9 +124,9 @@ class SnapshotWork:
         await self._remove(snapshot, disks, wanted, job)
         return None
 
-    async def _object(self, job: Job) -> VMSnapshot:
+    async def _object(self, name: str, job: Job) -> VMSnapshot:
         """The object, made where it is not there; Terminal when it is another one's."""
-        namespace, name = job.op.key[0], str(job.notes[NAME])
+        namespace = job.op.key[0]
         snapshot = await self.store.fresh(namespace, name)
         if snapshot is None:
             if MADE_FOR in (job.op.metadata.annotations or {}):
@@ -170,28 +181,32 @@ class SnapshotWork:
         job: Job,
     ) -> Going:
         uid, spec = job.vm.metadata.uid, snapshot.spec
-        if (saving := await self.layers.saving(uid)) is not None:
-            return Going(_percent(saving), f"{_words(saving)}, begun by an earlier controller", again_in_s=POLL_S)
-        await self.layers.thaw(uid)
-        await self._remove(snapshot, disks, wanted, job)
+        if job.uid not in self.first:
+            if (saving := await self.layers.saving(uid)) is not None:
+                return Going(_percent(saving), f"{_words(saving)}, begun by an earlier controller", again_in_s=POLL_S)
+            await self.layers.thaw(uid)
+            await self._remove(snapshot, disks, wanted, job)
+        self.first.discard(job.uid)
         memory = memory_of(_first(disks), uid, tag_of(SNAPSHOT, snapshot.metadata.uid)) if spec.include_memory else ""
         live = observed.state is DomainState.RUNNING
         ask = partial(self.layers.take, uid, wanted, memory=memory, quiesce=spec.quiesce, live=live)
         self.errands.begin(job.uid, lambda _: ask(), job.wake)
         return Going(10, "taking it", again_in_s=POLL_S)
 
-    async def _wait(self, errand: Errand[Taken], snapshot: VMSnapshot, job: Job) -> Going:
-        if not errand.is_over:
-            saving = await self.layers.saving(job.vm.metadata.uid) if snapshot.spec.include_memory else None
-            return Going(_percent(saving), _words(saving), again_in_s=POLL_S)
-        taken = self.errands.take(job.uid)
-        found: JsonObject = {"frozenSeconds": taken.frozen_s, "whyNot": taken.why_not}
-        return Going(80, "taken", {TAKEN: found}, again_in_s=0.0)
+    async def _look(self, job: Job) -> Going:
+        asked = job.op.spec.snapshot_spec or SnapshotSpec()
+        saving = await self.layers.saving(job.vm.metadata.uid) if asked.include_memory else None
+        return Going(_percent(saving), _words(saving), again_in_s=POLL_S)
 
-    async def _finish(self, snapshot: VMSnapshot, disks: dict[str, PluggedDisk], job: Job) -> Ended:
+    async def _finish(
+        self, snapshot: VMSnapshot, disks: dict[str, PluggedDisk], taken: Taken | None, job: Job
+    ) -> VMSnapshot:
+        """Say what it is like, once: how it was taken only the process knows that took it."""
+        if snapshot.status.phase == "Ready":
+            return snapshot
         uid, base = job.vm.metadata.uid, _first(disks)
         tag = tag_of(SNAPSHOT, snapshot.metadata.uid)
-        tree = await self.files.tree()
+        tree = await self.files.tree(uid)
         memory, nvram, started = (name(base, uid, tag) for name in (memory_of, nvram_of, started_of))
         before = job.notes.get(BEGUN)
         was_active, state = _before(before if isinstance(before, dict) else {})
@@ -202,18 +217,9 @@ class SnapshotWork:
         if memory in kept:
             await self.files.copy(str(self.places.definition(uid)), started)
             kept |= await self.files.allocated([started])
-        seen = moment(_taken(job.notes), was_active=was_active, memory=memory in kept)
+        seen = moment(taken, was_active=was_active, memory=memory in kept)
         there = Kept(kept, state, uid, self.node)
-        snapshot = await self.store.write(snapshot, ready(snapshot.status, seen, there, job.now))
-        words = f"snapshot {snapshot.metadata.name}: {seen.words}"
-        result: JsonObject = {
-            "consistency": seen.kind,
-            "sizeBytes": sum(kept.values()),
-            "frozenSeconds": round(seen.frozen_s, 3),
-            BEGUN: None,
-            TAKEN: None,
-        }
-        return Ended(words, result)
+        return await self.store.write(snapshot, ready(snapshot.status, seen, there, job.now))
 
     async def _remove(
         self, snapshot: VMSnapshot, disks: dict[str, PluggedDisk], wanted: dict[str, str], job: Job
@@ -225,8 +231,13 @@ class SnapshotWork:
 
 
 def _name(job: Job) -> str:
+    """The object's name; empty as long as none was asked for or chosen."""
     asked = job.op.spec.snapshot_spec.name if job.op.spec.snapshot_spec else None
-    return asked or f"{job.vm.metadata.name[:LONGEST_NAME]}-{int(job.now.timestamp() * 1000)}"
+    return asked or str(job.notes.get(NAME, ""))
+
+
+def _chosen(job: Job) -> str:
+    return f"{job.vm.metadata.name[:LONGEST_NAME]}-{int(job.now.timestamp() * 1000)}"
 
 
 def _is_of(snapshot: VMSnapshot, job: Job) -> bool:
@@ -235,6 +246,18 @@ def _is_of(snapshot: VMSnapshot, job: Job) -> bool:
     made_for = (job.op.metadata.annotations or {}).get(MADE_FOR)
     is_of_vm = snapshot.machine == job.vm.key
     return is_of_vm and (made_by == job.uid or (made_by is None and made_for == snapshot.metadata.uid))
+
+
+def _ended(snapshot: VMSnapshot) -> Ended:
+    status = snapshot.status
+    said = condition(status.conditions, CONSISTENT)
+    result: JsonObject = {
+        "consistency": status.consistency,
+        "sizeBytes": status.size_bytes,
+        "frozenSeconds": status.frozen_seconds or 0.0,
+        BEGUN: None,
+    }
+    return Ended(f"snapshot {snapshot.metadata.name}: {(said.message if said else None) or status.consistency}", result)
 
 
 def _first(disks: dict[str, PluggedDisk]) -> str:
@@ -252,14 +275,6 @@ def _found(job: Job, observed: ObservedDomain, disks: dict[str, PluggedDisk]) ->
 
 def _before(found: JsonObject) -> tuple[bool, VmState]:
     return found.get("active") is not False, VmState.model_validate(found.get("state") or {})
-
-
-def _taken(notes: JsonObject) -> Taken | None:
-    found = notes.get(TAKEN)
-    if not isinstance(found, dict):
-        return None
-    seconds = found.get("frozenSeconds")
-    return Taken(float(seconds) if isinstance(seconds, int | float) else 0.0, str(found.get("whyNot", "")))
 
 
 def _percent(saving: Copying | None) -> int:
