@@ -22,6 +22,7 @@ from benchmarks import (
     serial,
     slow_line,
     snapshots,
+    virtio_console,
 )
 from benchmarks.figures import Figure
 from benchmarks.node import Node, local_node
@@ -45,6 +46,7 @@ ON_A_NODE: Mapping[str, Callable[[Node], Awaitable[list[Figure]]]] = {
     "clone": clones.run,
     "snapshot": snapshots.run,
     "serial": serial.run,
+    "hvc0": virtio_console.run,
     "crowd": fleet.crowd,
     "quiet": fleet.quiet,
     "backups": backups.run,
