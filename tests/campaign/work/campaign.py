@@ -22,7 +22,7 @@ from tests.libvirt.controllers import ControllerProcess
 LONGEST_DELAY_S = 0.4
 LONGEST_S = 5.0
 """What an operation is thought to take at most when moments are chosen."""
-AGAIN = 0.5
+AGAIN = 0.7
 """How often the controller is killed again while it goes on with what it finds."""
 CANCELLED = 0.2
 """How many are cancelled besides, at a random point too."""

@@ -1,4 +1,4 @@
-"""What the rounds came to, as a table in docs/reliability.md; a row takes the place of the last one of its operation."""
+"""What the rounds came to, as a table in docs/reliability.md; a row takes the place of its operation's last one."""
 
 import os
 from collections.abc import Iterable, Sequence
