@@ -1,4 +1,4 @@
-"""The application: it connects, feeds the screens and holds what they share; heavy parts load after the first paint."""
+"""The application: it connects, feeds the screens, holds what they share; the models load after the first paint."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,24 +6,29 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import ComposeResult
+from textual.app import App
 from textual.command import Provider
 from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
-from textual.widgets import Static
 
 from hypersdk.errors import HyperSDKError
 from tui import garbage
+from tui.changes import Changes
+from tui.columns import COLUMNS
+from tui.glyphs import glyphs
+from tui.journal import Entry, Journal, State
+from tui.keymap import DEFAULT, choose_keymap
 from tui.options import Options
 from tui.output import PacedApp
+from tui.preferences import saved_columns
+from tui.screens.base import ConsoleScreen
+from tui.screens.vms import VmsScreen
+from tui.workspace import Workspace
 
 if TYPE_CHECKING:
     from tui.feed import Feed
-    from tui.journal import Entry
-    from tui.screens.base import ConsoleScreen
     from tui.session import Connect, Session
-    from tui.workspace import Workspace
 
 AGAIN_S = 3.0
 MANY = 3
@@ -46,20 +51,12 @@ async def _settled(feed: "Feed") -> None:
     garbage.settle()
 
 
-class FirstPaint(Screen[None]):
-    """What is seen until the list is loaded."""
-
-    def compose(self) -> ComposeResult:
-        """One line."""
-        yield Static(" HyperSDK  starting …")
-
-
 class HypersdkApp(PacedApp):
     """The console."""
 
     TITLE = "HyperSDK"
     CSS_PATH = ["app.tcss", "widgets/tones.tcss", "widgets/bar.tcss", "widgets/lines.tcss", "widgets/table.tcss",
-                "widgets/chart.tcss"]  # fmt: skip
+                "widgets/chart.tcss", "screens/rows.tcss"]  # fmt: skip
     COMMANDS = {_palette}
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar = []
@@ -89,18 +86,19 @@ class HypersdkApp(PacedApp):
         self._now = now
         self._workspace: Workspace | None = None
         self.animation_level = "none"
-        self.register_theme(theme)
-        self.theme = theme.name
+        self._begin_with(theme)
 
     @property
-    def workspace(self) -> "Workspace":
+    def workspace(self) -> Workspace:
         """What the screens share."""
         assert self._workspace is not None
         return self._workspace
 
     def get_default_screen(self) -> Screen[None]:
-        """The first thing painted needs nothing loaded."""
-        return FirstPaint()
+        """The list, before anything is known: it is there at once, and takes keys."""
+        self._workspace = self._new_workspace()
+        self.set_keymap(dict(self._workspace.keymap.keys))
+        return VmsScreen(self._workspace)
 
     def on_mount(self) -> None:
         """Go on after the first paint."""
@@ -113,8 +111,6 @@ class HypersdkApp(PacedApp):
 
     def on_hypersdk_app_feed_moved(self) -> None:
         """Hand the changes to the screens."""
-        from tui.feed import Changes
-
         feed = self.workspace.feed
         changes = feed.take() if feed else Changes()
         for screen in self._console_screens():
@@ -124,13 +120,8 @@ class HypersdkApp(PacedApp):
         self.run_worker(self._open(), group="session", exclusive=True)
 
     async def _open(self) -> None:
-        """Load what the list needs, show it, connect."""
-        await asyncio.to_thread(import_module, "tui.screens.vms")
-        from tui.screens.vms import VmsScreen
-
-        self._workspace = self._new_workspace()
-        self.set_keymap(dict(self._workspace.keymap.keys))
-        await self.push_screen(VmsScreen(self._workspace))
+        """Load what a connection needs, off the event loop, and connect."""
+        await asyncio.to_thread(import_module, "tui.feed")
         for words in self._notices:
             self.notify(words, severity="warning", timeout=15, markup=False)
         session = await self._connected("")
@@ -177,19 +168,10 @@ class HypersdkApp(PacedApp):
         for screen in self._console_screens():
             screen.start_over()
 
-    def _console_screens(self) -> "list[ConsoleScreen]":
-        from tui.screens.base import ConsoleScreen
-
+    def _console_screens(self) -> list[ConsoleScreen]:
         return [screen for screen in self.screen_stack if isinstance(screen, ConsoleScreen)]
 
-    def _new_workspace(self) -> "Workspace":
-        from tui.columns import COLUMNS
-        from tui.glyphs import glyphs
-        from tui.journal import Journal
-        from tui.keymap import DEFAULT, choose_keymap
-        from tui.preferences import saved_columns
-        from tui.workspace import Workspace
-
+    def _new_workspace(self) -> Workspace:
         keymap, words = choose_keymap(self.options.keymap or DEFAULT, self.options.keymap_folders)
         self._notices += [words] if words else []
         journal = Journal(self._journal_moved, self._now)
@@ -198,9 +180,15 @@ class HypersdkApp(PacedApp):
         workspace.columns = saved_columns(self.options.config, {one.id for one in COLUMNS}) or workspace.columns
         return workspace
 
-    def _journal_moved(self, entry: "Entry") -> None:
-        from tui.journal import State
+    def _begin_with(self, theme: Theme) -> None:
+        """Take the theme before anything is styled: one set later has every style read and applied twice."""
+        self.register_theme(theme)
+        self.set_reactive(App.theme, theme.name)
+        self.update_classes({f"-theme-{theme.name}": True, "-dark-mode": theme.dark, "-light-mode": not theme.dark})
+        self._refresh_truecolor_filter(self.ansi_theme)
+        self.stylesheet.set_variables(self.get_css_variables())
 
+    def _journal_moved(self, entry: Entry) -> None:
         for screen in self._console_screens():
             screen.journal_moved(entry)
         many = sum(one.state is State.RUNNING for one in self.workspace.journal.entries) > MANY

@@ -5,16 +5,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from hypersdk.model.base import condition
-from hypersdk.model.virtualmachine import Phase, VirtualMachine
-from hypersdk.model.vmoperation import VMOperation
+from hypersdk.model.phase import Phase
 from hypersdk.plaintext import plain
 from tui.cells import Cells, Column, SortKey
 from tui.glyphs import Glyphs
 from tui.tone import Span, Tone
 from tui.trend import NO_TREND, TREND, Trend, spark
+
+if TYPE_CHECKING:
+    from hypersdk.model.virtualmachine import VirtualMachine
+    from hypersdk.model.vmoperation import VMOperation
 
 NAMESPACE: Final = Column("namespace", "NAMESPACE", 12, rank=1, widest=24)
 COLUMNS: Final = (
@@ -55,7 +57,7 @@ class Glance:
 
     now: datetime
     glyphs: Glyphs
-    pending: VMOperation | None = None
+    pending: "VMOperation | None" = None
     """The operation that is being done to it."""
     trend: Trend = NO_TREND
 
@@ -65,12 +67,12 @@ def columns(all_namespaces: bool, chosen: Collection[str] = USUAL) -> tuple[Colu
     return tuple(one for one in COLUMNS if one.id in chosen and (all_namespaces or one is not NAMESPACE))
 
 
-def cells(vm: VirtualMachine, glance: Glance, columns: Sequence[Column]) -> Cells:
+def cells(vm: "VirtualMachine", glance: Glance, columns: Sequence[Column]) -> Cells:
     """One row, a cell for each of the columns."""
     return tuple(_CELLS[one.id](vm, glance) for one in columns)
 
 
-def status_cell(vm: VirtualMachine, pending: VMOperation | None, glyphs: Glyphs) -> Span:
+def status_cell(vm: "VirtualMachine", pending: "VMOperation | None", glyphs: Glyphs) -> Span:
     """Sign, phase and, where the VM is not well or busy, a short why."""
     sign, phase = glyphs.phases[vm.phase], vm.phase
     if vm.metadata.deletion_timestamp is not None:
@@ -83,8 +85,10 @@ def status_cell(vm: VirtualMachine, pending: VMOperation | None, glyphs: Glyphs)
     return Span(f"{sign} {phase} {reason}".rstrip(), tone)
 
 
-def trouble(vm: VirtualMachine) -> str:
+def trouble(vm: "VirtualMachine") -> str:
     """Why the VM is not well, in a word or two; empty when it is, or when it is off as asked."""
+    from hypersdk.model.base import condition
+
     progress = vm.status.image_progress
     if vm.phase in {Phase.PENDING, Phase.CREATING} and progress and progress.total_bytes:
         return f"image {min(100, 100 * progress.bytes_transferred // progress.total_bytes)}%"
@@ -95,13 +99,13 @@ def trouble(vm: VirtualMachine) -> str:
     return "" if words == vm.phase else plain(words)
 
 
-def memory(vm: VirtualMachine) -> str:
+def memory(vm: "VirtualMachine") -> str:
     """In use and granted, or only granted."""
     used = vm.status.resources.memory.usage if vm.status.resources and vm.status.resources.memory else None
     return plain(f"{used}/{vm.spec.memory}" if used else vm.spec.memory)
 
 
-def via(vm: VirtualMachine, now: datetime) -> str:
+def via(vm: "VirtualMachine", now: datetime) -> str:
     """Where the first address was read, and how long ago it was seen last when that is not just now."""
     first = next(iter(vm.status.addresses or []), None)
     if first is None:
@@ -127,7 +131,7 @@ def natural(text: str) -> SortKey:
     return tuple(float(part) if index % 2 else part for index, part in enumerate(_DIGITS.split(text)))
 
 
-def _percent(vm: VirtualMachine) -> float:
+def _percent(vm: "VirtualMachine") -> float:
     resources = vm.status.resources
     usage = resources.cpu.usage if resources and resources.cpu else None
     try:
@@ -136,7 +140,7 @@ def _percent(vm: VirtualMachine) -> float:
         return -1.0
 
 
-def _bytes(vm: VirtualMachine) -> float:
+def _bytes(vm: "VirtualMachine") -> float:
     from hypersdk.model.quantity import to_bytes
 
     resources = vm.status.resources
@@ -147,24 +151,24 @@ def _bytes(vm: VirtualMachine) -> float:
         return -1.0
 
 
-def _born(vm: VirtualMachine) -> float:
+def _born(vm: "VirtualMachine") -> float:
     born = vm.metadata.creation_timestamp
     return -born.timestamp() if born else 0.0
 
 
-def _used_cpu(vm: VirtualMachine) -> str:
+def _used_cpu(vm: "VirtualMachine") -> str:
     used = vm.status.resources.cpu.usage if vm.status.resources and vm.status.resources.cpu else None
     return plain((used or "").removesuffix("%"))
 
 
-def _image(vm: VirtualMachine) -> str:
+def _image(vm: "VirtualMachine") -> str:
     image = vm.spec.image
     if image is None:
         return ""
     return plain(image.source or (image.template_ref.name if image.template_ref else "") or "")
 
 
-_CELLS: Final[Mapping[str, Callable[[VirtualMachine, Glance], Span]]] = {
+_CELLS: Final[Mapping[str, Callable[["VirtualMachine", Glance], Span]]] = {
     "name": lambda vm, _: Span(plain(vm.metadata.name)),
     "namespace": lambda vm, _: Span(plain(vm.metadata.namespace or "")),
     "status": lambda vm, glance: status_cell(vm, glance.pending, glance.glyphs),
@@ -180,7 +184,7 @@ _CELLS: Final[Mapping[str, Callable[[VirtualMachine, Glance], Span]]] = {
     "uptime": lambda vm, glance: Span(age(vm.started, glance.now) if vm.started else "", Tone.DIM),
     "age": lambda vm, glance: Span(age(vm.metadata.creation_timestamp, glance.now), Tone.DIM),
 }
-SORTS: Final[Mapping[str, Callable[[VirtualMachine], SortKey]]] = {
+SORTS: Final[Mapping[str, Callable[["VirtualMachine"], SortKey]]] = {
     "name": lambda vm: natural(vm.metadata.name),
     "namespace": lambda vm: natural(vm.metadata.namespace or ""),
     "status": lambda vm: (str(vm.phase),),

@@ -2,38 +2,24 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hypersdk.kube.cache import Cache, Health, Key
-from hypersdk.model.backupjob import BackupJob
+from hypersdk.model.base import Resource
 from hypersdk.model.core import Event
-from hypersdk.model.kinds import BACKUP_JOBS, EVENTS, VIRTUAL_MACHINES, VM_NODES, VM_OPERATIONS
+from hypersdk.model.kinds import EVENTS, VIRTUAL_MACHINES, VM_NODES, VM_OPERATIONS, Kind
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation
+from tui.changes import Changes
 from tui.session import Session
 from tui.tally import Tally
 from tui.trend import Trends
 
+R = TypeVar("R", bound=Resource)
 TICK_S = 0.1
 ABOUT_VMS = "involvedObject.kind=VirtualMachine"
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What moved since the last tick; with no keys at all, only the health did."""
-
-    vms: frozenset[Key] = frozenset()
-    """VMs that changed, or that an operation on them changed."""
-    talk: frozenset[Key] = frozenset()
-    """VMs about which an event or an operation was written."""
-    nodes: frozenset[Key] = frozenset()
-    operations: frozenset[Key] = frozenset()
-    events: frozenset[Key] = frozenset()
-    backups: frozenset[Key] = frozenset()
-
-    def __or__(self, other: "Changes") -> "Changes":
-        return Changes(*(getattr(self, one.name) | getattr(other, one.name) for one in fields(self)))
 
 
 @dataclass
@@ -48,12 +34,13 @@ class Feed:
     operations: Cache[VMOperation] = field(default_factory=Cache)
     events: Cache[Event] = field(default_factory=Cache)
     nodes: Cache[VMNode] = field(default_factory=Cache)
-    backups: Cache[BackupJob] = field(default_factory=Cache)
     trends: Trends = field(default_factory=Trends)
     tally: Tally = field(default_factory=Tally)
     _changes: Changes = field(default_factory=Changes)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     _pending: dict[Key, VMOperation] = field(default_factory=dict)
+    _followed: "dict[str, tuple[Kind[Resource], Cache[Resource]]]" = field(default_factory=dict)
+    _watching: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Watch and tell until cancelled."""
@@ -62,7 +49,6 @@ class Feed:
             self.operations.subscribe(self._on_operations),
             self.events.subscribe(self._on_events),
             self.nodes.subscribe(self._on_nodes),
-            self.backups.subscribe(self._on_backups),
         ]
         try:
             async with asyncio.TaskGroup() as group:
@@ -70,17 +56,35 @@ class Feed:
                 group.create_task(self.session.watch(VM_OPERATIONS, self.operations, self.namespace))
                 group.create_task(self.session.watch(EVENTS, self.events, self.namespace, ABOUT_VMS))
                 group.create_task(self.session.watch(VM_NODES, self.nodes, ""))
-                group.create_task(self.session.watch(BACKUP_JOBS, self.backups, self.namespace))
                 group.create_task(self._tick())
+                self._watching = group
+                for kind, cache in self._followed.values():
+                    self._watch(kind, cache)
         finally:
+            self._watching = None
             self._let_go(heard)
+
+    def follow(self, kind: Kind[R]) -> Cache[R]:
+        """The objects of a kind that only some screens show: watched from the first time that somebody asks."""
+        if kind.plural not in self._followed:
+            cache: Cache[Resource] = Cache()
+            cache.subscribe(lambda keys: self._note(Changes(others=frozenset((kind.plural, key) for key in keys))))
+            self._followed[kind.plural] = (kind, cache)
+            self._watch(*self._followed[kind.plural])
+        return self._followed[kind.plural][1]  # type: ignore[return-value]
+
+    def _watch(self, kind: "Kind[Resource]", cache: "Cache[Resource]") -> None:
+        if self._watching is not None:
+            self._watching.create_task(self.session.watch(kind, cache, self.namespace if kind.namespaced else ""))
 
     def _let_go(self, heard: Iterable[Callable[[], None]]) -> None:
         """What a namespace had goes at once, not when somebody looks for cycles the next time."""
         for stop in heard:
             stop()
-        for cache in (self.vms, self.operations, self.events, self.nodes, self.backups):
+        for cache in (self.vms, self.operations, self.events, self.nodes):
             cache.objects.clear()
+        for _, followed in self._followed.values():
+            followed.objects.clear()
 
     def stale_for(self, now: float) -> float | None:
         """For how many seconds nothing was heard; None while the list is live or has never been there."""
@@ -114,9 +118,6 @@ class Feed:
 
     def _on_nodes(self, keys: frozenset[Key]) -> None:
         self._note(Changes(nodes=keys))
-
-    def _on_backups(self, keys: frozenset[Key]) -> None:
-        self._note(Changes(backups=keys))
 
     def _on_operations(self, keys: frozenset[Key]) -> None:
         moved = frozenset(about for key in keys if (about := self._of_operation(key)))

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from hypersdk.model.base import Resource
-from hypersdk.model.virtualmachine import VirtualMachine
+if TYPE_CHECKING:
+    from hypersdk.model.base import Resource
+    from hypersdk.model.virtualmachine import VirtualMachine
 
-R = TypeVar("R", bound=Resource)
+R = TypeVar("R", bound="Resource")
 Texts = Callable[[R], list[str]]
 HELP: Final = "text  ~fuzzy  ns:x  node:x  status:x  ip:x  label=value  !not"
 
@@ -66,7 +67,7 @@ def _holds(term: Term, item: R, fields: Mapping[str, Texts[R]]) -> bool:
     return any(term.value in text.casefold() for text in fields[term.field](item))
 
 
-VM_FIELDS: Final[Mapping[str, Texts[VirtualMachine]]] = {
+VM_FIELDS: Final[Mapping[str, "Texts[VirtualMachine]"]] = {
     "name": lambda vm: [vm.metadata.name],
     "ns": lambda vm: [vm.metadata.namespace or ""],
     "node": lambda vm: [vm.status.node_name or ""],

@@ -3,13 +3,15 @@
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from hypersdk.model.base import Resource
 from tui.cells import Key, SortKey
 from tui.columns import natural
 
-R = TypeVar("R", bound=Resource)
+if TYPE_CHECKING:
+    from hypersdk.model.base import Resource
+
+R = TypeVar("R", bound="Resource")
 Ranked = tuple[SortKey, SortKey, Key]
 
 

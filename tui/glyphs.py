@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from hypersdk.model.virtualmachine import Phase
+from hypersdk.model.phase import Phase
 
 
 @dataclass(frozen=True)

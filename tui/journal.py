@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from hypersdk.errors import HyperSDKError
-from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.verbs.verb import Values, Verb
-from tui.session import Session
+
+if TYPE_CHECKING:
+    from hypersdk.model.virtualmachine import VirtualMachine
+    from tui.session import Session
 
 REMEMBERED = 500
 
@@ -61,7 +64,7 @@ class Journal:
         entry.state, entry.message = State.DONE if ok else State.FAILED, message
         self.tell(entry)
 
-    async def do(self, session: Session, verb: Verb, vm: VirtualMachine, values: Values) -> None:
+    async def do(self, session: "Session", verb: Verb, vm: "VirtualMachine", values: Values) -> None:
         """Do a verb and keep its entry up to date."""
         entry = self.begin(verb.title, vm.metadata.name, " ".join(verb.command(vm, values)))
 

@@ -1,12 +1,10 @@
 """Which key does what: keymaps are TOML files, checked against the table of commands."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Final
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from hypersdk.errors import ConfigError
 from tui.datafile import find, load, place, read
@@ -38,14 +36,13 @@ SHOWN: Final = {
 }  # fmt: skip
 
 
-class KeymapFile(BaseModel):
+@dataclass(frozen=True)
+class KeymapFile:
     """A keymap file: ids of commands to keys, several separated by commas."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     extends: str = ""
-    keys: dict[str, str] = Field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

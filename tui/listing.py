@@ -3,22 +3,25 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from hypersdk.kube.cache import Cache
-from hypersdk.model.base import Resource
 from tui.cells import Cells, Column, Key, SortKey
-from tui.feed import Changes, Feed
+from tui.changes import Changes
 from tui.glyphs import Glyphs
 
-R = TypeVar("R", bound=Resource)
+if TYPE_CHECKING:
+    from hypersdk.model.base import Resource
+    from tui.feed import Feed
+
+R = TypeVar("R", bound="Resource")
 
 
 @dataclass(frozen=True)
 class Sight:
     """What beside the object goes into its row."""
 
-    feed: Feed
+    feed: "Feed"
     now: datetime
     glyphs: Glyphs
     all_namespaces: bool
@@ -38,7 +41,7 @@ class Listing(Generic[R]):
     """By the ids of columns; a row's name breaks ties."""
     wanted: Callable[[str], Callable[[R], bool]]
     """A test for rows from what was typed into the filter."""
-    cache: Callable[[Feed], Cache[R]]
+    cache: Callable[["Feed"], Cache[R]]
     moved: Callable[[Changes], frozenset[Key]]
     sort: str = "name"
     descending: bool = False

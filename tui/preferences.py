@@ -1,12 +1,9 @@
 """What a person likes, kept in files: `console.toml` is theirs to write, `columns.toml` is written by the console."""
 
-import json
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from hypersdk.errors import ConfigError
 from tui.datafile import load
@@ -16,31 +13,28 @@ CONSOLE: Final = "console.toml"
 COLUMNS: Final = "columns.toml"
 
 
-class OfContext(BaseModel):
+@dataclass(frozen=True)
+class OfContext:
     """What holds in one context of the kubeconfig."""
-
-    model_config = ConfigDict(extra="forbid")
 
     read_only: bool = False
 
 
-class Preferences(BaseModel):
+@dataclass(frozen=True)
+class Preferences:
     """`console.toml`; flags go before it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     keymap: str = "default"
     theme: str = ""
     mouse: bool = True
     emulator: Literal["", "ghostty", "pyte"] = ""
     read_only: bool = False
-    contexts: dict[str, OfContext] = Field(default_factory=dict)
+    contexts: dict[str, OfContext] = field(default_factory=dict)
 
 
-class ColumnsFile(BaseModel):
+@dataclass(frozen=True)
+class ColumnsFile:
     """`columns.toml`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     vms: list[str]
 
@@ -80,6 +74,8 @@ def saved_columns(config: Path, known: Collection[str]) -> Sequence[str] | None:
 
 def save_columns(config: Path, chosen: Sequence[str]) -> None:
     """Keep the choice; ConfigError when it cannot be written."""
+    import json
+
     path = config / COLUMNS
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

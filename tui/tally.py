@@ -3,7 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from hypersdk.model.virtualmachine import Phase, VirtualMachine
+from hypersdk.model.phase import Phase
+from hypersdk.model.virtualmachine import VirtualMachine
 from tui.cells import Key
 
 

@@ -1,56 +1,62 @@
 """How the console looks: themes are TOML files with the fields of a Textual theme, checked at load."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from hypersdk.errors import ConfigError
-from tui.datafile import find, load
+from tui.datafile import find, load, place, read
 
 FEW_COLOURS: Final = "ansi"
 DEFAULT: Final = "dark"
+COLOURS: Final = (
+    "primary", "secondary", "warning", "error", "success", "accent", "foreground", "background", "surface", "panel",
+    "boost",
+)  # fmt: skip
 
 
-def _colour(value: str) -> str:
-    try:
-        Color.parse(value)
-    except ColorParseError as error:
-        raise ValueError(f"{value!r} is not a colour such as #336699 or ansi_blue") from error
-    return value
-
-
-Colour = Annotated[str, AfterValidator(_colour)]
-
-
-class ThemeFile(BaseModel):
+@dataclass(frozen=True)
+class ThemeFile:
     """A theme file."""
 
-    model_config = ConfigDict(extra="forbid")
-
     name: str
+    primary: str
     dark: bool = True
     ansi: bool = False
-    primary: Colour
-    secondary: Colour | None = None
-    warning: Colour | None = None
-    error: Colour | None = None
-    success: Colour | None = None
-    accent: Colour | None = None
-    foreground: Colour | None = None
-    background: Colour | None = None
-    surface: Colour | None = None
-    panel: Colour | None = None
-    boost: Colour | None = None
-    variables: dict[str, str] = Field(default_factory=dict)
+    secondary: str | None = None
+    warning: str | None = None
+    error: str | None = None
+    success: str | None = None
+    accent: str | None = None
+    foreground: str | None = None
+    background: str | None = None
+    surface: str | None = None
+    panel: str | None = None
+    boost: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 def load_theme(name: str, folders: Sequence[Path]) -> Theme:
     """The theme of that name; ConfigError names the file and the line."""
-    return Theme(**load(find(name, folders), ThemeFile).model_dump())
+    path = find(name, folders)
+    loaded = asdict(load(path, ThemeFile))
+    for colour in COLOURS:
+        if (value := loaded[colour]) is not None and not _is_colour(value):
+            words = f"{colour}: {value!r} is not a colour such as #336699 or ansi_blue"
+            raise ConfigError(f"{place(path, read(path), [colour])}: {words}")
+    return Theme(**loaded)
+
+
+def _is_colour(value: str) -> bool:
+    try:
+        Color.parse(value)
+    except ColorParseError:
+        return False
+    return True
 
 
 def choose_theme(asked: str, folders: Sequence[Path], few_colours: bool) -> tuple[Theme, str]:

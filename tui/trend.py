@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from hypersdk.model.quantity import to_bytes
-from hypersdk.model.virtualmachine import VirtualMachine
 from tui.braille import plot
 from tui.cells import Key
+
+if TYPE_CHECKING:
+    from hypersdk.model.virtualmachine import VirtualMachine
 
 TREND: Final = 5
 """Characters of a trend."""
@@ -34,7 +35,7 @@ class Trends:
 
     _of: dict[Key, deque[tuple[float, float]]] = field(default_factory=dict)
 
-    def note(self, vm: VirtualMachine) -> None:
+    def note(self, vm: "VirtualMachine") -> None:
         """Take what the VM's status says now; nothing when it says no figures."""
         figures = usage(vm)
         if figures is None:
@@ -54,8 +55,10 @@ class Trends:
         return Trend([cpu for cpu, _ in figures], [memory for _, memory in figures])
 
 
-def usage(vm: VirtualMachine) -> tuple[float, float] | None:
+def usage(vm: "VirtualMachine") -> tuple[float, float] | None:
     """The shares of CPU and memory in use; None when the status has no readable figures."""
+    from hypersdk.model.quantity import to_bytes
+
     resources = vm.status.resources
     if resources is None or not resources.cpu or not resources.memory:
         return None

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from hypersdk.model.base import Resource
+if TYPE_CHECKING:  # a console says that it is loading before the models are there
+    from hypersdk.model.base import Resource
 
-T = TypeVar("T", bound=Resource)
+T = TypeVar("T", bound="Resource")
 Key = tuple[str, str]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from hypersdk.model.base import Condition, JsonObject, Model, Resource, Time
+from hypersdk.model.phase import Phase as Phase
 from hypersdk.model.quantity import DURATION_PATTERN, MAC_PATTERN, MEMORY_PATTERN, POSITIVE_MEMORY_PATTERN
 from hypersdk.model.rules import Rule, one_at_most, rules, written, your_own_name
 
@@ -24,19 +25,6 @@ Duration = Annotated[str, Field(pattern=DURATION_PATTERN, json_schema_extra=rule
 Mac = Annotated[str, Field(pattern=MAC_PATTERN, json_schema_extra=rules(_MAC, maxLength=17))]
 ItemName = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 63})]
 Cpus = Annotated[int, Field(ge=1, le=128)]
-
-
-class Phase(StrEnum):
-    """The eight phases of the document."""
-
-    PENDING = "Pending"
-    CREATING = "Creating"
-    RUNNING = "Running"
-    STOPPED = "Stopped"
-    MIGRATING = "Migrating"
-    PAUSED = "Paused"
-    FAILED = "Failed"
-    UNKNOWN = "Unknown"
 
 
 class ConditionType(StrEnum):

@@ -69,6 +69,8 @@ class ScriptedSession:
     """Which consoles were attached to, in order."""
     answers: bool = True
     """Whether lists are answered at all; a server that does not leaves the caches loading."""
+    lost: dict[str, str] = field(default_factory=dict)
+    """The namespaces that the API answers no more about, with the words; also to watches that begin later."""
 
     def cache(self, kind: Kind[Resource], namespace: str = "default") -> Cache[Resource]:
         """The cache that the console watches."""
@@ -82,12 +84,14 @@ class ScriptedSession:
 
     def lose(self, words: str, namespace: str = "default") -> None:
         """The API answers no more."""
+        self.lost[namespace] = words
         for (_, where), cache in self.caches.items():
             if where == namespace:
                 cache.lost(words)
 
     def find(self, namespace: str = "default") -> None:
         """The API answers again."""
+        self.lost.pop(namespace, None)
         for (_, where), cache in self.caches.items():
             if where == namespace:
                 cache.live(asyncio.get_running_loop().time())
@@ -103,6 +107,8 @@ class ScriptedSession:
         if self.answers:
             cache.put(one for one in mine if namespace in {"", one.metadata.namespace})
             cache.live(asyncio.get_running_loop().time())
+        if words := self.lost.get(namespace):
+            cache.lost(words)
         await asyncio.Event().wait()
 
     async def do(self, verb: Verb, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from hypersdk.model.virtualmachine import Phase
 from tests.tui.builders import event, operation, vm
 from tests.tui.scripted import ScriptedSession
-from tui.feed import Changes, Feed
+from tui.changes import Changes
+from tui.feed import Feed
 
 
 class Told:

@@ -5,6 +5,7 @@ from typing import Final
 
 from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.base import condition
+from hypersdk.model.kinds import BACKUP_JOBS
 from hypersdk.model.quantity import human_bytes
 from hypersdk.plaintext import plain
 from tui.cells import Cells, Column
@@ -81,7 +82,7 @@ BACKUPS: Final = Listing[BackupJob](
     cells=_cells,
     sorts=_SORTS,
     wanted=by_fields(_FIELDS),
-    cache=lambda feed: feed.backups,
-    moved=lambda changes: changes.backups,
+    cache=lambda feed: feed.follow(BACKUP_JOBS),
+    moved=lambda changes: changes.of(BACKUP_JOBS.plural),
     sort="age",
 )

@@ -1,23 +1,24 @@
 """What every full screen of the console has in common: the workspace, word of changes, and asking before doing."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 from textual.screen import Screen
 
-from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.plaintext import plain
 from hypersdk.verbs.table import verb
 from hypersdk.verbs.verb import Danger, Values, Verb
 from tui.cells import Key
+from tui.changes import Changes
 from tui.commands import View, bindings, commands
-from tui.feed import Changes
 from tui.journal import Entry
-from tui.screens.confirm import ConfirmScreen
 from tui.tone import Line, Span, Tone
 from tui.widgets.bar import Bar
 from tui.workspace import Workspace
+
+if TYPE_CHECKING:
+    from hypersdk.model.virtualmachine import VirtualMachine
 
 LAST = 2
 
@@ -66,11 +67,11 @@ class ConsoleScreen(Screen[None]):
     def journal_moved(self, entry: Entry) -> None:
         """Something that was asked for got further."""
 
-    def targets(self) -> list[VirtualMachine]:
+    def targets(self) -> list["VirtualMachine"]:
         """The VMs that a verb would be done to."""
         return []
 
-    def subject(self) -> VirtualMachine | None:
+    def subject(self) -> "VirtualMachine | None":
         """The one VM that a question would be about."""
         return next(iter(self.targets()), None)
 
@@ -83,7 +84,7 @@ class ConsoleScreen(Screen[None]):
         if vms := self.targets():
             self.ask(id, vms)
 
-    def ask(self, id: str, vms: Sequence[VirtualMachine]) -> None:
+    def ask(self, id: str, vms: Sequence["VirtualMachine"]) -> None:
         """Do a verb to these VMs, after asking as its danger demands."""
         doing = verb(id)
         able = [vm for vm in vms if doing.applies(vm)]
@@ -92,6 +93,8 @@ class ConsoleScreen(Screen[None]):
         elif doing.danger is Danger.NONE and len(vms) == 1:
             self._do(doing, able, {})
         else:
+            from tui.screens.confirm import ConfirmScreen
+
             refused = [(vm, doing.refusal(vm)) for vm in vms if not doing.applies(vm)]
             dialog = ConfirmScreen(doing, able, refused, self.workspace.keymap)
             self.app.push_screen(dialog, lambda values: self._answered(doing, able, values))
@@ -129,7 +132,7 @@ class ConsoleScreen(Screen[None]):
         hints = [one for one in commands(self.VIEW, View.ANYWHERE, read_only=read_only) if one.hint]
         return hint_line([(keymap.shown(one.id), one.title) for one in hints], self.app.size.width)
 
-    def _answered(self, doing: Verb, able: Sequence[VirtualMachine], values: Values | None) -> None:
+    def _answered(self, doing: Verb, able: Sequence["VirtualMachine"], values: Values | None) -> None:
         if values is None:
             return
         if reason := self.workspace.refusal():
@@ -137,7 +140,7 @@ class ConsoleScreen(Screen[None]):
         else:
             self._do(doing, able, values)
 
-    def _do(self, doing: Verb, able: Sequence[VirtualMachine], values: Values) -> None:
+    def _do(self, doing: Verb, able: Sequence["VirtualMachine"], values: Values) -> None:
         session = self.workspace.session
         assert session is not None
         for vm in able:

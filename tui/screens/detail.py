@@ -12,10 +12,10 @@ from textual.widgets import ContentSwitcher
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.plaintext import plain
 from tui.cells import Key
+from tui.changes import Changes
 from tui.charts import CHARTS
 from tui.columns import status_cell
 from tui.commands import TABS, View, bindings
-from tui.feed import Changes
 from tui.hardware import hardware
 from tui.journal import Entry
 from tui.manifest import manifest

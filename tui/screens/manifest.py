@@ -7,8 +7,8 @@ from textual.binding import BindingType
 
 from hypersdk.plaintext import plain
 from tui.cells import Key
+from tui.changes import Changes
 from tui.commands import View, bindings
-from tui.feed import Changes
 from tui.listing import Listing, R
 from tui.manifest import manifest
 from tui.screens.searching import SearchingScreen

@@ -1,15 +1,14 @@
 """What every list of rows has in common: a filter as it is typed, an order, the age of what is shown."""
 
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input
 
-from hypersdk.model.base import Resource
 from hypersdk.plaintext import plain
 from tui.cells import Cells, Column, Key
-from tui.feed import Changes
+from tui.changes import Changes
 from tui.filter import HELP
 from tui.fleet import Fleet
 from tui.journal import Entry, State
@@ -22,7 +21,10 @@ from tui.widgets.lines import Lines
 from tui.widgets.table import Table
 from tui.workspace import ALL, Workspace
 
-R = TypeVar("R", bound=Resource)
+if TYPE_CHECKING:
+    from hypersdk.model.base import Resource
+
+R = TypeVar("R", bound="Resource")
 AGES_S = 5.0
 FILTER_S = 0.03
 
@@ -30,10 +32,11 @@ FILTER_S = 0.03
 class RowsScreen(ConsoleScreen, Generic[R]):
     """A full screen of rows; a subclass says which, and what can be done with them."""
 
-    CSS_PATH = "rows.tcss"
+    AUTO_FOCUS = "#rows"
 
     def __init__(self, workspace: Workspace, listing: Listing[R]) -> None:
         super().__init__(workspace)
+        self.set_class(not workspace.feed, "-wordy")  # at once: a class that changes later styles everything anew
         self.listing = listing
         self._fleet = Fleet(self.look_up, listing.sorts, listing.wanted, listing.sort, listing.descending)
         self._said: Entry | None = None

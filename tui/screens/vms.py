@@ -1,13 +1,13 @@
 """The VM list: live rows, marks, and the verbs."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import BindingType
 
 from hypersdk.errors import ConfigError
-from hypersdk.model.virtualmachine import Phase, VirtualMachine
+from hypersdk.model.phase import Phase
 from tui.columns import COLUMNS
 from tui.commands import View, bindings
 from tui.listings.vms import VMS
@@ -17,8 +17,11 @@ from tui.tone import Line, Span, Tone
 from tui.widgets.table import Table
 from tui.workspace import Workspace
 
+if TYPE_CHECKING:
+    from hypersdk.model.virtualmachine import VirtualMachine
 
-class VmsScreen(RowsScreen[VirtualMachine]):
+
+class VmsScreen(RowsScreen["VirtualMachine"]):
     """The first screen."""
 
     VIEW = View.VMS
@@ -27,12 +30,12 @@ class VmsScreen(RowsScreen[VirtualMachine]):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__(workspace, VMS)
 
-    def targets(self) -> list[VirtualMachine]:
+    def targets(self) -> list["VirtualMachine"]:
         """The marked VMs, else the one under the cursor."""
         keys = self.table.marked or ([self.table.cursor] if self.table.cursor else [])
         return [vm for key in keys if (vm := self.look_up(key))]
 
-    def subject(self) -> VirtualMachine | None:
+    def subject(self) -> "VirtualMachine | None":
         """The VM under the cursor, whatever is marked."""
         return self.look_up(self.table.cursor) if self.table.cursor else None
 
