@@ -2,7 +2,8 @@
 # down    stops what up started; '.venv/bin/hyperctl down --purge' removes it
 # test    all set-up and every test            check    format, lint, types, fences, fast tests
 # bench   the figures the product promises
-# soak    KILLS=100 kills of the controller, and of the API, OUTAGE=120 s without the API; ROUNDS=n tests with guests as well
+# soak    KILLS=100 kills of the controller in life and in each operation, and of the API, OUTAGE=120 s without the API;
+#         ROUNDS=n tests with guests as well
 # lock    requirements/ from pyproject.toml    generate the CRDs from the models
 .POSIX:
 .PHONY: up down test check bench soak lock generate app dev
@@ -41,13 +42,14 @@ bench: dev
 
 soak: dev
 	$(PY) -m tests.controlplane.build
+	$(PY) -m tests.s3.build
 	$(PY) -m hyperctl.guest
 	scripts/private-network.sh nice -n 5 $(PY) -m tests.campaign --kills $(KILLS) --outage $(OUTAGE) \
 	    --command "make soak KILLS=$(KILLS) OUTAGE=$(OUTAGE)" $(ARGS)
+	scripts/private-network.sh nice -n 5 $(PY) -m tests.campaign --operations all --kills $(KILLS) \
+	    --command "make soak KILLS=$(KILLS)" $(ARGS)
 	HYPERSDK_STEPS=10000 HYPERSDK_KILLS=$(KILLS) scripts/private-network.sh $(PY) -m pytest -q -x \
 	    tests/api/test_differences.py tests/api/test_durability.py
-	HYPERSDK_KILLS=$(KILLS) scripts/private-network.sh $(PY) -m pytest -q -x \
-	    tests/libvirt/test_clones.py -k killed
 	for round in $$(seq $(ROUNDS)); do \
 	    scripts/private-network.sh $(PY) -m pytest -q -x -m "libvirt or e2e" || exit; \
 	done
