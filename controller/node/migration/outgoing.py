@@ -21,7 +21,7 @@ from controller.node.migration.messages import Lodging, Luggage, Nic, Piece, Say
 from controller.node.migration.ports import Peers
 from controller.node.migration.records import Record, Records
 from controller.node.migration.sockets import Folder, Way
-from controller.node.places import NodePlaces
+from controller.node.places import NodePlaces, checked_uid
 from controller.node.qemu_img import virtual_size
 from controller.node.sharing import shared
 from controller.settings import Settings
@@ -31,6 +31,8 @@ from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import MigrateSpec, VMOperation
 
 log = logging.getLogger(__name__)
+_MARK = ".shared"
+"""How the names of the files end that the other node looks for, to see what both have."""
 LOOK_EVERY_S = 1.0
 MIB = 2**20
 _BITS = {"K": 10**3, "M": 10**6, "G": 10**9}
@@ -83,7 +85,7 @@ class Outgoing:
         uid = trip.vm.metadata.uid
         folder = Folder(self.settings.migration_folder, uid)
         namespace, name = trip.vm.key
-        marker = f".{uid}-{trip.op.metadata.uid[:8]}.shared"
+        marker = f".{uid}-{trip.op.metadata.uid[:8]}{_MARK}"
         await self._check_clones(trip)
         luggage = await self._packed(trip, folder, marker)
         async with _marked(luggage, marker):
@@ -101,6 +103,13 @@ class Outgoing:
             await self.peers.ask(trip.target, trip.vm.key, "settle", {"operation": trip.op.metadata.name})
             if trip.live:
                 await self._transfer(trip, luggage, lodging, folder)
+
+    def unmark(self, uid: str) -> None:
+        """Remove the marks of a try in which this controller's predecessor has died. Blocks."""
+        places = self.places
+        for folder in (*places.roots(), places.images, places.links, places.templates):
+            for path in folder.glob(f".{checked_uid(uid)}-*{_MARK}"):
+                path.unlink(missing_ok=True)
 
     async def _check_clones(self, trip: Trip) -> None:
         """Nobody else's disk may stand on what leaves."""

@@ -110,6 +110,7 @@ class Migrate:
             await self._hand_over(job, target)
             return None
         await asyncio.to_thread(Folder(self.settings.migration_folder, job.vm.metadata.uid).remove)
+        await asyncio.to_thread(self.outgoing.unmark, job.vm.metadata.uid)
         try:
             await self.peers.ask(target, job.vm.key, "discard", _named(job))
         except HyperSDKError as error:
