@@ -45,7 +45,7 @@ def _others(shop: Shop, node: str, controller: ControllerProcess) -> set[str]:
     state = controller.state
     here = {vm.metadata.uid for vm in shop.bench.vms if vm.status.node_name == node}
     templates = {one.metadata.uid for one in shop.templates}
-    found = {path for path in state.rglob("*") if path.suffix in {".tmp", ".new"}}
+    found = {path for path in state.rglob("*") if path.suffix in {".tmp", ".new", ".shared"}}
     found |= {*_below(state / "backups"), *_below(state / "images" / ".partial"), *(state / "moves").glob("*/*")}
     found |= {path for path in _below(state / "templates") if not path.name.startswith(tuple(templates) or ("-",))}
     for folder in ("seeds", "consoles", "definitions"):
