@@ -5,6 +5,7 @@ With `--operations all`, or some of their names, operations by steps are interru
 
 import argparse
 import asyncio
+import math
 import os
 import secrets
 import shutil
@@ -62,7 +63,7 @@ def _operations(options: argparse.Namespace) -> int:
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     notes, began = Path(tempfile.mkdtemp(prefix="campaign-")), time.monotonic()
     _tell(f"{options.kills} kills of each, seed {seed}, notes in {notes}")
-    tallies = asyncio.run(tried(names, options.kills, seed, _tell, notes))
+    tallies = asyncio.run(tried(names, options.kills, seed, _tell, notes, 60 * options.minutes))
     run = run_words(options.command, seed, f"{datetime.now(UTC):%Y-%m-%d}", time.monotonic() - began)
     new = rows(tallies, run)
     _tell("\n".join(["", *new, *(words for tally in tallies for words in tally.wrong)]))
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--kills", type=int, default=100, help="of each operation; else a fifth on kube-apiserver (100)"
     )
     parser.add_argument("--operations", default="", metavar="NAMES", help=f"all, or some of {', '.join(NAMES)}")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="with --operations: no round begins later")
     parser.add_argument("--seed", type=int, default=None, help="of the random moments")
     parser.add_argument("--outage", type=float, default=120.0, metavar="S", help="how long the API is gone (120)")
     parser.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections import Counter
@@ -80,6 +81,8 @@ class WorkCampaign:
     tell: Callable[[str], None]
     notes: Path
     """Where what was wrong is written down, with the controllers' logs."""
+    within_s: float = math.inf
+    """No round begins later."""
     is_long: bool = True
     """Whether it is seen first how long each takes where nothing dies."""
     known: set[str] = field(default_factory=set)
@@ -87,9 +90,10 @@ class WorkCampaign:
 
     async def run(self) -> None:
         """Until each has been hit so often; what is wrong stands in the tallies."""
+        end = time.monotonic() + self.within_s
         if self.is_long:
             await self._undisturbed()
-        while lanes := [lane for lane in self.lanes if lane.tally.kills < self.kills]:
+        while (lanes := [lane for lane in self.lanes if lane.tally.kills < self.kills]) and time.monotonic() < end:
             await self._round(lanes)
         for lane in self.lanes:
             await self._guarded(lane, "in the end", lane.trial.leave())

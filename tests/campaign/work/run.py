@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from os import environ
 from pathlib import Path
 
@@ -23,30 +24,37 @@ from tests.s3 import server as s3
 Kinds = list[type[Trial]]
 
 
-async def tried(names: Iterable[str], kills: int, seed: int, tell: Callable[[str], None], notes: Path) -> list[Tally]:
-    """Have each of those operations interrupted so often."""
+async def tried(
+    names: Iterable[str], kills: int, seed: int, tell: Callable[[str], None], notes: Path, within_s: float
+) -> list[Tally]:
+    """Have each of those operations interrupted so often, or as often as there is time for."""
     wanted, found = set(names), list[Tally]()
     here = [kind for name, kinds in HERE.items() if name in wanted for kind in kinds]
     between = [kind for name, kinds in BETWEEN.items() if name in wanted for kind in kinds]
     async with asyncio.TaskGroup() as group:
         for kinds, where in ((here, _here), (between, _between)):
             if kinds:
-                group.create_task(where(kinds, _Campaigner(kills, seed, tell, notes, found)))
+                group.create_task(where(kinds, _Campaigner(kills, seed, tell, notes, within_s, found)))
     return found
 
 
+@dataclass(frozen=True)
 class _Campaigner:
     """What both places do."""
 
-    def __init__(self, kills: int, seed: int, tell: Callable[[str], None], notes: Path, found: list[Tally]) -> None:
-        self.kills, self.seed, self.tell, self.notes, self.found = kills, seed, tell, notes, found
+    kills: int
+    seed: int
+    tell: Callable[[str], None]
+    notes: Path
+    within_s: float
+    found: list[Tally]
 
     async def run(self, shop: Shop, kinds: Kinds) -> None:
         """On a place that is ready."""
         rng = random.Random(self.seed)
         lanes = [Lane(kind(shop, rng), Tally(kind.title)) for kind in kinds]
-        await WorkCampaign(shop, lanes, self.kills, rng, self.tell, self.notes).run()
-        self.found += [lane.tally for lane in lanes]
+        await WorkCampaign(shop, lanes, self.kills, rng, self.tell, self.notes, self.within_s).run()
+        self.found.extend(lane.tally for lane in lanes)
 
 
 async def _here(kinds: Kinds, campaigner: _Campaigner) -> None:
