@@ -27,6 +27,8 @@ class FakeMover:
     moving: dict[str, TransferState] = field(default_factory=dict, init=False)
     """By uuid, of those that are under way."""
     aborted: set[str] = field(default_factory=set, init=False)
+    following: set[str] = field(default_factory=set, init=False)
+    """Those of them that run there already."""
 
     async def documents(self, uuid: str) -> Documents:
         """Enough of a definition to be read there."""
@@ -43,20 +45,35 @@ class FakeMover:
         if there is None:
             raise Terminal("Unsupported", "the fake knows no other host")
         here.before_change("transfer")
-        self.moving[uuid] = TransferState(memory_total=2**30, memory_remaining=2**29, memory_bps=2**24)
+        self.moving[uuid] = TransferState(
+            memory_total=2**30, memory_remaining=2**29, memory_bps=2**24, dirty_bps=2**25, iterations=2
+        )
         incoming, run = parse_domain(how.documents.running), here.the(uuid)
         copy = ObservedDomain(uuid, incoming.name, DomainState.PAUSED, "migration", incoming.owner, pid=4711)
         there.adopt(replace(copy, macs=run.macs, hardware=run.hardware))
         try:
             await self._copied(uuid, there)
         except BaseException:
-            there.domains_by_uuid.pop(uuid, None)
+            if uuid in self.following:
+                self._broken(uuid, there)
+            else:
+                there.domains_by_uuid.pop(uuid, None)
             raise
         finally:
             self.moving.pop(uuid, None)
             self.aborted.discard(uuid)
-        there.change(uuid, "lifecycle", reason="user", started_at=here.clock())
+            self.following.discard(uuid)
+        reason = "migrated" if there.the(uuid).state is DomainState.RUNNING else "user"
+        there.change(uuid, "lifecycle", reason=reason, started_at=here.clock())
         here.go_off(uuid, "migrated")
+
+    async def start_post_copy(self, uuid: str) -> None:
+        """Held here for good, and running there."""
+        if uuid not in self.moving or self.other is None:
+            return
+        self.following.add(uuid)
+        self._me.change(uuid, "lifecycle", state=DomainState.PAUSED, reason="postcopy")
+        self.other.change(uuid, "lifecycle", state=DomainState.RUNNING, reason="postcopy")
 
     async def transfer_state(self, uuid: str) -> TransferState | None:
         """Half of it is always left."""
@@ -79,12 +96,17 @@ class FakeMover:
     def _me(self) -> "FakeHypervisor":
         return cast("FakeHypervisor", self)
 
+    def _broken(self, uuid: str, there: "FakeHypervisor") -> None:
+        """The half that is there waits for memory that never comes."""
+        self._me.change(uuid, "lifecycle", state=DomainState.PAUSED, reason="postcopy-failed")
+        there.change(uuid, "lifecycle", state=DomainState.PAUSED, reason="postcopy-failed")
+
     async def _copied(self, uuid: str, there: "FakeHypervisor") -> None:
         here = self._me
         end = here.clock() + self.move_takes_s
         while here.clock() < end:
             await asyncio.sleep(LOOK_EVERY_S)
-            if uuid in self.aborted or not here.the(uuid).is_active:
+            if (uuid in self.aborted and uuid not in self.following) or not here.the(uuid).is_active:
                 raise Transient("operation aborted: job 'migration out' canceled by client")
             if here.down or there.down or uuid not in there.domains_by_uuid:
                 raise Transient("the connection to libvirt is broken")

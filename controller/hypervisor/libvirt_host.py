@@ -273,6 +273,10 @@ class LibvirtHost:
         work = partial(transfer.transfer, uuid=uuid, how=how)
         await self._transfers.call(work, f"move the domain {uuid}", _TRANSFER_DEADLINE_S)
 
+    async def start_post_copy(self, uuid: str) -> None:
+        """Let it run on the other host from now on."""
+        await self._work.call(partial(transfer.start_post_copy, uuid=uuid), f"let the domain {uuid} run over there")
+
     async def transfer_state(self, uuid: str) -> TransferState | None:
         """How far that is."""
         return await self._link.read(partial(transfer.transfer_state, uuid=uuid), f"see how far the move of {uuid} is")

@@ -29,6 +29,8 @@ class Transfer:
     """MiB a second at most; 0 for as fast as it goes."""
     auto_converge: bool = True
     """Slow the guest down where it writes faster than its memory can be copied."""
+    post_copy: bool = False
+    """Let `start_post_copy` be used: then libvirt itself would let the copy run, if nobody guards what it asks."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class TransferState:
     downtime_ms: int = 0
     """How long the guest would be held if the rest were copied now; the real one at the end."""
     throttle_percent: int = 0
+    is_following: bool = False
+    """The guest is over there, and what is left of its memory follows (post-copy)."""
 
 
 class Mover(Protocol):
@@ -60,6 +64,10 @@ class Mover(Protocol):
 
     async def transfer(self, uuid: str, how: Transfer) -> None:
         """Move a running domain to another host; it is off here then, and paused there. May take hours."""
+        ...
+
+    async def start_post_copy(self, uuid: str) -> None:
+        """Let it run on the other host from now on, and its memory follow; no error when it is not being moved."""
         ...
 
     async def transfer_state(self, uuid: str) -> TransferState | None:

@@ -17,11 +17,15 @@ from hypersdk.errors import Terminal
 
 _SOCKET = "/run/libvirt/libvirt-sock"
 _OWNER = re.compile(r"\+(\d+):\+(\d+)")
+_NO_POST_COPY = "Postcopy is not supported"
+_ADVICE = (
+    "QEMU may not handle page faults by itself there, which post-copy needs: set the sysctl "
+    "vm.unprivileged_userfaultfd to 1 on that node, or leave postCopy out"
+)
 _ALWAYS = (
     libvirt.VIR_MIGRATE_LIVE
     | libvirt.VIR_MIGRATE_PEER2PEER
     | libvirt.VIR_MIGRATE_PERSIST_DEST
-    | libvirt.VIR_MIGRATE_PAUSED
     | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
     # Whether storage is shared was tried out: libvirt would guess by the kind of the file system.
     | libvirt.VIR_MIGRATE_UNSAFE
@@ -38,7 +42,24 @@ def documents(connection: libvirt.virConnect, uuid: str) -> Documents:
 def transfer(connection: libvirt.virConnect, uuid: str, how: Transfer) -> None:
     """Move it; returns when it is off here and paused there. Blocks for as long as that takes."""
     domain = _there(connection, uuid)
-    domain.migrateToURI3(f"qemu+unix:///system?socket={how.libvirt_socket}", _parameters(how), _flags(how))
+    try:
+        domain.migrateToURI3(f"qemu+unix:///system?socket={how.libvirt_socket}", _parameters(how), _flags(how))
+    except libvirt.libvirtError as error:
+        if _NO_POST_COPY in str(error):
+            raise Terminal("PostCopyUnsupported", f"{_ADVICE} ({error})") from error
+        raise
+
+
+def start_post_copy(connection: libvirt.virConnect, uuid: str) -> None:
+    """Let it run over there now; no error when it is not being moved. Blocks."""
+    domain = our_domain(connection, uuid)
+    if domain is None:
+        return
+    try:
+        domain.migrateStartPostCopy()
+    except libvirt.libvirtError as error:
+        if not is_code(error, libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
+            raise
 
 
 def transfer_state(connection: libvirt.virConnect, uuid: str) -> TransferState | None:
@@ -67,6 +88,7 @@ def transfer_state(connection: libvirt.virConnect, uuid: str) -> TransferState |
         disk_bps=told.get("disk_bps", 0),
         downtime_ms=told.get("downtime", 0),
         throttle_percent=told.get("auto_converge_throttle", 0),
+        is_following=domain.state() == [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_POSTCOPY],
     )
 
 
@@ -100,6 +122,8 @@ def _flags(how: Transfer) -> int:
     flags: int = _ALWAYS
     if how.copied:
         flags |= libvirt.VIR_MIGRATE_NON_SHARED_DISK
+    # The two do not go together: who guards what libvirt asks has the copy left paused.
+    flags |= libvirt.VIR_MIGRATE_POSTCOPY if how.post_copy else libvirt.VIR_MIGRATE_PAUSED
     if how.auto_converge:
         flags |= libvirt.VIR_MIGRATE_AUTO_CONVERGE
     return flags
@@ -116,6 +140,8 @@ def _parameters(how: Transfer) -> dict[str, str | int | list[str]]:
         parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = list(how.copied)
     if how.bandwidth_mib:
         parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = how.bandwidth_mib
+    if how.bandwidth_mib and how.post_copy:
+        parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY] = how.bandwidth_mib
     return parameters
 
 

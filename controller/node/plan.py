@@ -74,6 +74,12 @@ def is_half_started(observed: ObservedDomain) -> bool:
     return is_held and _power(observed) not in HAD_RUN
 
 
+def is_held_for_good(observed: ObservedDomain | None) -> bool:
+    """Whether QEMU and libvirt never let it run here again: post-copy has given its devices to another node."""
+    held = observed is not None and observed.state is DomainState.PAUSED
+    return held and observed is not None and observed.reason in {"postcopy", "postcopy-failed"}
+
+
 def is_winding_down(observed: ObservedDomain, intent: Intent, now: datetime) -> bool:
     """Whether the guest was asked to power off and may still do so, though it is wanted on again."""
     asked = intent.stopping_since is not None and now < intent.cut_at(now)
@@ -96,6 +102,9 @@ def _first(desired: DesiredDomain | None, intent: Intent, now: datetime) -> list
 
 
 def _stopping(observed: ObservedDomain, intent: Intent, now: datetime) -> list[Step]:
+    if is_held_for_good(observed):
+        # There is no guest any more that could be asked, and libvirt lets nothing of it be changed, its mark neither.
+        return [Destroy("its migration broke half-way")]
     noted: list[Step] = [] if _power(observed) is Power.OFF else [SetPower(Power.OFF)]
     if intent.force:
         return [*noted, Destroy("it was asked for by force")]

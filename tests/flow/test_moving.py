@@ -162,6 +162,41 @@ def test_libvirtd_gone_on_the_way_it_is_tried_again(tmp_path: Path, who: str) ->
     play(tmp_path, scenario)
 
 
+def test_post_copy_lets_it_run_there_while_its_memory_follows(tmp_path: Path) -> None:
+    async def scenario(pair: Pair) -> None:
+        op = await moved(pair, targetNode="node-2", postCopy=True)
+        await pair.first.until(lambda: bool(pair.first.hypervisor.following))
+        assert pair.running_on(uid(pair)) == ["node-2"]
+        op = await pair.first.done(op)
+        assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+        await settled(pair)
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("who", ["node-1", "node-2"])
+def test_post_copy_that_breaks_runs_nowhere_and_is_said(tmp_path: Path, who: str) -> None:
+    async def scenario(pair: Pair) -> None:
+        op = await moved(pair, targetNode="node-2", postCopy=True)
+        await pair.first.until(lambda: bool(pair.first.hypervisor.following))
+        hypervisor = pair.members[who].world.hypervisor
+        hypervisor.down = True
+        await pair.first.pass_time(5)
+        hypervisor.come_back()
+        op = await pair.first.done(op)
+        found = condition(op.status.conditions, "Succeeded")
+        assert found is not None
+        assert (op.phase, found.reason) == (OperationPhase.FAILED, "PostCopyFailed")
+        assert pair.running_on(uid(pair)) == []
+        await pair.first.until_phase(Phase.PAUSED, "MigrationFailed")
+        again = await pair.first.done(await pair.first.operate("restart", force=True))
+        assert again.phase is OperationPhase.SUCCEEDED, again.status.message
+        await settled(pair)
+        assert pair.first.vm().status.node_name == "node-1"
+
+    play(tmp_path, scenario)
+
+
 def test_deleted_on_the_way_nothing_is_left_on_either_node(tmp_path: Path) -> None:
     async def scenario(pair: Pair) -> None:
         gone = uid(pair)
@@ -181,9 +216,8 @@ def test_deleted_on_the_way_nothing_is_left_on_either_node(tmp_path: Path) -> No
     [
         ({"targetNode": "node-1"}, "AlreadyThere"),
         ({"targetNode": "node-3"}, "NodeNotFound"),
-        ({"postCopy": True}, "NotSupported"),
     ],
-    ids=["where it is", "nowhere", "post-copy"],
+    ids=["where it is", "nowhere"],
 )
 def test_refused_before_anything_is_done(tmp_path: Path, spec: dict[str, str | bool], reason: str) -> None:
     async def scenario(pair: Pair) -> None:

@@ -1,11 +1,20 @@
 """The first process of a node: `python -m tests.nodes.inside NAME ROOT`, in fresh namespaces, becomes its libvirtd."""
 
+import os
+import shutil
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
-from hyperctl.stack import libvirtd
+from hyperctl.stack import libvirt_config, libvirtd
+from hyperctl.stack.libvirt_config import Owner
+
+QEMU = Path("/usr/bin/qemu-system-x86_64")
+_CAP_SYS_PTRACE = 19
+_CAPABILITIES = struct.Struct("<5I")
+"""vfs_cap_data, version 2."""
 
 
 def main(name: str, root: str) -> int:
@@ -13,7 +22,21 @@ def main(name: str, root: str) -> int:
     socket.sethostname(name)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "run", "/run"], check=True)
     Path("/run/lock").mkdir()
+    let_handle_page_faults(Path(root).with_name("qemu"))
     return libvirtd.main(["--root", root])
+
+
+def let_handle_page_faults(copy: Path) -> None:
+    """What the sysctl vm.unprivileged_userfaultfd lets QEMU do for post-copy; no node has a kernel of its own."""
+    shutil.copy(QEMU, copy)
+    os.setxattr(copy, "security.capability", _CAPABILITIES.pack(0x02000001, 1 << _CAP_SYS_PTRACE, 0, 0, 0))
+    subprocess.run(["mount", "--bind", str(copy), str(QEMU)], check=True)
+    usual = libvirt_config.qemu_conf
+
+    def keeping(owner: Owner) -> str:
+        return f"{usual(owner)}clear_emulator_capabilities = 0\n"
+
+    libvirt_config.qemu_conf = keeping
 
 
 if __name__ == "__main__":

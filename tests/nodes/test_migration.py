@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from controller.node.plan import is_held_for_good
 from hypersdk.errors import Unreachable
 from hypersdk.kube.streams import open_console
 from hypersdk.model.base import JsonObject, condition
@@ -28,8 +29,8 @@ from tests.nodes.lab import IMAGES, SHARED, Lab, lab
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(420), pytest.mark.asyncio(loop_scope="module")]
 
-SLOW, SLOWEST = "24Mbps", "8Mbps"
-"""2 MiB a second, and 1: its 10 MiB of disk take some seconds, in which a test does what it does."""
+FAST, SLOW, SLOWEST = "64Mbps", "24Mbps", "8Mbps"
+"""7 MiB a second, 2 a second, and 1: its 10 MiB of disk take some seconds, in which a test does what it does."""
 WITHIN = 120.0
 
 
@@ -140,6 +141,15 @@ async def guest(here: Lab, folder: Path) -> Guest:
     return made
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def restless(here: Lab, folder: Path) -> Guest:
+    """One that writes more to its memory than is copied."""
+    image = write_counting_disk(folder / IMAGES / "restless.raw", restless=True)
+    made = Guest(here, "restless", image, SHARED)
+    await made.begin()
+    return made
+
+
 async def test_live_with_its_disk_while_somebody_watches(here: Lab, guest: Guest) -> None:
     """Memory, disk, console and object go along; the old node keeps nothing."""
     old, uid = guest.node, guest.uid
@@ -236,13 +246,41 @@ async def test_live_on_shared_storage_touches_no_disk(here: Lab, folder: Path) -
     assert (disk.stat().st_ino, list((folder / SHARED).glob(".*"))) == (inode, [])
 
 
+async def test_post_copy_ends_what_would_not_converge(here: Lab, restless: Guest) -> None:
+    old = restless.node
+    made = await here.begin_move(restless.name, targetNode=restless.other, bandwidth=FAST, postCopy=True)
+    op = await restless.ends(made)
+    assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+    await restless.is_whole()
+    await restless.leaves_nothing(old)
+    assert "(post-copy)" in here.controllers[int(old[-1]) - 1].log.read_text()
+
+
+async def test_post_copy_that_breaks_runs_nowhere_until_it_is_started(here: Lab, restless: Guest) -> None:
+    old, source = restless.node, here.hosts[restless.at]
+    made = await here.begin_move(restless.name, targetNode=restless.other, bandwidth=FAST, postCopy=True)
+    async with asyncio.timeout(WITHIN):
+        while not is_held_for_good(await source.observe(restless.uid)):
+            pass
+    await here.controllers[restless.at].kill()
+    await here.controllers[restless.at].start()
+    op = await restless.ends(made)
+    found = condition(op.status.conditions, "Succeeded")
+    assert found is not None
+    assert (op.phase, found.reason) == (OperationPhase.FAILED, "PostCopyFailed"), op.status.message
+    assert await here.running_on(restless.name) == []
+    await here.until_phase(restless.name, Phase.PAUSED, "MigrationFailed")
+    assert (await here.operate(restless.name, "restart", force=True)).phase is OperationPhase.SUCCEEDED
+    assert await here.running_on(restless.name) == [old]
+    await here.delete(restless.name)
+
+
 @pytest.mark.parametrize(
     ("spec", "reason", "words"),
     [
         ({"targetNode": "node-9"}, "NodeNotFound", "there is no node node-9"),
-        ({"postCopy": True}, "NotSupported", "postCopy is not supported yet"),
     ],
-    ids=["no such node", "post-copy"],
+    ids=["no such node"],
 )
 async def test_refused_with_what_to_do(here: Lab, spec: dict[str, str | bool], reason: str, words: str) -> None:
     op = await here.migrate("shared", **spec)  # type: ignore[arg-type]

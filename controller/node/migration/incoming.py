@@ -20,7 +20,7 @@ from controller.node.host import Host
 from controller.node.layout import domain_disks
 from controller.node.migration.copying import Takers
 from controller.node.migration.leaving import Leavings
-from controller.node.migration.messages import Arrival, Lodging, Luggage, Nic, Piece, Place, Saying
+from controller.node.migration.messages import Arrival, Lodging, Luggage, Nic, Piece, Place, Saying, State
 from controller.node.migration.records import Record, Records
 from controller.node.migration.sockets import LIBVIRT, Folder, connect
 from controller.node.networks import host_networks, needs_pod_network, unasked
@@ -84,8 +84,7 @@ class Incoming:
         if await asyncio.to_thread(self.records.read, "incoming", uid) is None:
             return Arrival()
         observed = await self.hypervisor.observe(uid)
-        has_come = observed is not None and observed.state is DomainState.PAUSED and observed.reason == "user"
-        return Arrival(state="arrived" if has_come else "prepared")
+        return Arrival(state=_state(observed))
 
     async def say(self, vm: VirtualMachine, said: Saying) -> None:
         """Put what the guest said before into its logs here, which its QEMU only adds to."""
@@ -97,7 +96,7 @@ class Incoming:
         async with self._turn(uid):
             await self.settle(vm)
             observed = await self.hypervisor.observe(uid)
-            if observed is not None and observed.is_ours and is_half_started(observed):
+            if observed is not None and observed.is_ours and _is_new_here(observed):
                 try:
                     await self.consoles.attach(uid, str(self.places.console_log(uid)))
                 except (Transient, Terminal, OSError) as error:
@@ -277,6 +276,25 @@ def _is_shared(piece: Piece, path: Path) -> bool:
     """Whether this is the very file that is on the other node: what was just made beside it there is seen here."""
     marker = Path(piece.marker)
     return bool(piece.marker) and marker.name == piece.marker and path.with_name(piece.marker).exists()
+
+
+def _state(observed: ObservedDomain | None) -> State:
+    match (observed.state, observed.reason) if observed is not None else (None, ""):
+        case (DomainState.PAUSED, "user"):
+            return "arrived"
+        case (DomainState.RUNNING, "postcopy"):
+            return "following"
+        case (DomainState.RUNNING | DomainState.PAUSED, "postcopy-failed"):
+            return "broken"
+        case (DomainState.RUNNING, _):
+            return "runs"
+    return "prepared"
+
+
+def _is_new_here(observed: ObservedDomain) -> bool:
+    """Whether nobody has said yet that it is on: it waits for that, or runs since post-copy."""
+    runs = observed.state is DomainState.RUNNING and observed.owner is not None and observed.owner.power is Power.OFF
+    return runs or is_half_started(observed)
 
 
 def _power_of_one_off(luggage: Luggage) -> Power:

@@ -8,6 +8,7 @@ from pathlib import Path
 from controller.hypervisor.port import Hypervisor
 from controller.node.migration.records import Record
 from controller.node.places import NodePlaces, files_of
+from controller.node.plan import is_held_for_good
 from controller.node.pools import NodePools
 from controller.node.ports import ConsoleKeeper
 from controller.node.sharing import shared
@@ -28,7 +29,9 @@ class Leavings:
         observed = await self.hypervisor.observe(record.uid)
         if observed is not None and not observed.is_ours:
             return
-        if observed is not None and observed.is_active:
+        if is_held_for_good(observed):
+            await self.hypervisor.destroy(record.uid)
+        elif observed is not None and observed.is_active:
             raise Transient(f"{observed.name} runs here, though VM {record.name} is another node's: look at it")
         await self.hypervisor.undefine(record.uid)
         await self.consoles.detach(record.uid)

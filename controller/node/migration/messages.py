@@ -82,7 +82,8 @@ class Lodging(Model):
     running_hash: str = ""
 
 
-State = Literal["none", "prepared", "arrived"]
+State = Literal["none", "prepared", "arrived", "following", "broken", "runs"]
+"""The last three after post-copy: its memory still comes, will never be whole, or has come."""
 
 
 class Arrival(Model):

@@ -5,7 +5,7 @@ import base64
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from controller.domain.rehome import Home, NewEnd, rehomed
@@ -16,16 +16,18 @@ from controller.node.desired import to_json
 from controller.node.images.collect import backing_file
 from controller.node.migration import sockets, verdict
 from controller.node.migration.copying import copy_out
+from controller.node.migration.guard import Guard
 from controller.node.migration.incoming import SAID_BYTES
 from controller.node.migration.messages import Lodging, Luggage, Nic, Piece, Saying
 from controller.node.migration.ports import Peers
 from controller.node.migration.records import Record, Records
 from controller.node.migration.sockets import Folder, Way
 from controller.node.places import NodePlaces, checked_uid
+from controller.node.plan import is_held_for_good
 from controller.node.qemu_img import virtual_size
 from controller.node.sharing import shared
 from controller.settings import Settings
-from hypersdk.errors import Terminal, Transient
+from hypersdk.errors import HyperSDKError, Terminal, Transient
 from hypersdk.model.base import JsonObject
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import MigrateSpec, VMOperation
@@ -79,12 +81,14 @@ class Outgoing:
     places: NodePlaces
     records: Records
     peers: Peers
+    _said: set[str] = field(default_factory=set)
 
     async def go(self, trip: Trip) -> None:
         """Everything up to the hand-over: the VM is off here then, and whole there. It stays here on any error."""
         uid = trip.vm.metadata.uid
         folder = Folder(self.settings.migration_folder, uid)
         namespace, name = trip.vm.key
+        self._said.discard(trip.op.metadata.uid)
         marker = f".{uid}-{trip.op.metadata.uid[:8]}{_MARK}"
         await self._check_clones(trip)
         luggage = await self._packed(trip, folder, marker)
@@ -94,7 +98,7 @@ class Outgoing:
         kept = tuple(sorted({str(Path(one.file).parent) for one in lodging.places if one.shared}))
         record = Record(uid, namespace, name, trip.op.metadata.name, trip.target, kept)
         await asyncio.to_thread(self.records.write, "outgoing", record)
-        way = Way(self.peers, trip.target, trip.vm.key, trip.op.metadata.name)
+        way = self._way(trip)
         names = [one.socket for one in lodging.places if one.socket]
         if trip.live:
             names += [sockets.LIBVIRT, sockets.MEMORY, sockets.DISKS]
@@ -102,7 +106,7 @@ class Outgoing:
             await self._copy_files(trip, luggage, lodging, folder)
             await self.peers.ask(trip.target, trip.vm.key, "settle", {"operation": trip.op.metadata.name})
             if trip.live:
-                await self._transfer(trip, luggage, lodging, folder)
+                await self._transfer(trip, self._how(trip, luggage, lodging, await self.hypervisor.documents(uid)), way)
 
     def unmark(self, uid: str) -> None:
         """Remove the marks of a try in which this controller's predecessor has died. Blocks."""
@@ -117,7 +121,18 @@ class Outgoing:
             words = f"linked clones stand on its disks here ({', '.join(sorted(names))})"
             raise Terminal("HasClones", f"{words}: delete them first, or make them whole by cloning them")
 
-    def said(self, uid: str, operation: str) -> Saying:
+    async def say(self, op: VMOperation, vm: VirtualMachine, target: str) -> None:
+        """Send what it has said on its consoles, once."""
+        if op.metadata.uid in self._said:
+            return
+        self._said.add(op.metadata.uid)
+        try:
+            said = await asyncio.to_thread(self._last_words, vm.metadata.uid, op.metadata.name)
+            await self.peers.ask(target, vm.key, "say", said.wire())
+        except HyperSDKError as error:
+            log.info("op=%s its console begins anew: %s", op.metadata.name, error)
+
+    def _last_words(self, uid: str, operation: str) -> Saying:
         """What the guest has said last on its consoles. Blocks."""
         return Saying(
             operation=operation,
@@ -156,15 +171,27 @@ class Outgoing:
 
             await copy_out(Path(piece.file), piece.format, folder.socket(place.socket), tell)
 
-    async def _transfer(self, trip: Trip, luggage: Luggage, lodging: Lodging, folder: Folder) -> None:
-        uid = trip.vm.metadata.uid
-        here = await self.hypervisor.documents(uid)
+    def _way(self, trip: Trip) -> Way:
+        async def is_following() -> bool:
+            follows = is_held_for_good(await self.hypervisor.observe(trip.vm.metadata.uid))
+            if follows:
+                await self.say(trip.op, trip.vm, trip.target)  # before it says more over there
+            return follows
+
+        guard = Guard(is_following) if trip.spec.post_copy and trip.live else None
+        return Way(self.peers, trip.target, trip.vm.key, trip.op.metadata.name, guard)
+
+    def _how(self, trip: Trip, luggage: Luggage, lodging: Lodging, here: Documents) -> Transfer:
+        folder = Folder(self.settings.migration_folder, trip.vm.metadata.uid)
         copied = [
             piece.dev
             for piece, place in zip(luggage.pieces, lodging.places, strict=True)
             if not place.shared and not place.socket
         ]
-        how = Transfer(
+        if copied and trip.spec.post_copy:
+            words = f"disk {copied[0]} is copied, and would be worth nothing on either node if the way broke half-way"
+            raise Terminal("PostCopyNeedsSharedStorage", f"postCopy is for disks that both nodes have: {words}")
+        return Transfer(
             Documents(
                 rehomed(here.running, self._home(trip, lodging, lodging.running_hash)),
                 # The owner there defines it anew by the spec, as soon as it is one.
@@ -176,13 +203,22 @@ class Outgoing:
             tuple(copied),
             mib_per_second(trip.spec.bandwidth),
             trip.spec.auto_converge,
+            trip.spec.post_copy,
         )
+
+    async def _transfer(self, trip: Trip, how: Transfer, way: Way) -> None:
+        uid = trip.vm.metadata.uid
         watching = asyncio.ensure_future(self._watch(trip))
         moving = asyncio.ensure_future(self.hypervisor.transfer(uid, how))
         try:
             await asyncio.shield(moving)
         except asyncio.CancelledError:
             await self._give_up(uid, moving)
+            raise
+        except Transient:
+            if how.post_copy:
+                # Though libvirt has gone: what QEMU still sends is memory of a guest that runs over there.
+                await way.silent(sockets.MEMORY)
             raise
         finally:
             watching.cancel()
@@ -198,12 +234,18 @@ class Outgoing:
             log.info("uid=%s its move was given up: %s", uid, error)
 
     async def _watch(self, trip: Trip) -> None:
+        uid = trip.vm.metadata.uid
         while True:
-            with contextlib.suppress(Transient, Terminal):
-                state = await self.hypervisor.transfer_state(trip.vm.metadata.uid)
-                if state is not None:
-                    trip.say(verdict.percent(state), verdict.words(state), verdict.figures(state))
+            # Who asks in the moment in which libvirt begins waits there until it has ended.
             await asyncio.sleep(LOOK_EVERY_S)
+            with contextlib.suppress(Transient, Terminal):
+                state = await self.hypervisor.transfer_state(uid)
+                if state is None:
+                    continue
+                trip.say(verdict.percent(state), verdict.words(state), verdict.figures(state))
+                if trip.spec.post_copy and verdict.wants_post_copy(state):
+                    log.info("uid=%s %s: its memory follows it (post-copy)", uid, verdict.verdict(state))
+                    await self.hypervisor.start_post_copy(uid)
 
     def _home(self, trip: Trip, lodging: Lodging, digest: str) -> Home:
         uid = trip.vm.metadata.uid

@@ -10,9 +10,10 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from controller.node.migration.guard import Guard
 from controller.node.migration.ports import Peers
 from controller.node.places import checked_uid
 from hypersdk.errors import HyperSDKError, Transient
@@ -57,7 +58,7 @@ class Folder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Way:
     """The way of one move's bytes to the other node."""
 
@@ -65,35 +66,41 @@ class Way:
     node: str
     vm: Key
     operation: str
+    guard: Guard | None = None
+    """Reads along what libvirt says."""
+    _carrying: "dict[asyncio.Task[None], str]" = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def opened(self, folder: Folder, names: Iterable[str], owner: tuple[int, int]) -> AsyncIterator[None]:
         """Listen on each of the sockets until the block ends; nothing is carried any more then."""
         await asyncio.to_thread(folder.make, owner)
-        carrying: set[asyncio.Task[None]] = set()
         servers: list[asyncio.Server] = []
         try:
-            servers += [await self._listen(folder.socket(name), name, owner, carrying) for name in names]
+            servers += [await self._listen(folder.socket(name), name, owner) for name in names]
             yield
         finally:
             for server in servers:
                 server.close()
-            for task in carrying:
+            for task in self._carrying:
                 task.cancel()
-            if carrying:
-                await asyncio.wait(carrying)
+            if self._carrying:
+                await asyncio.wait(self._carrying)
             await asyncio.to_thread(folder.remove)
 
-    async def _listen(
-        self, path: Path, name: str, owner: tuple[int, int], carrying: set[asyncio.Task[None]]
-    ) -> asyncio.Server:
+    async def silent(self, name: str) -> None:
+        """Wait until nothing is carried for that socket any more, by the will of its ends."""
+        if carrying := [task for task, what in self._carrying.items() if what == name]:
+            await asyncio.wait(carrying)
+
+    async def _listen(self, path: Path, name: str, owner: tuple[int, int]) -> asyncio.Server:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             assert task is not None
-            carrying.add(task)
-            task.add_done_callback(carrying.discard)
+            self._carrying[task] = name
+            task.add_done_callback(lambda done: self._carrying.pop(done, None))
             try:
-                await self.peers.carry(self.node, self.vm, self.operation, name, (reader, writer))
+                async with self._heard(name, reader) as heard:
+                    await self.peers.carry(self.node, self.vm, self.operation, name, (heard, writer))
             except HyperSDKError:
                 pass  # whoever has connected sees the end, and says what it has come to
             finally:
@@ -102,6 +109,20 @@ class Way:
         server = await asyncio.start_unix_server(connected, path, limit=CHUNK)
         await asyncio.to_thread(_lend, path, owner)
         return server
+
+    @contextlib.asynccontextmanager
+    async def _heard(self, name: str, said: asyncio.StreamReader) -> AsyncIterator[asyncio.StreamReader]:
+        """What is carried of what is said."""
+        if self.guard is None or name != LIBVIRT:
+            yield said
+            return
+        heard = asyncio.StreamReader(limit=CHUNK)
+        passing = asyncio.ensure_future(self.guard.pass_on(said, heard))
+        try:
+            yield heard
+        finally:
+            passing.cancel()
+            await asyncio.wait({passing})
 
 
 def _lend(path: Path, owner: tuple[int, int]) -> None:

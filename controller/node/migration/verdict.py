@@ -6,7 +6,11 @@ from hypersdk.model.quantity import human_bytes
 
 FIRST_PERCENT, LAST_PERCENT = 15, 90
 DISKS_PART = 0.5
-ADVICE = "raise the bandwidth, let autoConverge slow the guest down, or move it while it is off (live: false)"
+MOST_PASSES = 4
+"""So many over its memory, and post-copy is used where it may be."""
+ADVICE = (
+    "raise the bandwidth, let autoConverge slow the guest down, use postCopy, or move it while it is off (live: false)"
+)
 
 
 def percent(state: TransferState) -> int:
@@ -21,6 +25,8 @@ def percent(state: TransferState) -> int:
 
 def verdict(state: TransferState) -> str:
     """Whether it comes to an end, and when."""
+    if state.is_following:
+        return "it runs there already, and the rest of its memory follows"
     if not state.memory_total and not state.disk_total:
         return "preparing"
     if not state.memory_total:
@@ -35,6 +41,12 @@ def verdict(state: TransferState) -> str:
     if state.throttle_percent:
         return f"will not converge as it is: {rates}; the guest is slowed down by {state.throttle_percent}%"
     return f"will not converge: {rates}; {ADVICE}"
+
+
+def wants_post_copy(state: TransferState) -> bool:
+    """Whether another pass leads nowhere: one was made, and it writes as fast as is copied, or they are many."""
+    converges = state.memory_bps > state.dirty_bps and state.iterations <= MOST_PASSES
+    return state.iterations > 1 and state.memory_remaining > 0 and not converges and not state.is_following
 
 
 def words(state: TransferState) -> str:

@@ -14,6 +14,7 @@ back may let its guest run again in the first line only: in the second there is 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from controller.node.migration.sockets import Folder
 from controller.node.migration.sweep import Sweep
 from controller.node.objects import Objects
 from controller.node.operations.work import Ended, Going, Job
-from controller.node.plan import is_half_started, plan
+from controller.node.plan import is_half_started, is_held_for_good, plan
 from controller.node.steps import AskShutdown, Destroy, Resume, SetPower
 from controller.settings import Settings
 from hypersdk.errors import ApiError, Conflict, HyperSDKError, NotFound, Terminal, Transient, Unreachable
@@ -45,6 +46,10 @@ RETRY_AT = "retryAt"
 MOST_ATTEMPTS = 6
 FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 30.0
 CONFLICTS = 5
+
+
+class _Broken(Exception):
+    """Post-copy has failed: the guest is nowhere whole, and runs nowhere."""
 
 
 @dataclass
@@ -82,6 +87,12 @@ class Migrate:
             return await self._arrive(job)
         if not target:
             return await self._decide(job)
+        try:
+            return await self._leave(job, target)
+        except _Broken:
+            raise self._broken(target) from None
+
+    async def _leave(self, job: Job, target: str) -> Going:
         if not job.notes.get(LIVE) and job.observed is not None and job.observed.is_active:
             return await self._power_off(job, job.observed)
         run = self._runs.get(job.uid)
@@ -106,9 +117,10 @@ class Migrate:
             return None
         await self._stop(job.uid)
         await self.hypervisor.abort_transfer(job.vm.metadata.uid)
-        if await self._has_left(job, target):
-            await self._hand_over(job, target)
-            return None
+        with contextlib.suppress(_Broken):
+            if await self._has_left(job, target):
+                await self._hand_over(job, target)
+                return None
         await asyncio.to_thread(Folder(self.settings.migration_folder, job.vm.metadata.uid).remove)
         await asyncio.to_thread(self.outgoing.unmark, job.vm.metadata.uid)
         try:
@@ -129,9 +141,6 @@ class Migrate:
         nodes = await self.client.list(VM_NODES)
         vms = [self.vms.newest(vm) for vm in self.vms.cache]
         live = job.observed is not None and job.observed.is_active and (spec is None or spec.live)
-        if spec is not None and spec.post_copy:
-            words = "postCopy is not supported yet: leave it out, and raise the bandwidth or let autoConverge work"
-            raise Terminal("NotSupported", words)
         choice.movable(job.vm, await self.client.list(VM_SNAPSHOTS, namespace), is_off=not live)
         if job.observed is None:
             raise Transient(f"{name} has no domain yet on node {self.settings.node}: it moves once it has one")
@@ -192,6 +201,12 @@ class Migrate:
         self._runs[job.uid] = _Run(progress, task)
         return Going(10, progress.words, {}, 2.0)
 
+    def _broken(self, target: str) -> Terminal:
+        here = self.settings.node
+        words = f"the way to node {target} broke while the guest ran there and its memory followed (post-copy)"
+        advice = f"it is held on {here}, runs nowhere, and its disks are whole: restart it by force"
+        return Terminal("PostCopyFailed", f"{words}; {advice}")
+
     async def _ended(self, job: Job, target: str, task: "asyncio.Task[None]") -> Going:
         error = None if task.cancelled() else task.exception()
         if not task.cancelled() and error is None:
@@ -210,11 +225,7 @@ class Migrate:
         return Going(10, f"tried again: {error}", {ATTEMPTS: failed, RETRY_AT: at}, wait_s)
 
     async def _over(self, job: Job, target: str) -> Going:
-        try:
-            said = await asyncio.to_thread(self.outgoing.said, job.vm.metadata.uid, job.op.metadata.name)
-            await self.peers.ask(target, job.vm.key, "say", said.wire())
-        except HyperSDKError as error:
-            log.info("op=%s its console begins anew: %s", job.op.metadata.name, error)
+        await self.outgoing.say(job.op, job.vm, target)
         await self._hand_over(job, target)
         # From here on the operation is the other node's to write.
         return Going(job.op.status.progress or 0, job.op.status.message or "")
@@ -224,11 +235,17 @@ class Migrate:
         if not job.notes.get(LIVE):
             return False
         observed = await self.hypervisor.observe(job.vm.metadata.uid)
-        if observed is not None and observed.is_active:
+        is_held = is_held_for_good(observed)
+        if observed is not None and observed.is_active and not is_held:
             return False
         answer = await self.peers.ask(target, job.vm.key, "state", _named(job))
-        if Arrival.model_validate(answer).state == "arrived":
+        there = Arrival.model_validate(answer).state
+        if there in {"arrived", "runs"}:
             return True
+        if there == "following":
+            raise Transient(f"it runs on node {target} already, and the rest of its memory follows")
+        if is_held:
+            raise _Broken
         if observed is not None and observed.reason == "migrated":
             # Its memory is lost with the other node: from its disks it can still be started.
             await self.hypervisor.set_power(job.vm.metadata.uid, Power.OFF)
