@@ -128,10 +128,10 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
         states = MachineStates(places, around.layers)
         near = Neighbours(client, hypervisor, storage, consoles, sampler, recorder, places=places, states=states)
         controller = NodeController(settings, near, MeteredQueue())
-        templates = _templates(settings, controller, storage)
         controller.works["clone"] = await stack.enter_async_context(_cloning(controller, states, around))
         snapshots = NodeSnapshots(controller, around.layers, NodeLayerFiles(places))
         controller.works.update(snapshots.works())
+        templates = _templates(settings, controller, storage, snapshots)
         streams = Streams(
             settings.node,
             lookup_in(controller.vm_cache),
@@ -184,10 +184,12 @@ def _cloning(controller: NodeController, states: MachineStates, around: _Around)
     return CloneWork(controller.settings.node, controller.vms, Copying(places, around.backups), linking, states)
 
 
-def _templates(settings: Settings, controller: NodeController, storage: NodeStorage) -> TemplateKeeper:
+def _templates(
+    settings: Settings, controller: NodeController, storage: NodeStorage, snapshots: NodeSnapshots
+) -> TemplateKeeper:
     near, making = controller.with_, Making(storage.places, controller.with_.hypervisor)
     vms, name = controller.vm_cache, settings.namespace
-    return TemplateKeeper(near.client, settings.node, vms, storage, making, near.now, name)
+    return TemplateKeeper(near.client, settings.node, vms, snapshots.cache, storage, making, near.now, name)
 
 
 async def _stand(

@@ -93,6 +93,7 @@ def _templates(commands: "Commands") -> None:
     option(making, "name", "its name")
     what = "the VM, which is off, whose first disk becomes the image"
     making.add_argument("-from", "--from", dest="vm", metavar="VM", default="", help=what)
+    option(making, "from-snapshot", "a VMSnapshot, as whose VM's first disk was then the image is; the VM may run", "")
     option(making, "image", "a URL or a name from the catalogue, instead of a VM", "")
     option(making, "display-name", "what people read; the name when left out", "")
     option(making, "description", "a sentence about it", "")

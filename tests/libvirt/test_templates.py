@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from hypersdk.kube.cache import Cache
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import JsonObject, condition
-from hypersdk.model.kinds import VM_TEMPLATES
+from hypersdk.model.kinds import VM_SNAPSHOTS, VM_TEMPLATES
 from hypersdk.model.marks import TEMPLATE_NODE
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmtemplate import VMTemplate
@@ -161,6 +161,7 @@ async def test_template_is_made_of_a_machine_and_machines_of_it(templates: Templ
     assert refused.returncode == 1
     assert "golden runs: stop it" in refused.stderr
     await templates.delete("early")
+    await _template_is_made_of_a_snapshot(templates)
     await templates.bench.operate("golden", "stop", force=True)
     done = await templates.hyperctl("template", "create", "-name", "own", "-from", "golden")
     assert (done.returncode, done.stdout) == (0, "vmtemplate.hypersdk.io/own created\n"), done.stderr
@@ -187,6 +188,25 @@ async def test_template_is_made_of_a_machine_and_machines_of_it(templates: Templ
     await templates.bench.delete("first")
     await templates.gone("own")
     assert list((templates.bench.controller.state / "templates").iterdir()) == []
+
+
+async def _template_is_made_of_a_snapshot(templates: Templates) -> None:
+    """Of the VM golden, which runs."""
+    taken = await templates.hyperctl("vm", "snapshot", "create", "golden", "-name", "as-was")
+    assert taken.returncode == 0, taken.stderr
+    made = await templates.hyperctl("template", "create", "-name", "then", "-from-snapshot", "as-was")
+    assert made.returncode == 0, made.stderr
+    then = templates.the("then")
+    assert then.spec.image.source == "snapshot://as-was"
+    assert then.spec.default_spec is not None
+    assert then.spec.default_spec.memory == "32Mi"
+    image = templates.bench.controller.state / "templates" / f"{then.metadata.uid}-template.qcow2"
+    await asyncio.to_thread(qemu_io, image, "read -P 0x77 512k 64k")
+    await templates.bench.client.delete(VM_SNAPSHOTS, templates.bench.namespace, "as-was")
+    await asyncio.to_thread(qemu_io, image, "read -P 0x77 512k 64k")
+    assert b"golden" not in (await asyncio.to_thread(image.read_bytes))[:1024]
+    await templates.delete("then")
+    await templates.gone("then")
 
 
 def qemu_io(disk: Path, command: str) -> None:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from controller.cluster.templates.making import Making
+from controller.cluster.templates.making import Making, Origin
 from controller.cluster.templates.status import Sight, held, is_known, status_of, unfit
 from controller.cluster.templates.validity import faults
 from controller.node.finding import Finding, NotYet
 from controller.node.images.library import StoredImage
 from controller.node.objects import Objects
 from controller.node.prepare import progress_words
-from controller.node.taken import FROM_VM, is_made
+from controller.node.taken import FROM_SNAPSHOT, FROM_VM, is_made
 from controller.runtime.backoff import Backoff
 from controller.runtime.queue import KeyQueue
 from controller.runtime.sources import on_change
@@ -32,6 +32,7 @@ from hypersdk.model.base import JsonObject
 from hypersdk.model.kinds import VM_TEMPLATES
 from hypersdk.model.marks import TEMPLATE_FINALIZER, TEMPLATE_NODE
 from hypersdk.model.virtualmachine import ImageProgress, VirtualMachine
+from hypersdk.model.vmsnapshot import VMSnapshot
 from hypersdk.model.vmtemplate import TemplateImage, VMTemplate
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class TemplateKeeper:
     client: Client
     node: str
     vms: Cache[VirtualMachine]
+    snapshots: Cache[VMSnapshot]
     images: ImageCheck
     making: Making
     now: Callable[[], datetime]
@@ -76,6 +78,7 @@ class TemplateKeeper:
         stops = [
             on_change(self.cache, self.queue, lambda key: [key]),
             on_change(self.vms, self.queue, self._of_machine),
+            on_change(self.snapshots, self.queue, lambda key: self._made_of(key[0], f"{FROM_SNAPSHOT}{key[1]}")),
         ]
         for vm in self.vms:
             self._of_machine(vm.key)
@@ -140,20 +143,37 @@ class TemplateKeeper:
         return got.virtual_bytes
 
     async def _made(self, template: VMTemplate) -> Finding | int:
-        namespace, name = template.key[0], template.spec.image.source.removeprefix(FROM_VM)
         noted = (template.metadata.annotations or {}).get(TEMPLATE_NODE)
         if noted == self.node and (path := await asyncio.to_thread(self.making.made, template)):
             return (await asyncio.to_thread(path.stat)).st_size
-        vm = self.vms.get(namespace, name)
-        if vm is None:
-            raise NotYet("VMNotFound", f"there is no VM {name} in namespace {namespace} to copy the disk of")
-        if vm.status.node_name != self.node:
-            raise NotYet("VMNotPlaced", f"the VM {name} has no node, and no disk")
+        origin = self._origin(template)
+        if origin.vm.status.node_name != self.node:
+            raise NotYet("VMNotPlaced", f"the VM {origin.vm.metadata.name} has no node, and no disk")
         if noted != self.node:
             # First, for the image outlives the VM that said which node this is.
             patch: JsonObject = {"metadata": {"annotations": {TEMPLATE_NODE: self.node}}}
             template = await self.templates.write(template, patch)
-        return await self.making.make(template, vm, lambda: self.queue.add(template.key))
+        return await self.making.make(template, origin, lambda: self.queue.add(template.key))
+
+    def _origin(self, template: VMTemplate) -> Origin:
+        """What it is made of; NotYet when that is not there, or is no use now."""
+        namespace, source = template.key[0], template.spec.image.source
+        if not source.startswith(FROM_SNAPSHOT):
+            name = source.removeprefix(FROM_VM)
+            vm = self.vms.get(namespace, name)
+            if vm is None:
+                raise NotYet("VMNotFound", f"there is no VM {name} in namespace {namespace} to copy the disk of")
+            return Origin(vm)
+        name = source.removeprefix(FROM_SNAPSHOT)
+        snapshot = self.snapshots.get(namespace, name)
+        if snapshot is None or snapshot.metadata.deletion_timestamp is not None:
+            raise NotYet("SnapshotNotFound", f"there is no snapshot {name} in namespace {namespace} to copy a disk of")
+        if not snapshot.status.ready_to_restore:
+            raise NotYet("SnapshotNotReady", f"the snapshot {name} is {snapshot.status.phase or 'not taken yet'}")
+        vm = self.vms.get(*snapshot.machine)
+        if vm is None or snapshot.status.vm_uid not in {None, vm.metadata.uid}:
+            raise NotYet("VMNotFound", f"the VM that {name} is a snapshot of is gone, and its disks with it")
+        return Origin(vm, snapshot)
 
     async def _let_go(self, template: VMTemplate) -> Outcome:
         if users := self._users(template.key):
@@ -175,8 +195,10 @@ class TemplateKeeper:
         noted = (template.metadata.annotations or {}).get(TEMPLATE_NODE, "")
         if noted or not is_made(template):
             return noted
-        vm = self.vms.get(template.key[0], template.spec.image.source.removeprefix(FROM_VM))
-        return (vm.status.node_name or "") if vm is not None else ""
+        try:
+            return self._origin(template).vm.status.node_name or ""
+        except NotYet:
+            return ""
 
     def _users(self, key: Key) -> list[Key]:
         return sorted(vm for vm, template in self._named.items() if template == key)
@@ -189,6 +211,10 @@ class TemplateKeeper:
         after = (key[0], ref.name) if ref is not None and ref.name else None
         if after is not None:
             self._named[key] = after
-        source = f"{FROM_VM}{key[1]}"
-        made = [one.key for one in self.cache if one.key[0] == key[0] and one.spec.image.source == source]
-        return [*made, *(one for one in {before, after} if one is not None and before != after)]
+        return [
+            *self._made_of(key[0], f"{FROM_VM}{key[1]}"),
+            *(one for one in {before, after} if one is not None and before != after),
+        ]
+
+    def _made_of(self, namespace: str, source: str) -> list[Key]:
+        return [one.key for one in self.cache if one.key[0] == namespace and one.spec.image.source == source]

@@ -1,4 +1,7 @@
-"""How does a template get an image of its own? From the root disk of a VM that is off, copied into one file.
+"""How does a template get an image of its own? From the root disk of a VM that is off, or as a snapshot has it.
+
+It is copied with all that it stands on into one file. As long as that takes QEMU's own locks keep everybody from
+writing to any of these: a start, or the merge of a snapshot that is deleted, fails and is tried again.
 
 Nothing in the image is changed: the host has no business in a guest's file systems. What has to differ from VM to VM
 cloud-init makes anew in each, for each is an instance of its own to it.
@@ -9,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from controller.domain.layers import base_of
 from controller.hypervisor.port import Hypervisor
 from controller.node.cloning.copying import Convert
 from controller.node.cloning.pairs import content_bytes_of
@@ -20,10 +24,25 @@ from controller.node.places import NodePlaces, checked_uid
 from controller.node.qemu_img import virtual_size
 from controller.node.room import check_room
 from controller.node.sharing import remove_unshared
+from controller.node.snapshots.status import files_of
 from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmsnapshot import VMSnapshot
 from hypersdk.model.vmtemplate import VMTemplate
 
 _READ_ONLY = 0o444
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the image is made of."""
+
+    vm: VirtualMachine
+    snapshot: VMSnapshot | None = None
+
+    @property
+    def name(self) -> str:
+        """How people know it."""
+        return self.vm.metadata.name if self.snapshot is None else f"the snapshot {self.snapshot.metadata.name}"
 
 
 @dataclass
@@ -40,17 +59,17 @@ class Making:
         path = self.places.template(template.metadata.uid)
         return path if path.exists() else None
 
-    async def make(self, template: VMTemplate, vm: VirtualMachine, wake: Callable[[], None]) -> Finding | int:
+    async def make(self, template: VMTemplate, origin: Origin, wake: Callable[[], None]) -> Finding | int:
         """Go on making it of the VM's disk; how far it is, or its size once it is whole."""
         uid = template.metadata.uid
         errand = self.errands.get(uid)
         if errand is None and (path := await asyncio.to_thread(self.made, template)) is not None:
             return await asyncio.to_thread(virtual_size, path) or 0
         if errand is None:
-            errand = self.errands.begin(uid, await self._copying(uid, vm), wake)
+            errand = self.errands.begin(uid, await self._copying(uid, origin), wake)
         if not errand.is_over:
             words = errand.progress.words(asyncio.get_running_loop().time())
-            return Finding("Unknown", "Copying", f"the disk of {vm.metadata.name} is being copied: {words}")
+            return Finding("Unknown", "Copying", f"the disk of {origin.name} is being copied: {words}")
         self.errands.take(uid)
         return await asyncio.to_thread(virtual_size, self.places.template(uid)) or 0
 
@@ -59,29 +78,37 @@ class Making:
         await self.errands.end(template.metadata.uid)
         await asyncio.to_thread(remove_unshared, self.places, template.metadata.uid)
 
-    async def _copying(self, uid: str, vm: VirtualMachine) -> Callable[[Progress], Awaitable[None]]:
+    async def _copying(self, uid: str, origin: Origin) -> Callable[[Progress], Awaitable[None]]:
+        vm, kept = origin.vm, origin.snapshot
         observed = await self.hypervisor.observe(vm.metadata.uid)
-        if observed is not None and observed.is_active:
-            name = vm.metadata.name
-            raise NotYet("VMRunning", f"{name} runs: stop it, for its disk is copied while nobody writes to it")
+        if kept is None and observed is not None and observed.is_active:
+            words = "stop it, for its disk is copied while nobody writes to it, or take a snapshot and copy that"
+            raise NotYet("VMRunning", f"{vm.metadata.name} runs: {words}")
         planned = planned_disks(vm, self.places, observed.hardware if observed is not None else NOTHING)
         root = next((disk for disk in planned if disk.file.device == "disk"), None)
-        if root is None or not await asyncio.to_thread(root.written.exists):
-            raise NotYet("DiskNotFound", f"{vm.metadata.name} has no disk that could be copied yet")
-        disk = root
-        return lambda progress: self._copy(uid, disk, progress)
+        disk = None if root is None else root.written if kept is None else kept_file(kept, root)
+        if disk is None or not await asyncio.to_thread(disk.exists):
+            raise NotYet("DiskNotFound", f"{origin.name} has no disk that could be copied yet")
+        found = disk
+        return lambda progress: self._copy(uid, found, progress)
 
-    async def _copy(self, uid: str, disk: PlannedDisk, progress: Progress) -> None:
+    async def _copy(self, uid: str, disk: Path, progress: Progress) -> None:
         target = self.places.template(uid)
         fresh = target.with_name(f".{checked_uid(uid)}.tmp")
-        progress.total = await asyncio.to_thread(content_bytes_of, disk.written)
+        progress.total = await asyncio.to_thread(content_bytes_of, disk)
         await asyncio.to_thread(check_room, target.parent, progress.total, "the template's image")
 
         def tell(part: float) -> None:
             progress.done = int(progress.total * part)
 
         await asyncio.to_thread(fresh.unlink, missing_ok=True)
-        await self.convert(disk.written, fresh, tell)
+        await self.convert(disk, fresh, tell)
         await asyncio.to_thread(fresh.chmod, _READ_ONLY)
         await asyncio.to_thread(fresh.rename, target)
         await asyncio.to_thread(settle, target.parent)
+
+
+def kept_file(snapshot: VMSnapshot, disk: PlannedDisk) -> Path | None:
+    """The file that the snapshot keeps of the disk."""
+    kept = {Path(base_of(path)).name: Path(path) for path in files_of(snapshot)}
+    return kept.get(disk.path.name)
