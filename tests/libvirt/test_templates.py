@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import yaml
 from pydantic import JsonValue
 
 from hypersdk.kube.cache import Cache
@@ -152,6 +153,33 @@ async def test_template_that_is_not_ready_says_why(
     await templates.bench.delete(f"of-{name}")
 
 
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("file", "reason", "words"),
+    [
+        ("deploy/examples/vmtemplate-ubuntu.yaml", "ImageNotAccessible", "cloud-images.ubuntu.com"),
+        ("tests/api/seed/vmtemplate-ubuntu-22-04.yaml", "ValidationFailed", "'abc123...' is not 64"),
+    ],
+    ids=["example", "document"],
+)
+async def test_examples_become_ready_once_their_image_can_be_had(
+    templates: Templates, file: str, reason: str, words: str
+) -> None:
+    body = yaml.safe_load(await asyncio.to_thread((ROOT / file).read_text))
+    name = body["metadata"]["name"]
+    meta: JsonObject = {"name": name}
+    await templates.bench.client.create(VM_TEMPLATES, templates.bench.namespace, body | {"metadata": meta})
+    assert words in await templates.until(name, reason)
+    image: JsonObject = {"source": f"file://{templates.image}", "format": "raw", "checksum": None}
+    patch: JsonObject = {"spec": {"image": image}}
+    await templates.bench.client.patch(VM_TEMPLATES, templates.bench.namespace, name, patch)
+    assert await templates.until(name, "TemplateReady") == "VMs can be made of it"
+    await templates.delete(name)
+    await templates.gone(name)
+
+
 async def test_template_is_made_of_a_machine_and_machines_of_it(templates: Templates) -> None:
     await templates.bench.create("golden", f"file://{templates.image}", memory="32Mi", running=False)
     await templates.bench.until_phase("golden", Phase.STOPPED)
@@ -173,9 +201,11 @@ async def test_template_is_made_of_a_machine_and_machines_of_it(templates: Templ
     assert (templates.the("own").metadata.annotations or {})[TEMPLATE_NODE] == NODE
 
     templates.bench.made.add("first")
-    made_of_it = ("vm", "create", "-from-template", "own", "-name", "first", "--stopped")
+    made_of_it = ("vm", "create", "-from-template", "own", "-name", "first", "-cpus", "2", "--stopped")
     assert (await templates.hyperctl(*made_of_it)).returncode == 0
     await templates.bench.until_phase("first", Phase.STOPPED)
+    first = templates.bench.vm("first").spec
+    assert (first.cpus, first.memory) == (2, "32Mi"), "the command's own word wins, the rest is the template's"
     await asyncio.to_thread(qemu_io, templates.disk("first"), "read -P 0x77 512k 64k")
     await templates.bench.create("thief", f"template://{templates.the('own').metadata.uid}", memory="32Mi")
     await templates.bench.until(lambda: templates.disk_reason("thief") == "ImageNotAllowed")
