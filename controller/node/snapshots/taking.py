@@ -210,6 +210,9 @@ class SnapshotWork:
         memory, nvram, started = (name(base, uid, tag) for name in (memory_of, nvram_of, started_of))
         before = job.notes.get(BEGUN)
         was_active, state = _before(before if isinstance(before, dict) else {})
+        if taken is None and was_active:
+            # By a controller that has died since, perhaps before it let the guest go.
+            await self.layers.thaw(uid)
         if (variables := (await self.layers.files(uid)).nvram) and nvram not in await self.files.allocated([nvram]):
             await self.files.copy(variables, nvram)
         frozen = [tree[path].backing for path in layers_of(disks, tag).values()]
