@@ -34,6 +34,8 @@ TARGET = "cloneUid"
 """In `status.result`: the clone's uid, written down before anything is copied."""
 WHOLE = "disksWhole"
 LOOK_S = 2.0
+STARTED_S = 0.2
+"""Nothing wakes the source when its clone runs, and somebody waits for that."""
 
 
 @dataclass
@@ -193,4 +195,4 @@ class CloneWork:
             return Ended(f"{name} is whole ({consistency}), and runs", {**result})
         ready = condition(target.status.conditions, "Ready")
         why = f": {ready.message or ready.reason}" if ready is not None and ready.reason != "Filling" else ""
-        return Going(97, f"{name} is whole, and is being started{why}", again_in_s=1.0)
+        return Going(97, f"{name} is whole, and is being started{why}", again_in_s=STARTED_S)
