@@ -17,10 +17,10 @@ from controller.hypervisor.port import Hypervisor
 from controller.node.cloning.copying import Convert
 from controller.node.cloning.pairs import content_bytes_of
 from controller.node.convert import convert, settle
-from controller.node.errands import Errands, Progress
+from controller.node.errands import Errands, Progress, unbroken
 from controller.node.finding import Finding, NotYet
 from controller.node.layout import NOTHING, PlannedDisk, planned_disks
-from controller.node.places import NodePlaces, checked_uid
+from controller.node.places import NodePlaces
 from controller.node.qemu_img import virtual_size
 from controller.node.room import check_room
 from controller.node.sharing import remove_unshared
@@ -94,7 +94,8 @@ class Making:
 
     async def _copy(self, uid: str, disk: Path, progress: Progress) -> None:
         target = self.places.template(uid)
-        fresh = target.with_name(f".{checked_uid(uid)}.tmp")
+        # A name that is found again by the template's uid, should nobody come to its end.
+        fresh = target.with_name(f".{target.name}.tmp")
         progress.total = await asyncio.to_thread(content_bytes_of, disk)
         await asyncio.to_thread(check_room, target.parent, progress.total, "the template's image")
 
@@ -104,7 +105,8 @@ class Making:
         await asyncio.to_thread(fresh.unlink, missing_ok=True)
         await self.convert(disk, fresh, tell)
         await asyncio.to_thread(fresh.chmod, _READ_ONLY)
-        await asyncio.to_thread(fresh.rename, target)
+        # Not broken off: whoever ends this removes the image next, and has to find it.
+        await unbroken(asyncio.to_thread(fresh.rename, target))
         await asyncio.to_thread(settle, target.parent)
 
 

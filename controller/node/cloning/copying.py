@@ -49,7 +49,7 @@ class Copying:
         await asyncio.to_thread(self._prepare, target, disks, progress)
         if disks:
             await self._frozen(source, target, disks, quiesce, progress)
-        await asyncio.to_thread(finish, target, disks, discs)
+        await unbroken(asyncio.to_thread(finish, target, disks, discs))
 
     async def of_stopped(self, target: str, found: Sequence[Pair], progress: Progress, how: str = OFF) -> None:
         """Copy files that nobody writes to; those that are not made yet will be made as for a new VM."""
@@ -66,7 +66,7 @@ class Copying:
             await self.convert(pair.source, pair.fresh(target), tell)
             before += size
         progress.found[CONSISTENCY] = how
-        await asyncio.to_thread(finish, target, disks, [pair for pair in there if pair.is_disc])
+        await unbroken(asyncio.to_thread(finish, target, disks, [pair for pair in there if pair.is_disc]))
 
     async def give_up(self, source: str, target: str) -> None:
         """End what QEMU still copies for the clone, begun by whomever, and remove what is there of its files."""

@@ -86,7 +86,7 @@ class Linking:
         made = [pair for pair in found if not pair.is_disc and pair.dev in frozen]
         for pair in made:
             await self.overlay(pair.fresh(target), frozen[pair.dev])
-        await asyncio.to_thread(finish, target, made, discs)
+        await unbroken(asyncio.to_thread(finish, target, made, discs))
 
     async def to_kept(self, target: str, found: Sequence[Pair], how: str, progress: Progress) -> None:
         """Make the clone's layers over files that are frozen already, those of a snapshot."""
@@ -94,7 +94,7 @@ class Linking:
         for pair in made:
             await self.overlay(pair.fresh(target), pair.source)
         progress.found[CONSISTENCY] = how
-        await asyncio.to_thread(finish, target, made, [pair for pair in found if pair.is_disc])
+        await unbroken(asyncio.to_thread(finish, target, made, [pair for pair in found if pair.is_disc]))
 
     async def undo(self, op: str, there: ObservedDomain | None) -> str:
         """Let the source write to the frozen files again, the clone being gone; what goes on, or nothing when done."""

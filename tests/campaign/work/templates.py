@@ -11,7 +11,7 @@ class Templating(Trial):
     """One round makes a template and deletes it; a cancelled one is deleted while it is made."""
 
     title = "template of a VM"
-    name = ""
+    name, uid = "", ""
 
     @property
     def cache(self) -> Cache[Resource]:
@@ -25,7 +25,7 @@ class Templating(Trial):
     async def ask(self) -> None:
         self.name = self.shop.name("made")
         spec: JsonObject = {"displayName": "Made", "image": {"source": f"vm://{self.guest.name}"}}
-        await self.shop.make(VM_TEMPLATES, self.name, spec)
+        self.uid = (await self.shop.make(VM_TEMPLATES, self.name, spec)).metadata.uid
 
     async def cancel(self) -> None:
         self.is_cancelled = True
@@ -63,4 +63,5 @@ class Templating(Trial):
             await layers.assert_marked([image], self.guest.mark, layers.SPOTS[:1])
             await layers.assert_content(image, self.shop.image)
             await self.shop.gone(self.shop.templates, VM_TEMPLATES, self.name)
-        assert not list(folder.iterdir())
+        left = [path.name for path in folder.iterdir() if self.uid in path.name]
+        assert not left, f"{left} of a template that is gone"
