@@ -25,6 +25,7 @@ from controller.node.backups.target import (
     released,
 )
 from controller.node.convert import convert
+from controller.node.errands import unbroken
 from controller.node.layout import planned_disks
 from controller.node.objects import Objects
 from controller.node.places import NodePlaces, checked_uid
@@ -89,11 +90,16 @@ class Restorer:
         Transient until that is so.
         """
         name = job.status.restored_vm_name or name_of(job)
-        vm = await self._found(job, name) if name else None
+        vm = await self._found(job, name) if name else await self._held(job)
         if vm is not None and is_for(vm, job):
             with contextlib.suppress(NotFound):
                 await self._give_back(job, vm)
         await self.finish(job)
+
+    async def _held(self, job: RestoreJob) -> VirtualMachine | None:
+        """The VM that is held for it, of which only the manifest may have had the name."""
+        vms = await self.vms.client.list(VIRTUAL_MACHINES, job.key[0])
+        return next((vm for vm in vms if is_for(vm, job)), None)
 
     async def _give_back(self, job: RestoreJob, vm: VirtualMachine) -> None:
         if _note(vm, RESTORED_BY) == job.metadata.uid:
@@ -175,7 +181,8 @@ class Restorer:
             swaps.append((fresh, planned[name]))
         for mark in await self.host.checkpoints(uid):
             await self.host.drop_checkpoint(uid, mark)
-        await asyncio.to_thread(_swap, scratch.folder / _SWAPPING, swaps)
+        # Not broken off: whoever ends this looks next whether there is a way back.
+        await unbroken(asyncio.to_thread(_swap, scratch.folder / _SWAPPING, swaps))
 
     async def _let_go(self, job: RestoreJob, vm: VirtualMachine) -> VirtualMachine:
         options = job.spec.options or RestoreOptions()
