@@ -157,7 +157,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             storage.run(),
             snapshots.run(),
             moves.sweep.run(),
-            BackupController(controller, around.backups).run(),
+            BackupController(controller, around.backups, states).run(),
             _stand(settings, client, controller, recorder, templates),
             templates.run(),
             serve(settings, hypervisor, controller, sampler, streams, gateway),

@@ -1,40 +1,40 @@
 """Are backups of a real guest whole, consistent and restorable, whatever happens while they are made?"""
 
 import asyncio
-import json
 import os
 import shutil
-import subprocess
-import sys
-import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import libvirt
 import pytest
 import pytest_asyncio
-from pydantic import JsonValue
 
 from hyperctl.guest.image import build
-from hypersdk.kube.cache import Cache
 from hypersdk.kube.watch import Watch
 from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.base import JsonObject, condition, rfc3339
 from hypersdk.model.kinds import BACKUP_JOBS, BACKUP_SCHEDULES, RESTORE_JOBS, SECRETS, VIRTUAL_MACHINES
-from hypersdk.model.marks import VERIFY
-from hypersdk.model.restorejob import RestoreJob
 from hypersdk.model.virtualmachine import Phase
+from hypersdk.model.vmoperation import OperationPhase
 from hypersdk.settings import places
 from tests.controlplane.api import Api
 from tests.controlplane.caches import running
+from tests.libvirt.backup_scene import (
+    Scene,
+    checkpoints,
+    folder,
+    hyperctl,
+    is_at,
+    keys,
+    put_state,
+    qemu_io,
+    reason,
+    secret,
+)
 from tests.libvirt.benches import lone_bench, open_folder
 from tests.libvirt.conftest import Libvirtd
-from tests.libvirt.controllers import Bench
-from tests.libvirt.in_guest import InGuest
-from tests.s3.server import ACCESS, BUCKET, SECRET, S3Server, served
+from tests.s3.server import BUCKET, served
 
 pytestmark = [
     pytest.mark.libvirt,
@@ -42,127 +42,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
-
-
-@dataclass
-class Scene:
-    """A running guest with an agent and files of its own, a store, and backups of it."""
-
-    here: Bench
-    s3: S3Server
-    uri: str
-    backups: Cache[BackupJob] = field(default_factory=Cache)
-    restores: Cache[RestoreJob] = field(default_factory=Cache)
-
-    @property
-    def guest(self) -> InGuest:
-        return self.inside("web")
-
-    def inside(self, name: str) -> InGuest:
-        return InGuest(self.uri, self.here.vm(name).metadata.uid)
-
-    def destination(self, secret: str = "store", **other: str) -> JsonObject:
-        found: JsonObject = {
-            "type": "s3",
-            "bucket": BUCKET,
-            "prefix": "nightly",
-            "endpoint": self.s3.endpoint,
-            "credentials": {"secretRef": {"name": secret}},
-        }
-        return found | {**other}
-
-    async def back_up(self, name: str, destination: JsonObject | None = None, **spec: object) -> BackupJob:
-        await self.begin(name, destination, **spec)
-        return await self.over(name)
-
-    async def begin(self, name: str, destination: JsonObject | None = None, **spec: object) -> None:
-        whole = {"source": {"provider": "libvirt", "vmName": "web"}, "destination": destination or self.destination()}
-        body: JsonObject = {"metadata": {"name": name}, "spec": whole | spec}  # type: ignore[dict-item]
-        await self.here.client.create(BACKUP_JOBS, self.here.namespace, body)
-
-    async def over(self, name: str) -> BackupJob:
-        await self.until(name, lambda job: job.is_over)
-        return self.job(name)
-
-    async def until(self, name: str, holds: Callable[[BackupJob], bool], within: float = 90) -> None:
-        def reached() -> bool:
-            job = self.backups.get(self.here.namespace, name)
-            return job is not None and holds(job)
-
-        try:
-            await self.here.until_of(self.backups, reached, within)
-        except AssertionError as error:
-            raise AssertionError(f"{[job.status.wire() for job in self.backups]} {error}") from error
-
-    async def restore(self, name: str, backup: str, **options: JsonValue) -> RestoreJob:
-        """Restore a backup by its job, and wait for the end."""
-        await self.begin_restore(name, {"type": "backup-ref", "backupJobRef": {"name": backup}}, **options)
-        return await self.restored(name)
-
-    async def begin_restore(self, name: str, source: JsonObject, **options: JsonValue) -> None:
-        spec: JsonObject = {"source": source, "destination": {"provider": "libvirt"}, "options": options}
-        await self.here.client.create(RESTORE_JOBS, self.here.namespace, {"metadata": {"name": name}, "spec": spec})
-        if isinstance(made := options.get("renameVM"), str):
-            self.here.made.add(made)
-
-    async def restored(self, name: str) -> RestoreJob:
-        """The RestoreJob once it is over."""
-
-        def over() -> bool:
-            job = self.restores.get(self.here.namespace, name)
-            return job is not None and job.is_over
-
-        try:
-            await self.here.until_of(self.restores, over, 90)
-        except AssertionError as error:
-            raise AssertionError(f"{[job.status.wire() for job in self.restores]} {error}") from error
-        found = self.restores.get(self.here.namespace, name)
-        assert found is not None
-        return found
-
-    def phase(self, name: str) -> str | None:
-        """Of a RestoreJob; None for one that is gone."""
-        job = self.restores.get(self.here.namespace, name)
-        return None if job is None else (job.status.phase or "Pending")
-
-    async def verified(self, name: str) -> tuple[str, str]:
-        """What a check of the backup says."""
-        request = uuid.uuid4().hex
-        notes: JsonObject = {"metadata": {"annotations": {VERIFY: request}}}
-        await self.here.client.patch(BACKUP_JOBS, self.here.namespace, name, notes)
-        await self.until(name, lambda job: job.status.verify_request == request)
-        return reason(self.job(name), "Verified")
-
-    async def until_answers(self, name: str) -> None:
-        """Wait until the guest's agent answers."""
-        await self.here.until_phase(name, Phase.RUNNING, "Running")
-        await self.here.until(lambda: self.here.reason(name, "LivenessProbe") == "AgentAnswers")
-
-    def left(self) -> list[Path]:
-        """What lies on the node of backups that are not over."""
-        root = self.here.controller.state / "backups"
-        return sorted(root.iterdir()) if root.is_dir() else []
-
-    def job(self, name: str) -> BackupJob:
-        found = self.backups.get(self.here.namespace, name)
-        assert found is not None
-        return found
-
-    def stored(self, *parts: str) -> list[Path]:
-        """The files behind the objects."""
-        root = self.s3.objects / self.here.namespace
-        return sorted(path for path in root.joinpath(*parts).rglob("*") if path.is_file())
-
-
-def reason(job: BackupJob, kind: str) -> tuple[str, str]:
-    """Status and reason of one of its conditions."""
-    found = condition(job.status.conditions, kind)
-    return (found.status, found.reason or "") if found else ("", "")
-
-
-def secret(name: str, key: str = SECRET) -> JsonObject:
-    """A Secret with the account of the store."""
-    return {"metadata": {"name": name}, "stringData": {"accessKeyId": ACCESS, "secretAccessKey": key}}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -308,10 +187,13 @@ async def test_deleted_job_is_cancelled_and_leaves_nothing(scene: Scene) -> None
 
 
 async def test_machine_that_is_off_goes_to_a_folder_and_back_in_place(scene: Scene) -> None:
-    await scene.here.create("small", {}, memory="32Mi", running=False, disks=[{"name": "data", "size": "8Mi"}])
+    more: JsonObject = {"firmware": {"bootloader": "uefi"}, "devices": {"tpm": {}}}
+    disks: JsonObject = {"disks": [{"name": "data", "size": "8Mi"}]}
+    await scene.here.create("small", {}, memory="128Mi", running=False, **disks, **more)
     await scene.here.until_phase("small", Phase.STOPPED)
     disk = scene.here.controller.state / "disks" / f"{scene.here.vm('small').metadata.uid}-disk-data.qcow2"
     qemu_io(disk, "write -P 0x2a 1M 64k")
+    machine = put_state(scene, "small", b"as it was")
     vault = str(scene.here.controller.folder / "vault")
     source: JsonObject = {"provider": "libvirt", "vmName": "small"}
     job = await scene.back_up("at-home", {"type": "local", "bucket": vault}, source=source, format={"type": "raw"})
@@ -319,12 +201,17 @@ async def test_machine_that_is_off_goes_to_a_folder_and_back_in_place(scene: Sce
     assert (job.status.output_path or "").startswith(f"{vault}/{scene.here.namespace}/small/at-home-")
 
     qemu_io(disk, "write -P 0x55 1M 64k")
+    put_state(scene, "small", b"as it is now")
     refused = await scene.restore("no-overwrite", "at-home")
     assert (refused.status.phase, "overwrite" in (refused.status.error or "")) == ("Failed", True)
     await scene.begin_restore("back", {"type": "local", "path": job.status.output_path}, overwrite=True)
     done = await scene.restored("back")
     assert done.status.phase == "Completed", done.status.wire()
     qemu_io(disk, "read -P 0x2a 1M 64k")
+    assert {path.name: path.read_bytes() for path in machine.iterdir()} == {
+        "nvram.fd": b"as it was, nvram",
+        "tpm2-00.permall": b"as it was, tpm",
+    }
 
     outside = await scene.back_up("outside", {"type": "local", "bucket": "/etc"}, source=source)
     assert reason(outside, "Succeeded") == ("False", "InvalidDestination")
@@ -334,6 +221,23 @@ async def test_machine_that_is_off_goes_to_a_folder_and_back_in_place(scene: Sce
     await scene.begin_restore("theirs", other, overwrite=True)
     theirs = await scene.restored("theirs")
     assert "only this namespace" in (theirs.status.error or "")
+
+
+async def test_restore_in_place_over_a_snapshot_leaves_that_as_it_is(scene: Scene) -> None:
+    disk = scene.here.controller.state / "disks" / f"{scene.here.vm('small').metadata.uid}-disk-data.qcow2"
+    qemu_io(disk, "write -P 0x66 2M 64k")
+    taken = await scene.operate("small", "snapshot", snapshotSpec={"name": "small-before"})
+    assert taken.phase is OperationPhase.SUCCEEDED, taken.status.message
+    (layer,) = disk.parent.glob(f"{disk.stem}@*")
+    qemu_io(layer, "write -P 0x77 3M 64k")
+    done = await scene.restore("over-layers", "at-home", overwrite=True)
+    assert done.status.phase == "Completed", done.status.wire()
+    qemu_io(layer, "read -P 0x2a 1M 64k", "read -P 0 2M 2M")
+    qemu_io(disk, "read -P 0x2a 1M 64k", "read -P 0x66 2M 64k")
+    back = await scene.operate("small", "restore", restoreSpec={"snapshotName": "small-before"})
+    assert back.phase is OperationPhase.SUCCEEDED, back.status.message
+    (layer,) = disk.parent.glob(f"{disk.stem}@*")
+    qemu_io(layer, "read -P 0x66 2M 64k", "read -P 0 3M 64k")
 
 
 async def test_schedule_makes_up_for_the_night_that_was_missed(scene: Scene) -> None:
@@ -382,57 +286,3 @@ async def test_command_line_backs_up_verifies_restores_and_deletes(scene: Scene)
     assert scene.stored("nightly", "web", path.rpartition("/")[2]) == []
     refused = await hyperctl(scene, "backup create -vm web -name hopeless -secret wrong -bucket", BUCKET, *store[2:4])
     assert (refused.code, "not that of the access key" in refused.err) == (1, True), refused
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a command ended, and what it said."""
-
-    code: int | None
-    out: str
-    err: str
-
-
-async def hyperctl(scene: Scene, line: str, *more: str) -> Said:
-    """Run one command line of `hyperctl k8s`."""
-    where = ("-n", scene.here.namespace, "-kubeconfig", str(scene.here.controller.api.kubeconfig))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hyperctl.main", "k8s", *line.split(), *more, *where),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return Said(process.returncode, out.decode(), err.decode())
-
-
-def is_at(job: BackupJob, moment: str) -> bool:
-    """Whether its progress tells of that phase, if it is one."""
-    return moment != "Storing" or (job.status.progress is not None and job.status.progress.current_phase == moment)
-
-
-def folder(scene: Scene, name: str) -> str:
-    """The folder of a backup in its store."""
-    return f"{name}-{scene.job(name).metadata.uid[:8]}"
-
-
-def keys(scene: Scene, name: str) -> set[str]:
-    """The objects that a backup's manifest names."""
-    (manifest,) = [path for path in scene.stored("nightly", "web", folder(scene, name)) if path.name == "manifest.json"]
-    told = json.loads(manifest.read_text())
-    return {part["key"] for disk in told["disks"] for part in disk["parts"] if part["key"]}
-
-
-def checkpoints(uri: str, uuid: str) -> list[str]:
-    """What marks the changes of a guest's disks."""
-    connection = libvirt.open(uri)
-    try:
-        return [one.getName() for one in connection.lookupByUUIDString(uuid).listAllCheckpoints()]
-    finally:
-        connection.close()
-
-
-def qemu_io(disk: Path, command: str) -> None:
-    """Something done to a disk that nobody uses; what is read must be as said."""
-    done = subprocess.run(["qemu-io", "-f", "qcow2", "-c", command, str(disk)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "Pattern verification failed" not in done.stdout, done.stdout

@@ -14,8 +14,10 @@ from controller.node.backups.index import Entry
 from controller.node.backups.journal import Capture, Scratch, TakenDisk
 from controller.node.backups.manifest import Base, Machine
 from controller.node.backups.reading import Reading, shown, what_is_on
+from controller.node.backups.state import text_of
 from controller.node.images.collect import backing_file
 from controller.node.layout import NOTHING, PlannedDisk, planned_disks
+from controller.node.machine_state import MachineStates
 from controller.node.migration.sockets import DISKS, Folder
 from controller.node.places import NodePlaces
 from controller.node.qemu_img import make_blank, virtual_size
@@ -59,6 +61,7 @@ class Capturer:
     hypervisor: Hypervisor
     host: BackupHost
     places: NodePlaces
+    states: MachineStates
     sockets: Path
     """The folder in which QEMU's user may listen."""
     now: Callable[[], datetime]
@@ -73,6 +76,7 @@ class Capturer:
             capture = await self._running(vm, observed, scratch, wanted)
         else:
             capture = await self._off(vm, observed, wanted)
+        capture = capture.model_copy(update={"state": text_of(await self.states.capture(uid))})
         await asyncio.to_thread(scratch.keep, capture)
         return capture
 

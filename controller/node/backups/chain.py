@@ -14,7 +14,7 @@ from controller.node.backups.manifest import (
     StoredDisk,
     read,
 )
-from controller.node.backups.pieces import unpacked
+from controller.node.backups.pieces import Compression, unpacked
 from controller.node.backups.store import NOT_FOUND, Place
 from hypersdk.errors import Terminal
 
@@ -64,8 +64,19 @@ async def read_chain(place: Place, folder: str, expected: str = "") -> list[Link
     return links[::-1]
 
 
-async def read_part(place: Place, folder: str, disk: StoredDisk, part: Part) -> bytes:
-    """A piece of a disk's file, checked."""
+def stored_disk(place: Place, name: str, link: Link, links: int) -> StoredDisk:
+    """A disk in one of so many links; Terminal where the chain cannot be put together."""
+    words = place.words(link.folder)
+    for disk in link.manifest.disks:
+        if disk.name == name:
+            if disk.format == "raw" and links > 1:
+                raise Terminal(INVALID, f"{words}: a raw disk is no part of a chain")
+            return disk
+    raise Terminal(INVALID, f"{words} has no disk {name}, and a later backup stands on it")
+
+
+async def read_part(place: Place, folder: str, part: Part, compression: Compression) -> bytes:
+    """A piece of a file, checked."""
     if not part.key:
         return bytes(part.bytes)
     words = place.words(folder, part.key)
@@ -75,16 +86,15 @@ async def read_part(place: Place, folder: str, disk: StoredDisk, part: Part) -> 
         if error.reason == NOT_FOUND:
             raise Terminal(INVALID, f"{words} is missing") from error
         raise
-    return await asyncio.to_thread(unpacked, part, data, disk.compression, words)
+    return await asyncio.to_thread(unpacked, part, data, compression, words)
 
 
 async def remove_backup(place: Place, folder: str, manifest: Manifest | None) -> None:
     """Remove a backup: first its manifest, so that nobody takes the rest for one."""
     await place.store.delete(place.key(folder, MANIFEST))
-    for disk in manifest.disks if manifest else ():
-        for part in disk.parts:
-            if part.key:
-                await place.store.delete(place.key(folder, part.key))
+    for part in manifest.parts if manifest else ():
+        if part.key:
+            await place.store.delete(place.key(folder, part.key))
     index = await read_index(place)
     if folder in {one.folder for one in index.backups}:
         await write_index(place, index.without({folder}))

@@ -12,11 +12,12 @@ from controller.node.backups.errands import Errands
 from controller.node.backups.journal import Scratch
 from controller.node.backups.keeper import BackupKeeper
 from controller.node.backups.making import Maker
-from controller.node.backups.manifest import PART_BYTES
+from controller.node.backups.manifest import PIECE_BYTES
 from controller.node.backups.origin import Origins
 from controller.node.backups.restore_keeper import RestoreKeeper
 from controller.node.backups.restoring import Restorer
 from controller.node.controller import NodeController
+from controller.node.machine_state import MachineStates
 from controller.node.objects import Objects
 from controller.runtime.backoff import Backoff
 from controller.runtime.queue import KeyQueue
@@ -37,7 +38,8 @@ class BackupController:
 
     node: NodeController
     host: BackupHost
-    part_bytes: int = PART_BYTES
+    states: MachineStates
+    part_bytes: int = PIECE_BYTES
     jobs: Cache[BackupJob] = field(default_factory=Cache)
     restore_jobs: Cache[RestoreJob] = field(default_factory=Cache)
     queue: KeyQueue[Key] = field(default_factory=KeyQueue)
@@ -47,7 +49,9 @@ class BackupController:
         near, settings = self.node.with_, self.node.settings
         self.destinations = Destinations(near.client, settings)
         places = self.node.places
-        self.maker = Maker(near.hypervisor, self.host, places, self.destinations, near.now, self.part_bytes)
+        self.maker = Maker(
+            near.hypervisor, self.host, places, self.states, self.destinations, near.now, self.part_bytes
+        )
         self.errands = Errands(self.queue.add, self.queue.add_after)
         self.backups = BackupKeeper(
             settings.node,
@@ -61,7 +65,7 @@ class BackupController:
             near.now,
         )
         origins = Origins(near.client, self.destinations)
-        restorer = Restorer(settings, near.hypervisor, self.host, places, self.node.vms, origins)
+        restorer = Restorer(settings, near.hypervisor, self.host, places, self.states, self.node.vms, origins)
         self.restore_errands = Errands(self.restore_queue.add, self.restore_queue.add_after)
         self.restores = RestoreKeeper(
             settings.node,

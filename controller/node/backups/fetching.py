@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.node.backups.chain import Link, read_part
+from controller.node.backups.chain import Link, read_part, stored_disk
 from controller.node.backups.manifest import INVALID, StoredDisk
 from controller.node.backups.pieces import is_zero, offsets
 from controller.node.backups.store import Place
@@ -39,7 +39,7 @@ class Fetching:
         """One disk as the newest backup of the chain has it."""
         files: list[Path] = []
         for number, link in enumerate(chain):
-            stored = self._stored(name, link, len(chain))
+            stored = stored_disk(self.place, name, link, len(chain))
             path = self.folder / f"{name}.{number}.{stored.format}"
             await self._file(path, link.folder, stored)
             if files:
@@ -47,15 +47,6 @@ class Fetching:
                 await qemu_img("rebase", "-q", "-u", "-f", "qcow2", *below, "--", str(path))
             files.append(path)
         return Fetched(files[-1], stored.format)
-
-    def _stored(self, name: str, link: Link, links: int) -> StoredDisk:
-        words = self.place.words(link.folder)
-        for disk in link.manifest.disks:
-            if disk.name == name:
-                if disk.format == "raw" and links > 1:
-                    raise Terminal(INVALID, f"{words}: a raw disk is no part of a chain")
-                return disk
-        raise Terminal(INVALID, f"{words} has no disk {name}, and a later backup stands on it")
 
     async def _file(self, path: Path, folder: str, disk: StoredDisk) -> None:
         seen = path.with_name(f"{path.name}.seen")
@@ -67,7 +58,7 @@ class Fetching:
         there = await asyncio.to_thread(_size, path)
         for at, part in offsets(disk):
             if at + part.bytes > there:
-                piece = await read_part(self.place, folder, disk, part)
+                piece = await read_part(self.place, folder, part, disk.compression)
                 await asyncio.to_thread(_write, path, at, piece)
             self.done += part.bytes
             self.tell(self.done)

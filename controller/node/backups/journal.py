@@ -16,6 +16,7 @@ from controller.node.backups.runs import Runs
 from controller.node.places import checked_uid, make_folder
 from hypersdk.model.base import Time
 
+_PRIVATE = 0o600
 _CAPTURE, _PARTS = "capture.json", "parts.jsonl"
 
 
@@ -56,6 +57,8 @@ class Capture(BaseModel):
     """Of the files of a VM that is off: when they were written to, and their size."""
     is_stored: bool = False
     """Whether every piece is: the disks themselves are not needed any more."""
+    state: dict[str, str] = {}
+    """The machine's own, by name."""
     layers: dict[str, str] = {}
     checkpoint: str = ""
     base: Base | None = None
@@ -92,7 +95,8 @@ class Scratch:
     def keep(self, capture: Capture) -> None:
         """Write down what was taken."""
         fresh = self.folder / f"{_CAPTURE}.tmp"
-        with fresh.open("w") as file:
+        # The TPM's memory is in it, and the spec.
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE), "w") as file:
             file.write(capture.model_dump_json())
             file.flush()
             os.fsync(file.fileno())

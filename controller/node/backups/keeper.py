@@ -1,4 +1,4 @@
-"""One pass over one BackupJob of this node: whose turn it is, begin, end, cancel, verify, remove."""
+"""One pass over one BackupJob of this node: whose turn it is, begin, end, cancel."""
 
 import asyncio
 import contextlib
@@ -7,26 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from controller.node.backups.chain import read_manifest, remove_backup
+from controller.node.backups.afterwards import Afterwards
 from controller.node.backups.destination import Destinations
 from controller.node.backups.errands import Errands
-from controller.node.backups.index import read_index
 from controller.node.backups.making import Made, Maker, folder_of
 from controller.node.backups.manner import manner_of
 from controller.node.backups.reporting import Reporter
 from controller.node.backups.status import (
     CARBON,
     CONSISTENT,
-    DATA_DELETED,
     INCREMENTAL,
     RUNNING,
     SUCCEEDED,
-    VERIFIED,
     conditions,
+    ended,
 )
 from controller.node.backups.status import Verdict as Status
 from controller.node.backups.turn import backup_waits
-from controller.node.backups.verify import verify
 from controller.node.objects import Objects
 from controller.node.operations.turn import asks_for_cancel
 from controller.runtime.worker import Done, Later, Outcome
@@ -34,7 +31,7 @@ from hypersdk.errors import NotFound, Terminal, Transient
 from hypersdk.kube.cache import Key
 from hypersdk.kube.events import EventType, Recorder
 from hypersdk.model.backupjob import BackupBase, BackupJob, JobPhase, JobProgress
-from hypersdk.model.marks import BACKUP_FINALIZER, DELETE_DATA, VERIFY
+from hypersdk.model.marks import BACKUP_FINALIZER
 from hypersdk.model.quantity import human_bytes
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
@@ -74,6 +71,9 @@ class BackupKeeper:
     _endings: dict[Key, Ending] = field(default_factory=dict)
     """Of jobs that are being cleared away."""
 
+    def __post_init__(self) -> None:
+        self.afterwards = Afterwards(self.jobs, self.destinations, self.errands, self.recorder, self.now)
+
     async def __call__(self, key: Key) -> Outcome:
         """One pass."""
         job = self.jobs.get(*key)
@@ -84,7 +84,7 @@ class BackupKeeper:
         if not self.is_mine(job):
             return Done()
         if job.is_over:
-            return await self._over(job)
+            return await self.afterwards(job)
         if asks_for_cancel(job):
             await self.errands.cancel(key)
             return await self._end(job, "Cancelled", "Cancelled", "it was cancelled")
@@ -203,79 +203,13 @@ class BackupKeeper:
                 words += f"; what was stored is left at {folder_of(job)}: {error}"
         self._endings.pop(job.key, None)
         self.errands.forget(job.key)
-        news: list[tuple[str, Status, str, str]] = [(SUCCEEDED, "False", reason, words)]
-        if job.status.start_time is not None:
-            news.append((RUNNING, "False", reason, "it is over"))
-        said = conditions(job.status.conditions, self.now(), *news)
-        status = job.status.but(phase=phase, completion_time=self.now(), conditions=said, error=words)
         with contextlib.suppress(NotFound):
+            status = ended(job.status, self.now(), phase, reason, words)
             job = await self.jobs.write_status(job, job.status.wire(), status.wire())
             await self._tell(job, "Warning" if phase == "Failed" else "Normal", phase, words)
             await self.jobs.release(job, BACKUP_FINALIZER)
         await self.maker.finish(job)
         return Done()
-
-    async def _over(self, job: BackupJob) -> Outcome:
-        with contextlib.suppress(NotFound):
-            job = await self.jobs.release(job, BACKUP_FINALIZER)
-        if self.errands.is_on(job.key) or job.metadata.deletion_timestamp is not None:
-            return Done()
-        notes = job.metadata.annotations or {}
-        if (refused := self.errands.refused(job.key)) is not None:
-            kind, request = (
-                (DATA_DELETED, notes[DELETE_DATA]) if DELETE_DATA in notes else (VERIFIED, notes.get(VERIFY, ""))
-            )
-            await self._note(job, kind, "False", refused.reason, str(refused), request)
-            return Done()
-        if (left := self.errands.due_in_s(job.key)) > 0:
-            return Later(left)
-        if (
-            job.status.phase == "Completed"
-            and notes.get(DELETE_DATA)
-            and job.status.delete_request != notes[DELETE_DATA]
-        ):
-            self.errands.start(job.key, self._remove(job, notes[DELETE_DATA]))
-        elif job.status.phase == "Completed" and notes.get(VERIFY) and job.status.verify_request != notes[VERIFY]:
-            self.errands.start(job.key, self._verify(job, notes[VERIFY]))
-        return Done()
-
-    async def _verify(self, job: BackupJob, request: str) -> None:
-        place = await self.destinations.place(job.spec.destination, *job.machine)
-        try:
-            expected = (job.status.checksum or "").removeprefix("sha256:")
-            verdict = await verify(place, folder_of(job), expected, lambda done, total: None)
-        finally:
-            await place.store.close()
-        await self._note(job, VERIFIED, "True" if verdict.ok else "False", verdict.reason, verdict.words, request)
-
-    async def _remove(self, job: BackupJob, request: str) -> None:
-        place = await self.destinations.place(job.spec.destination, *job.machine)
-        folder = folder_of(job)
-        try:
-            if standing := (await read_index(place)).standing_on(folder):
-                names = ", ".join(one.job for one in standing)
-                raise Terminal("InUse", f"other backups stand on it: {names}; delete those first")
-            try:
-                manifest = await read_manifest(place, folder)
-            except Terminal as error:
-                if error.reason not in {"ManifestNotFound", "BackupInvalid"}:
-                    raise
-                manifest = None
-            await remove_backup(place, folder, manifest)
-        finally:
-            await place.store.close()
-        await self._note(job, DATA_DELETED, "True", "Removed", "the backup is removed from its store", request)
-
-    async def _note(self, job: BackupJob, kind: str, verdict: Status, reason: str, words: str, request: str) -> None:
-        job = self.jobs.newest(job)
-        said = conditions(job.status.conditions, self.now(), (kind, verdict, reason, words))
-        status = job.status.but(conditions=said)
-        if kind == VERIFIED:
-            status = status.but(verify_request=request, verified_time=self.now())
-        else:
-            status = status.but(delete_request=request)
-        job = await self.jobs.write_status(job, job.status.wire(), status.wire())
-        await self._tell(job, "Normal" if verdict == "True" else "Warning", kind, words)
 
     async def _say(self, job: BackupJob, phase: JobPhase, words: str) -> None:
         said = conditions(job.status.conditions, self.now(), (RUNNING, "False", "Waiting", words))

@@ -10,16 +10,18 @@ from typing import Literal
 
 from controller.hypervisor.backup_port import BackupHost
 from controller.hypervisor.port import Hypervisor
+from controller.node.backups import state
 from controller.node.backups.capture import Capturer, Wanted, checkpoint_of, disks_of
 from controller.node.backups.chain import read_manifest, remove_backup
 from controller.node.backups.destination import Destinations
 from controller.node.backups.index import Entry, Index, read_index, write_index
 from controller.node.backups.journal import Capture, Scratch, scratch_of
-from controller.node.backups.manifest import MANIFEST, PART_BYTES, Manifest, digest, written
+from controller.node.backups.manifest import MANIFEST, PIECE_BYTES, Manifest, digest, written
 from controller.node.backups.manner import Manner, manner_of
 from controller.node.backups.series import base_for, expired
 from controller.node.backups.store import Place
 from controller.node.backups.upload import Upload
+from controller.node.machine_state import MachineStates
 from controller.node.places import NodePlaces
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.backupjob import BackupJob
@@ -49,13 +51,14 @@ class Maker:
     hypervisor: Hypervisor
     host: BackupHost
     places: NodePlaces
+    states: MachineStates
     destinations: Destinations
     now: Callable[[], datetime]
-    part_bytes: int = PART_BYTES
+    part_bytes: int = PIECE_BYTES
 
     def __post_init__(self) -> None:
         sockets = self.destinations.settings.migration_folder
-        self.capturer = Capturer(self.hypervisor, self.host, self.places, sockets, self.now)
+        self.capturer = Capturer(self.hypervisor, self.host, self.places, self.states, sockets, self.now)
 
     @property
     def root(self) -> Path:
@@ -94,6 +97,7 @@ class Maker:
             await Upload(place, folder, scratch, manner_of(job).level, lambda _: None, self.part_bytes).clear(
                 capture.disks
             )
+            await state.clear(place, folder)
             index = await read_index(place)
             if folder in {one.folder for one in index.backups}:
                 await write_index(place, index.without({folder}))
@@ -120,6 +124,7 @@ class Maker:
             consistency=capture.consistency,
             vm=capture.vm,
             disks=disks,
+            state=await state.stored(place, folder, capture.state),
             metadata=job.spec.metadata or {},
         )
         return await self._described(job, place, capture, manifest)

@@ -11,8 +11,11 @@ from hypersdk.model.base import JsonObject, Time
 
 MANIFEST = "manifest.json"
 MOST_BYTES = 64 * 2**20
-"""Of a manifest: parts of 64 MiB make one of this size for disks of some 30 TiB."""
+"""Of a manifest: pieces of 16 MiB make one of this size for disks of some 8 TiB."""
+PIECE_BYTES = 16 * 2**20
+"""Of a disk's file. Some are held in memory at once, and each is read again whole after an error."""
 PART_BYTES = 64 * 2**20
+"""The largest that is read back."""
 INVALID = "BackupInvalid"
 MANIFEST_GONE = "ManifestNotFound"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
@@ -55,6 +58,13 @@ class StoredDisk(Stored):
         return sum(part.bytes for part in self.parts)
 
 
+class StoredState(Stored):
+    """A small file of the machine beside its disks, in one object: firmware variables, or the TPM's memory."""
+
+    name: Literal["nvram", "tpm"]
+    part: Part
+
+
 class Base(Stored):
     """The backup that this one stands on: another folder beside it."""
 
@@ -85,12 +95,18 @@ class Manifest(Stored):
     consistency: Literal["FileSystemsFrozen", "CrashConsistent", "PoweredOff"]
     vm: Machine
     disks: list[StoredDisk]
+    state: list[StoredState] = []
     metadata: dict[str, str] = {}
 
     @property
     def stored_bytes(self) -> int:
         """What it takes in the store, without the manifest."""
-        return sum(part.stored for disk in self.disks for part in disk.parts)
+        return sum(part.stored for part in self.parts)
+
+    @property
+    def parts(self) -> list[Part]:
+        """All objects, and the pieces of zeros."""
+        return [part for disk in self.disks for part in disk.parts] + [one.part for one in self.state]
 
 
 def written(manifest: Manifest) -> bytes:
@@ -115,8 +131,8 @@ def read(data: bytes, where: str, expected: str = "") -> Manifest:
         raise Terminal(INVALID, f"{where}: the manifest cannot be read: {place}: {first['msg']}") from error
     if (manifest.base is None) is not (manifest.kind == "Full"):
         raise Terminal(INVALID, f"{where}: the manifest is of a backup that is {manifest.kind}, and says otherwise")
-    names = [disk.name for disk in manifest.disks]
-    keys = [part.key for disk in manifest.disks for part in disk.parts if part.key]
-    if len(set(names)) < len(names) or len(set(keys)) < len(keys) or MANIFEST in keys:
+    keys = [part.key for part in manifest.parts if part.key]
+    named = [[disk.name for disk in manifest.disks], [str(one.name) for one in manifest.state], keys]
+    if any(len(set(each)) < len(each) for each in named) or MANIFEST in keys:
         raise Terminal(INVALID, f"{where}: the manifest names something twice")
     return manifest

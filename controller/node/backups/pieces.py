@@ -14,7 +14,7 @@ from hypersdk.errors import Terminal
 LEVEL = 3
 """Of zstd where none is asked for: as fast as a disk."""
 _GLANCE = 4096
-_STEP = 1 << 20
+_STEP = 1 << 18
 ReadInto = Callable[[int, memoryview], None]
 """Fills a view with what is on the disk from a byte on."""
 Compression = Literal["", "zstd"]
@@ -25,39 +25,48 @@ def name_of(disk: str, file_format: str, compression: Compression, number: int) 
     return f"{disk}.{file_format}{'.zst' if compression else ''}.{number:05d}"
 
 
+def room_for(size: int) -> bytearray:
+    """Space for a piece as it is stored; what cannot be packed gets a little larger."""
+    return bytearray(size + size // 64 + 4096)
+
+
 def packed(
     layout: Layout, place: tuple[int, int], read_into: ReadInto, key: str, level: int, room: bytearray
 ) -> tuple[Part, Content]:
     """One piece of the file, by where it begins and ends, as it is stored; level 0 compresses nothing. Blocks.
 
-    What comes back may lie in `room`, which has space for a piece.
+    What comes back may lie in `room`, which is of `room_for` a piece.
     """
     start, end = place
     spans = list(layout.spans(start, end - start))
     if all(span.disk is None and span.content is None for span in spans):
         return Part(bytes=end - start), b""
+    view, digest = memoryview(room), hashlib.sha256()
     if not level:
-        return _plain(spans, read_into, key, memoryview(room)[: end - start])
-    digest, packer = hashlib.sha256(), zstandard.ZstdCompressor(level=level).compressobj(size=end - start)
-    kept: list[bytes] = []
-    for step in _steps(spans, read_into, memoryview(room)):
-        kept.append(packer.compress(step))
-        digest.update(kept[-1])
-    kept.append(packer.flush())
-    digest.update(kept[-1])
-    data = b"".join(kept)
-    return Part(key=key, bytes=end - start, stored=len(data), sha256=digest.hexdigest()), data
+        stored = 0
+        for step in _steps(spans, read_into, view[: end - start], gather=True):
+            digest.update(step)
+            stored += len(step)
+        if is_zero(view[:stored]):
+            return Part(bytes=stored), b""
+    else:
+        stored = _packed(spans, read_into, zstandard.ZstdCompressor(level=level), view)
+        digest.update(view[:stored])
+    return Part(key=key, bytes=end - start, stored=stored, sha256=digest.hexdigest()), view[:stored]
 
 
-def _plain(spans: list[Span], read_into: ReadInto, key: str, view: memoryview) -> tuple[Part, Content]:
-    digest = hashlib.sha256()
-    at = 0
-    for step in _steps(spans, read_into, view, gather=True):
-        digest.update(step)
-        at += len(step)
-    if is_zero(view):
-        return Part(bytes=at), b""
-    return Part(key=key, bytes=at, stored=at, sha256=digest.hexdigest()), view
+def _packed(spans: list[Span], read_into: ReadInto, packer: zstandard.ZstdCompressor, view: memoryview) -> int:
+    """Fill the view with the piece's zstd frame; its size."""
+    work, stored = packer.compressobj(size=sum(span.size for span in spans)), 0
+    with memoryview(bytearray(_STEP)) as step_room:
+        for step in _steps(spans, read_into, step_room):
+            stored = _appended(view, stored, work.compress(step))
+    return _appended(view, stored, work.flush())
+
+
+def _appended(view: memoryview, at: int, data: bytes) -> int:
+    view[at : at + len(data)] = data
+    return at + len(data)
 
 
 def _steps(spans: list[Span], read_into: ReadInto, view: memoryview, *, gather: bool = False) -> Iterator[memoryview]:
@@ -72,6 +81,12 @@ def _steps(spans: list[Span], read_into: ReadInto, view: memoryview, *, gather: 
                 step[:] = span.content[done : done + len(step)] if span.content else bytes(len(step))
             yield step
             at += len(step) if gather else 0
+
+
+def whole(key: str, content: bytes) -> tuple[Part, bytes]:
+    """A small file as one object. Blocks."""
+    data = zstandard.ZstdCompressor(level=LEVEL).compress(content)
+    return Part(key=key, bytes=len(content), stored=len(data), sha256=hashlib.sha256(data).hexdigest()), data
 
 
 def is_zero(piece: Content) -> bool:

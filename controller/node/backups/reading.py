@@ -94,7 +94,7 @@ async def _listening(process: asyncio.subprocess.Process, path: Path) -> None:
     assert process.stderr is not None
     try:
         async with asyncio.timeout(LISTENS_WITHIN_S):
-            while not await asyncio.to_thread(_answers, path):
+            while not await asyncio.to_thread(answers, path):
                 # Nothing tells of a socket before somebody listens on it.
                 await asyncio.sleep(AGAIN_S)
                 if process.returncode is not None:
@@ -104,7 +104,8 @@ async def _listening(process: asyncio.subprocess.Process, path: Path) -> None:
         raise Transient("the disk cannot be read: qemu-nbd does not begin") from error
 
 
-def _answers(path: Path) -> bool:
+def answers(path: Path) -> bool:
+    """Whether somebody listens at the socket. Blocks."""
     with socket.socket(socket.AF_UNIX) as one:
         try:
             one.connect(str(path))

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from controller.node.backups.errands import Errands
 from controller.node.backups.reporting import Reporter
 from controller.node.backups.restoring import Restorer
-from controller.node.backups.status import RUNNING, SUCCEEDED, conditions
+from controller.node.backups.status import RUNNING, SUCCEEDED, conditions, ended
 from controller.node.backups.status import Verdict as Status
 from controller.node.backups.target import name_of
 from controller.node.backups.turn import operation_of
@@ -58,8 +58,7 @@ class RestoreKeeper:
         if job.status.node_name != self.node:
             return Done()
         if job.is_over:
-            with contextlib.suppress(NotFound):
-                await self.jobs.release(job, RESTORE_FINALIZER)
+            await self.jobs.release(job, RESTORE_FINALIZER)
             return Done()
         if asks_for_cancel(job) and not await asyncio.to_thread(self.restorer.is_past_return, job):
             await self.errands.cancel(key)
@@ -143,12 +142,8 @@ class RestoreKeeper:
             return Later(CLEAR_AGAIN_S)
         self.errands.forget(job.key)
         del self._endings[job.key]
-        news: list[tuple[str, Status, str, str]] = [(SUCCEEDED, "False", reason, words)]
-        if job.status.start_time is not None:
-            news.append((RUNNING, "False", reason, "it is over"))
-        said = conditions(job.status.conditions, self.now(), *news)
-        status = job.status.but(phase=phase, completion_time=self.now(), conditions=said, error=words)
         with contextlib.suppress(NotFound):
+            status = ended(job.status, self.now(), phase, reason, words)
             job = await self.jobs.write_status(job, job.status.wire(), status.wire())
             await self._tell(job, "Warning" if phase == "Failed" else "Normal", phase, words)
             await self.jobs.release(job, RESTORE_FINALIZER)

@@ -15,6 +15,7 @@ from controller.node.backups.fetching import Fetching
 from controller.node.backups.journal import Scratch, scratch_of
 from controller.node.backups.manifest import INVALID
 from controller.node.backups.origin import Origin, Origins
+from controller.node.backups.state import fetched
 from controller.node.backups.target import (
     IN_PLACE,
     RESTORED_BY,
@@ -24,11 +25,14 @@ from controller.node.backups.target import (
     paired,
     released,
 )
-from controller.node.convert import convert
+from controller.node.convert import convert, settle
 from controller.node.errands import unbroken
-from controller.node.layout import planned_disks
+from controller.node.images.collect import backing_file
+from controller.node.layout import NOTHING, planned_disks
+from controller.node.machine_state import MachineStates
 from controller.node.objects import Objects
 from controller.node.places import NodePlaces, checked_uid
+from controller.node.qemu_img import qemu_img
 from controller.node.room import check_room
 from controller.settings import Settings
 from hypersdk.errors import AlreadyExists, Invalid, NotFound, Terminal, Transient
@@ -43,6 +47,7 @@ _SWAPPING = "swapping"
 _PRIVATE = 0o600
 _LOOK_S = 1.0
 UP_WITHIN_S = 600.0
+REBASE_WITHIN_S = 12 * 3600.0
 
 
 @dataclass
@@ -53,6 +58,7 @@ class Restorer:
     hypervisor: Hypervisor
     host: BackupHost
     places: NodePlaces
+    states: MachineStates
     vms: Objects[VirtualMachine]
     origins: Origins
 
@@ -150,8 +156,6 @@ class Restorer:
         observed = await self.hypervisor.observe(vm.metadata.uid)
         if vm.spec.running or (observed is not None and observed.is_active):
             raise Terminal("VMRunning", f"{name} is to run: stop it first, for its disks are replaced")
-        if observed is not None and any(disk.layer for disk in observed.hardware.disks):
-            raise Terminal("HasSnapshots", f"{name} has snapshots, which its disks stand on: delete them first")
         version: JsonObject = {"resourceVersion": vm.metadata.resource_version}
         notes: JsonObject = {FILLING: job.metadata.uid, RESTORED_BY: f"{job.metadata.uid}{IN_PLACE}"}
         held: JsonObject = {"metadata": {**version, "annotations": notes}}
@@ -162,7 +166,10 @@ class Restorer:
     ) -> None:
         scratch, uid = self._scratch(job), vm.metadata.uid
         await asyncio.to_thread(scratch.make)
-        planned = {one.file.name: one.path for one in planned_disks(vm, self.places) if one.file.device == "disk"}
+        observed = await self.hypervisor.observe(uid)
+        hardware = observed.hardware if observed is not None else NOTHING
+        disks = planned_disks(vm, self.places, hardware)
+        planned = {one.file.name: one for one in disks if one.file.device == "disk"}
         names = paired([disk.name for disk in chain[-1].manifest.disks], list(planned))
         total = sum(disk.bytes for link in chain for disk in link.manifest.disks if disk.name in names)
         fetching = Fetching(
@@ -173,16 +180,21 @@ class Restorer:
         )
         swaps: list[tuple[Path, Path]] = []
         for number, name in enumerate(names):
-            fetched = await fetching.disk(name, chain)
-            fresh = planned[name].with_name(f".{checked_uid(uid)}-{planned[name].name}.tmp")
-            await asyncio.to_thread(check_room, fresh.parent, fetched.path.stat().st_blocks * 512, f"disk {name}")
-            await convert(fetched.path, fresh, _part_of(report, number, len(names)), format=fetched.format)
+            whole = await fetching.disk(name, chain)
+            written = planned[name].written
+            fresh = written.with_name(f".{checked_uid(uid)}-{written.name}.tmp")
+            await asyncio.to_thread(check_room, fresh.parent, whole.path.stat().st_blocks * 512, f"disk {name}")
+            await convert(whole.path, fresh, _part_of(report, number, len(names)), format=whole.format)
+            if written != planned[name].path:
+                await _onto(fresh, written)
             await asyncio.to_thread(fresh.chmod, _PRIVATE)
-            swaps.append((fresh, planned[name]))
+            swaps.append((fresh, written))
         for mark in await self.host.checkpoints(uid):
             await self.host.drop_checkpoint(uid, mark)
+        machine = await fetched(origin.place, chain[-1])
         # Not broken off: whoever ends this looks next whether there is a way back.
         await unbroken(asyncio.to_thread(_swap, scratch.folder / _SWAPPING, swaps))
+        await self.states.keep(uid, machine)
 
     async def _let_go(self, job: RestoreJob, vm: VirtualMachine) -> VirtualMachine:
         options = job.spec.options or RestoreOptions()
@@ -237,6 +249,16 @@ def _note(vm: VirtualMachine, name: str) -> str:
 
 def _part_of(report: Report, number: int, count: int) -> Callable[[float], None]:
     return lambda part: report("Assembling", round(1000 * (number + part)), 1000 * count)
+
+
+async def _onto(fresh: Path, layer: Path) -> None:
+    """Let a file be a layer in the place of another one: it reads as before, and what lies below stays as it is."""
+    below = await asyncio.to_thread(backing_file, layer)
+    if below is None:
+        raise Transient(f"{layer.name} stands on nothing, or is gone")
+    words = ("rebase", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(below), "--", str(fresh))
+    await qemu_img(*words, timeout_s=REBASE_WITHIN_S)
+    await asyncio.to_thread(settle, fresh)
 
 
 def _swap(mark: Path, swaps: list[tuple[Path, Path]]) -> None:

@@ -1,10 +1,11 @@
 """The status of a BackupJob or RestoreJob at each of its turns. Pure."""
 
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
-from hypersdk.model.backupjob import JobProgress
+from hypersdk.model.backupjob import BackupJobStatus, JobPhase, JobProgress
 from hypersdk.model.base import Condition, with_condition
+from hypersdk.model.restorejob import RestoreJobStatus
 from hypersdk.plaintext import plain
 
 SUCCEEDED: Final = "Succeeded"
@@ -15,6 +16,7 @@ CARBON: Final = "CarbonAware"
 VERIFIED: Final = "Verified"
 DATA_DELETED: Final = "DataDeleted"
 Verdict = Literal["True", "False", "Unknown"]
+S = TypeVar("S", BackupJobStatus, RestoreJobStatus)
 
 
 def conditions(old: list[Condition] | None, now: datetime, *news: tuple[str, Verdict, str, str]) -> list[Condition]:
@@ -24,6 +26,15 @@ def conditions(old: list[Condition] | None, now: datetime, *news: tuple[str, Ver
         new = Condition(type=kind, status=verdict, reason=reason, message=plain(words)[:1000])
         found = with_condition(found, new, now)
     return found
+
+
+def ended(status: S, now: datetime, phase: JobPhase, reason: str, words: str) -> S:
+    """The status of a job of which nothing came."""
+    news: list[tuple[str, Verdict, str, str]] = [(SUCCEEDED, "False", reason, words)]
+    if status.start_time is not None:
+        news.append((RUNNING, "False", reason, "it is over"))
+    said = conditions(status.conditions, now, *news)
+    return status.but(phase=phase, completion_time=now, conditions=said, error=words)
 
 
 def progress(phase: str, done: int, total: int, began: datetime, now: datetime, span: tuple[int, int]) -> JobProgress:

@@ -6,13 +6,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from controller.node.backups.journal import Scratch, TakenDisk
-from controller.node.backups.manifest import PART_BYTES, Part, StoredDisk
-from controller.node.backups.pieces import Compression, name_of, packed
+from controller.node.backups.manifest import PIECE_BYTES, Part, StoredDisk
+from controller.node.backups.pieces import Compression, name_of, packed, room_for
 from controller.node.backups.reading import Reading
 from controller.node.backups.store import Place
 from hypersdk.background import leaf
 
-AT_ONCE = 3
+AT_ONCE = 4
 """Pieces in work: some are read, hashed and packed while others travel. Each holds its size in memory."""
 Opened = Callable[[TakenDisk], AbstractAsyncContextManager[Reading]]
 
@@ -28,7 +28,7 @@ class Upload:
     """Of the compression; 0 for none."""
     tell: Callable[[int], None]
     """Told of the bytes of files that are done."""
-    part_bytes: int = PART_BYTES
+    part_bytes: int = PIECE_BYTES
     done: int = 0
     _rooms: list[bytearray] = field(default_factory=list)
 
@@ -73,7 +73,7 @@ class Upload:
         start = number * self.part_bytes
         place = (start, min(start + self.part_bytes, disk.layout.size))
         key = name_of(disk.name, disk.format, self._compression, number)
-        room = self._rooms.pop() if self._rooms else bytearray(self.part_bytes)
+        room = self._rooms.pop() if self._rooms else room_for(self.part_bytes)
         part, data = await asyncio.to_thread(packed, disk.layout, place, reading.read_into, key, self.level, room)
         if part.key:
             await self.place.store.put(self.place.key(self.folder, part.key), data)

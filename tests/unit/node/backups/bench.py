@@ -1,29 +1,34 @@
 """Stores, VMs and hosts for tests of backups: real files, a folder as the store, a host on which nothing runs."""
 
+import asyncio
 import atexit
 import json
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 from controller.hypervisor.backup_port import BackupBegun, BackupState, DiskCopy
-from controller.hypervisor.fake import FakeHypervisor
+from controller.hypervisor.fake import FakeDomain, FakeHypervisor
+from controller.hypervisor.layer_port import DomainFiles
+from controller.hypervisor.port import Hardware, PluggedDisk
 from controller.node.backups.destination import Destinations
 from controller.node.backups.folder import FolderStore
 from controller.node.backups.making import Maker
+from controller.node.backups.reading import answers
 from controller.node.backups.store import Content, Place, Store
+from controller.node.machine_state import NVRAM, TPM, MachineStates
 from controller.node.places import NodePlaces
 from controller.settings import Settings
 from hypersdk.kube.client import Client
 from hypersdk.model.backupjob import BackupDestination, BackupJob
 from hypersdk.model.virtualmachine import VirtualMachine
-from tests.unit.node.builders import UID, machine
+from tests.unit.node.builders import UID, domain, machine
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 KIB = 1024
@@ -72,6 +77,57 @@ class IdleHost:
 
     async def close(self) -> None:
         return None
+
+
+@dataclass
+class ShowingHost(IdleHost):
+    """QEMU as far as a backup goes: what is on the disk now is shown by qemu-nbd, whatever is written later."""
+
+    disk: Path = Path()
+    at: str = ""
+    process: subprocess.Popen[bytes] | None = None
+
+    async def show(
+        self,
+        uuid: str,
+        copies: Sequence[DiskCopy],
+        socket: str,
+        *,
+        checkpoint: str = "",
+        since: str = "",
+        quiesce: bool = True,
+    ) -> BackupBegun:
+        (copy,) = copies
+        self.asked.append("show")
+        await asyncio.to_thread(shutil.copy, self.disk, copy.target)
+        words = ["--read-only", "--persistent", "--shared=8", f"--export-name={copy.dev}", f"--socket={socket}"]
+        self.process = await asyncio.to_thread(subprocess.Popen, ["qemu-nbd", "-f", "qcow2", *words, copy.target])
+        async with asyncio.timeout(10):
+            while not await asyncio.to_thread(answers, Path(socket)):  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+        self.at = socket
+        return BackupBegun(0.02)
+
+    async def shown(self, uuid: str) -> str:
+        return self.at
+
+    async def abort(self, uuid: str) -> None:
+        await super().abort(uuid)
+        await asyncio.to_thread(self.end)
+
+    def end(self) -> None:
+        """QEMU ends."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        self.process, self.at = None, ""
+
+
+class NoDomains:
+    """libvirt knows no machine here: what is kept for its start is its state."""
+
+    async def files(self, uuid: str) -> DomainFiles:
+        return DomainFiles()
 
 
 class Died(BaseException):
@@ -134,6 +190,7 @@ class Bench:
         self.disk = self.places.disk(UID, "standard", "disk-data.qcow2")
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(self.disk), "1M"], check=True)
         self.write("write -P 0x2a 64k 512k")
+        self.hypervisor = FakeHypervisor(lambda: 0.0)
 
     def write(self, command: str) -> None:
         """Change the disk."""
@@ -147,8 +204,23 @@ class Bench:
         settings = Settings(node="node-1", state=self.places.state, migration_folder=_sockets())
         client = cast("Client", None)
         stores = OneStore(client, settings, MortalStore(self.store, dies_at))
-        hypervisor = FakeHypervisor(lambda: 0.0)
-        return Maker(hypervisor, self.host, self.places, stores, lambda: NOW, part_bytes=128 * KIB)
+        states = MachineStates(self.places, NoDomains())
+        return Maker(self.hypervisor, self.host, self.places, states, stores, lambda: NOW, part_bytes=128 * KIB)
+
+    def run(self) -> "ShowingHost":
+        """The VM runs from now on."""
+        self.host = host = ShowingHost(disk=self.disk)
+        disks = (PluggedDisk(str(self.disk), "vda", name="data"),)
+        self.hypervisor.domains_by_uuid[UID] = FakeDomain(replace(domain(), uuid=UID, hardware=Hardware(disks=disks)))
+        return host
+
+    def state(self) -> Path:
+        """Firmware variables and a TPM's memory for the next start; the folder that they lie in."""
+        machine = self.places.machine(UID)
+        machine.mkdir(parents=True)
+        (machine / NVRAM).write_bytes(b"variables")
+        (machine / TPM).write_bytes(b"sealed")
+        return machine
 
     @property
     def place(self) -> Place:
@@ -164,6 +236,7 @@ class Bench:
         path = self.root / "vault" / "default" / "web" / folder / "manifest.json"
         told = json.loads(path.read_text())
         parts = {part["key"] for disk in told["disks"] for part in disk["parts"] if part["key"]}
+        parts |= {one["part"]["key"] for one in told["state"]}
         return {f"{folder}/{key}" for key in parts | {"manifest.json"}}
 
     def scratch(self) -> list[Path]:

@@ -2,6 +2,9 @@
 
 import asyncio
 import itertools
+import json
+import shutil
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from controller.node.backups.fetching import Fetching
 from controller.node.backups.index import Entry, Index, read_index
 from controller.node.backups.journal import Scratch
 from controller.node.backups.making import folder_of
-from controller.node.backups.manifest import Part
+from controller.node.backups.manifest import Part, digest
 from controller.node.backups.series import LONGEST_CHAIN, base_for, expired
 from controller.node.backups.verify import verify
 from hypersdk.errors import Terminal, Transient
@@ -137,6 +140,41 @@ async def test_manifest_that_was_exchanged_is_not_believed(bench: Bench) -> None
     path.write_text(path.read_text().replace('"web"', '"bew"'))
     verdict = await verify(bench.place, folder_of(backup()), made.sha256, lambda *_: None)
     assert (verdict.ok, verdict.reason) == (False, "BackupInvalid")
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        ("base is missing", "ChainBroken"),
+        ("base was exchanged", "BackupInvalid"),
+        ("base is damaged", "BackupInvalid"),
+        ("base lacks the disk", "BackupInvalid"),
+        ("nothing", "Restorable"),
+    ],
+)
+async def test_incremental_backup_is_as_good_as_what_it_stands_on(bench: Bench, harm: str, reason: str) -> None:
+    base, job = backup("base"), backup("top", "5f8a0f4e-6f7c-4b51-9b9e-0c3f3f6b1a02")
+    root = bench.root / "vault/default/web"
+    made = await bench.maker().make(base, bench.vm(), quiet)
+    await bench.maker().make(job, bench.vm(), quiet)
+    below, path = root / folder_of(base), root / folder_of(job) / "manifest.json"
+    if harm == "base lacks the disk":
+        content = (below / "manifest.json").read_text().replace('"data"', '"other"')
+        (below / "manifest.json").write_text(content)
+        made = replace(made, sha256=digest(content.encode()))
+    told = json.loads(path.read_text())
+    told |= {"kind": "Incremental", "base": {"folder": folder_of(base), "sha256": made.sha256}}
+    path.write_text(json.dumps(told))
+    match harm:
+        case "base is missing":
+            (below / "manifest.json").unlink()
+        case "base was exchanged":
+            shutil.copy(path, below / "manifest.json")
+        case "base is damaged":
+            (below / "data.qcow2.zst.00000").write_bytes(b"x")
+    verdict = await verify(bench.place, folder_of(job), "", lambda *_: None)
+    assert (verdict.reason, verdict.ok) == (reason, reason == "Restorable"), verdict.words
+    assert verdict.ok or folder_of(base) in verdict.words
 
 
 async def test_retention_removes_what_no_rule_keeps(bench: Bench) -> None:
