@@ -1,15 +1,19 @@
-"""May libvirt at the other end let the copy run? Only while the guest's memory follows it; otherwise it stays paused.
+"""When has a guest left, and may libvirt at the other end let the copy run? What the two say is read on its way.
+
+A guest has left when its libvirt was told that the move is finished: it ends its QEMU then, or leaves it held if it
+dies itself, and never lets it run again. The call that moves it returns a fifth of a second later: so long libvirt
+waits for QEMU's end.
 
 libvirt refuses post-copy for a guest that is to stay paused at the other end, and without that the two libvirts decide
-by themselves, over a wire that may break between question and answer, which copy runs. So what the libvirt here asks is
-read on its way: its question to finish the move is made one that leaves the copy paused, unless the guest here is held
+by themselves, over a wire that may break between question and answer, which copy runs. So the question to finish the
+move is made one that leaves the copy paused, unless the guest here is held
 for post-copy, after which QEMU and libvirt never let it run again. What cannot be read does not pass.
 """
 
 import asyncio
 import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 HEAD: Final = struct.Struct(">7I")
@@ -23,18 +27,35 @@ FINISH: Final = 306
 """REMOTE_PROC_DOMAIN_MIGRATE_FINISH3_PARAMS."""
 OLD_FINISHES: Final = frozenset({63, 109, 217})
 CALL: Final = 0
+REPLY: Final = 1
+OK: Final = 0
 PAUSED: Final = 1 << 5
 """VIR_MIGRATE_PAUSED."""
 _TAIL: Final = struct.Struct(">2I")
 """What that question ends with: its flags, and whether the move was given up."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Guard:
     """Reads along what the libvirt here says to the other one."""
 
     is_following: Callable[[], Awaitable[bool]]
     """Whether the guest here is held for good, and its memory follows."""
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Its libvirt was told that it is over there."""
+    _asked: asyncio.Event = field(default_factory=asyncio.Event)
+    _answers: bytearray = field(default_factory=bytearray)
+
+    def answered(self, data: bytes) -> None:
+        """Read along what the libvirt there answers; libvirt here has it already."""
+        self._answers += data
+        while len(self._answers) >= HEAD.size and not self.left.is_set():
+            length, program, _, procedure, kind, _, status = HEAD.unpack_from(self._answers)
+            if length < HEAD.size or len(self._answers) < length:
+                return
+            del self._answers[:length]
+            if self._asked.is_set() and (program, procedure, kind, status) == (REMOTE, FINISH, REPLY, OK):
+                self.left.set()
 
     async def pass_on(self, said: asyncio.StreamReader, heard: asyncio.StreamReader) -> None:
         """Hand on message by message, until one that cannot be read or the end."""
@@ -60,6 +81,26 @@ class Guard:
 
     async def _finish(self, body: bytes) -> bytes:
         flags, given_up = _TAIL.unpack(body[-_TAIL.size :])
-        if given_up or await self.is_following():
+        if given_up:
+            return body
+        self._asked.set()
+        if await self.is_following():
             return body
         return body[: -_TAIL.size] + _TAIL.pack(flags | PAUSED, given_up)
+
+
+class Answering(asyncio.StreamWriter):
+    """The way back to the libvirt here, read along."""
+
+    def __init__(self, writer: asyncio.StreamWriter, guard: Guard) -> None:
+        transport = writer.transport
+        super().__init__(transport, transport.get_protocol(), None, asyncio.get_running_loop())
+        self._guard = guard
+        self._is_behind = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Only what is in the socket reaches libvirt, whatever becomes of us: nothing is concluded from the rest."""
+        super().write(data)
+        self._is_behind = self._is_behind or self.transport.get_write_buffer_size() > 0
+        if not self._is_behind:
+            self._guard.answered(bytes(data))

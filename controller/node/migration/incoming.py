@@ -97,13 +97,13 @@ class Incoming:
             await self.settle(vm)
             observed = await self.hypervisor.observe(uid)
             if observed is not None and observed.is_ours and _is_new_here(observed):
+                await self._lend_shared(observed)
+                await self.hypervisor.resume(uid)
+                await self.hypervisor.set_power(uid, Power.ON)
                 try:
                     await self.consoles.attach(uid, str(self.places.console_log(uid)))
                 except (Transient, Terminal, OSError) as error:
                     log.warning("uid=%s the console is not read: %s", uid, error)
-                await self._lend_shared(observed)
-                await self.hypervisor.resume(uid)
-                await self.hypervisor.set_power(uid, Power.ON)
             await asyncio.to_thread(Folder(self.settings.migration_folder, uid).remove)
             await asyncio.to_thread(self.records.forget, "incoming", uid)
         self.wake(vm.key)

@@ -5,10 +5,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.hypervisor.port import Hypervisor
+from controller.hypervisor.port import DomainState, Hypervisor, ObservedDomain
 from controller.node.migration.records import Record
 from controller.node.places import NodePlaces, files_of
-from controller.node.plan import is_held_for_good
 from controller.node.pools import NodePools
 from controller.node.ports import ConsoleKeeper
 from controller.node.sharing import shared
@@ -29,7 +28,7 @@ class Leavings:
         observed = await self.hypervisor.observe(record.uid)
         if observed is not None and not observed.is_ours:
             return
-        if is_held_for_good(observed):
+        if observed is not None and _is_remnant(observed):
             await self.hypervisor.destroy(record.uid)
         elif observed is not None and observed.is_active:
             raise Transient(f"{observed.name} runs here, though VM {record.name} is another node's: look at it")
@@ -38,6 +37,11 @@ class Leavings:
         await asyncio.to_thread(remove_files, self.places, record)
         if self.pools is not None:
             self.pools.changed()
+
+
+def _is_remnant(observed: ObservedDomain) -> bool:
+    """Whether libvirt was to end it when it had left, and died itself: nothing but a move holds a guest like that."""
+    return observed.state is DomainState.PAUSED and observed.reason in {"migration", "postcopy", "postcopy-failed"}
 
 
 def _names(record: Record) -> set[str]:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +60,8 @@ class Trip:
     live: bool
     progress: Progress
     tell: Callable[[], None]
+    leave: Callable[[], Awaitable[None]]
+    """Hands it over to the other node: it is there, and does not run here any more."""
 
     @property
     def spec(self) -> MigrateSpec:
@@ -173,13 +175,14 @@ class Outgoing:
 
     def _way(self, trip: Trip) -> Way:
         async def is_following() -> bool:
+            if not trip.spec.post_copy:
+                return False
             follows = is_held_for_good(await self.hypervisor.observe(trip.vm.metadata.uid))
             if follows:
                 await self.say(trip.op, trip.vm, trip.target)  # before it says more over there
             return follows
 
-        guard = Guard(is_following) if trip.spec.post_copy and trip.live else None
-        return Way(self.peers, trip.target, trip.vm.key, trip.op.metadata.name, guard)
+        return Way(self.peers, trip.target, trip.vm.key, trip.op.metadata.name, Guard(is_following))
 
     def _how(self, trip: Trip, luggage: Luggage, lodging: Lodging, here: Documents) -> Transfer:
         folder = Folder(self.settings.migration_folder, trip.vm.metadata.uid)
@@ -211,6 +214,8 @@ class Outgoing:
         watching = asyncio.ensure_future(self._watch(trip))
         moving = asyncio.ensure_future(self.hypervisor.transfer(uid, how))
         try:
+            await self._until_left(moving, way)
+            await trip.leave()
             await asyncio.shield(moving)
         except asyncio.CancelledError:
             await self._give_up(uid, moving)
@@ -223,6 +228,13 @@ class Outgoing:
         finally:
             watching.cancel()
             await asyncio.wait({watching})
+
+    async def _until_left(self, moving: "asyncio.Future[None]", way: Way) -> None:
+        leaving = asyncio.ensure_future(way.guard.left.wait())
+        moving.add_done_callback(lambda _: leaving.cancel())
+        await asyncio.wait({leaving})
+        if not way.guard.left.is_set():
+            await asyncio.shield(moving)
 
     async def _give_up(self, uid: str, moving: "asyncio.Future[None]") -> None:
         """End it, and wait until libvirt has: it cannot be abandoned half-way."""

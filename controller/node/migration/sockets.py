@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from controller.node.migration.guard import Guard
+from controller.node.migration.guard import Answering, Guard
 from controller.node.migration.ports import Peers
 from controller.node.places import checked_uid
 from hypersdk.errors import HyperSDKError, Transient
@@ -24,6 +24,7 @@ NAME = re.compile(r"libvirt|memory|disks|copy-[0-9]{1,2}")
 LISTENS_WITHIN_S = 10.0
 AGAIN_S = 0.02
 CHUNK = 256 * 1024
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,7 @@ class Way:
     node: str
     vm: Key
     operation: str
-    guard: Guard | None = None
-    """Reads along what libvirt says."""
+    guard: Guard
     _carrying: "dict[asyncio.Task[None], str]" = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
@@ -99,8 +99,8 @@ class Way:
             self._carrying[task] = name
             task.add_done_callback(lambda done: self._carrying.pop(done, None))
             try:
-                async with self._heard(name, reader) as heard:
-                    await self.peers.carry(self.node, self.vm, self.operation, name, (heard, writer))
+                async with self._guarded(name, reader, writer) as ends:
+                    await self.peers.carry(self.node, self.vm, self.operation, name, ends)
             except HyperSDKError:
                 pass  # whoever has connected sees the end, and says what it has come to
             finally:
@@ -111,15 +111,17 @@ class Way:
         return server
 
     @contextlib.asynccontextmanager
-    async def _heard(self, name: str, said: asyncio.StreamReader) -> AsyncIterator[asyncio.StreamReader]:
-        """What is carried of what is said."""
-        if self.guard is None or name != LIBVIRT:
-            yield said
+    async def _guarded(
+        self, name: str, said: asyncio.StreamReader, answers: asyncio.StreamWriter
+    ) -> AsyncIterator[Ends]:
+        """The ends of one connection, with what libvirt says and is answered read along."""
+        if name != LIBVIRT:
+            yield said, answers
             return
         heard = asyncio.StreamReader(limit=CHUNK)
         passing = asyncio.ensure_future(self.guard.pass_on(said, heard))
         try:
-            yield heard
+            yield heard, Answering(answers, self.guard)
         finally:
             passing.cancel()
             await asyncio.wait({passing})

@@ -19,6 +19,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from controller.hypervisor.port import Hypervisor, ObservedDomain, Power
 from controller.node.intent import Intent, Wanted
@@ -74,6 +75,7 @@ class Migrate:
     sweep: Sweep
     now: Callable[[], datetime]
     _runs: dict[str, _Run] = field(default_factory=dict)
+    _handed: set[str] = field(default_factory=set)
 
     @property
     def lets_plan(self) -> bool:
@@ -195,11 +197,28 @@ class Migrate:
         assert job.observed is not None
         progress = Progress()
         live = bool(job.notes.get(LIVE))
-        trip = Trip(job.op, job.vm, job.observed, target, live, progress, job.wake)
+        trip = Trip(
+            job.op, job.vm, job.observed, target, live, progress, job.wake, partial(self._leave_at_once, job, target)
+        )
         task = asyncio.create_task(self.outgoing.go(trip), name=f"migrate {job.op.metadata.name}")
-        task.add_done_callback(lambda _: job.wake())
+        task.add_done_callback(partial(self._gone, job))
         self._runs[job.uid] = _Run(progress, task)
         return Going(10, progress.words, {}, 2.0)
+
+    async def _leave_at_once(self, job: Job, target: str) -> None:
+        """Its guest stands still as long as this takes; what fails here is done by the next step."""
+        try:
+            await self._over(job, target)
+            self._handed.add(job.uid)
+        except HyperSDKError as error:
+            log.info("op=%s is handed over in a moment: %s", job.op.metadata.name, error)
+
+    def _gone(self, job: Job, task: "asyncio.Task[None]") -> None:
+        if job.uid in self._handed and not task.cancelled() and task.exception() is None:
+            # The other node has the next step.
+            self._handed.discard(job.uid)
+            self._runs.pop(job.uid, None)
+        job.wake()
 
     def _broken(self, target: str) -> Terminal:
         here = self.settings.node
@@ -254,9 +273,12 @@ class Migrate:
     async def _hand_over(self, job: Job, target: str) -> None:
         """The one write by which the VM changes hands; safe to repeat."""
         namespace, name = job.vm.key
+        known = self.vms.cache.get(namespace, name)
         for _ in range(CONFLICTS):
             try:
-                fresh = await self.client.get(VIRTUAL_MACHINES, namespace, name)
+                # What is known is enough where nobody has written since: the guest stands still meanwhile.
+                fresh = self.vms.newest(known) if known else await self.client.get(VIRTUAL_MACHINES, namespace, name)
+                known = None
                 if fresh.metadata.uid != job.vm.metadata.uid or fresh.status.node_name == target:
                     break
                 if fresh.status.node_name != self.settings.node:

@@ -57,3 +57,27 @@ async def test_what_cannot_be_read_does_not_pass(strange: bytes) -> None:
 async def test_answers_pass_as_they_are() -> None:
     answer = message(FINISH, (LIVE, 0), kind=1)
     assert await heard(answer, following=False) == answer
+
+
+@pytest.mark.parametrize(
+    ("given_up", "answer", "left"),
+    [
+        (0, message(FINISH, (1, 2, 3), kind=1), True),
+        (1, message(FINISH, (1, 2, 3), kind=1), False),
+        (0, HEAD.pack(HEAD.size, REMOTE, 1, FINISH, 1, 7, 1), False),
+        (0, message(FINISH, (1, 2, 3), kind=1)[:-1], False),
+    ],
+    ids=["finished", "given up", "an error", "half an answer"],
+)
+async def test_it_has_left_when_libvirt_was_told_so(given_up: int, answer: bytes, left: bool) -> None:
+    async def is_following() -> bool:
+        return False
+
+    guard, source = Guard(is_following), asyncio.StreamReader()
+    guard.answered(message(305, (0,), kind=1))
+    source.feed_data(message(FINISH, (LIVE, given_up)))
+    source.feed_eof()
+    await guard.pass_on(source, asyncio.StreamReader())
+    for at in range(0, len(answer), 5):
+        guard.answered(answer[at : at + 5])
+    assert guard.left.is_set() is left
