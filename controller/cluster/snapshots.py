@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from controller.node.objects import Objects
 from controller.node.snapshots.status import failed, with_ready
 from controller.node.snapshots.store import SnapshotStore
+from controller.node.snapshots.users import user_of
 from hypersdk.errors import ApiError, NotFound, Unreachable
 from hypersdk.kube.cache import Cache, Health
 from hypersdk.kube.client import Client
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import condition
-from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_SNAPSHOTS
+from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_OPERATIONS, VM_SNAPSHOTS
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmsnapshot import VMSnapshot
 
@@ -35,24 +36,45 @@ def _why(snapshot: VMSnapshot, every: list[VMSnapshot], now: datetime) -> str:
     kept, made = snapshot.spec.retention, snapshot.status.creation_time
     if kept is None or made is None:
         return ""
-    if kept.expires_at is not None and kept.expires_at <= now:
-        return f"it was to be kept until {kept.expires_at:%Y-%m-%d %H:%M} UTC"
-    if kept.keep_days is not None and made + timedelta(days=kept.keep_days) <= now:
-        return f"it was to be kept for {kept.keep_days} days"
-    if kept.keep_count is not None and len(_newer(snapshot, every)) >= kept.keep_count:
+    if why := _past(snapshot, now):
+        return why
+    if kept.keep_count is not None and len(_newer(snapshot, every, now)) >= kept.keep_count:
         return f"the newest {kept.keep_count} were to be kept, and there are as many newer ones"
     return ""
 
 
-def _newer(snapshot: VMSnapshot, every: list[VMSnapshot]) -> list[VMSnapshot]:
-    """Those of the same VM that are counted too: what was made by hand, without a count, pushes nothing out."""
-    counted = (one for one in every if one.spec.retention is not None and one.spec.retention.keep_count is not None)
-    return [one for one in counted if one.machine == snapshot.machine and _age(one) > _age(snapshot)]
+def _newer(snapshot: VMSnapshot, every: list[VMSnapshot], now: datetime) -> list[VMSnapshot]:
+    """Those of the same VM that are counted too: what was made by hand, without a count, pushes nothing out.
+
+    Neither does what goes itself: of as many as are to be kept none would be left.
+    """
+    stay = (one for one in every if one.status.phase == "Ready" and one.metadata.deletion_timestamp is None)
+    counted = (one for one in stay if one.spec.retention is not None and one.spec.retention.keep_count is not None)
+    mine = (one for one in counted if one.machine == snapshot.machine and _age(one) > _age(snapshot))
+    return [one for one in mine if not _past(one, now)]
 
 
-def _age(snapshot: VMSnapshot) -> tuple[float, str]:
-    made = snapshot.status.creation_time
-    return (made.timestamp() if made else 0.0, snapshot.metadata.name)
+def _past(snapshot: VMSnapshot, now: datetime) -> str:
+    """Why its own time is over, whatever others there are; empty when it is not."""
+    kept, made = snapshot.spec.retention, snapshot.status.creation_time
+    if kept is not None and kept.expires_at is not None and kept.expires_at <= now:
+        return f"it was to be kept until {kept.expires_at:%Y-%m-%d %H:%M} UTC"
+    if kept is not None and made is not None and kept.keep_days and made + timedelta(days=kept.keep_days) <= now:
+        return f"it was to be kept for {kept.keep_days} days"
+    return ""
+
+
+def _age(snapshot: VMSnapshot) -> tuple[float, int, str]:
+    """More is younger; of two that were taken in one second the younger one stands on the other."""
+    made, chain = snapshot.status.creation_time, snapshot.status.snapshot_chain or []
+    return (made.timestamp() if made else 0.0, len(chain), snapshot.metadata.name)
+
+
+def _is_settled(snapshot: VMSnapshot) -> bool:
+    """Whether an expired one has nothing more coming."""
+    kept = snapshot.spec.retention
+    is_marked = snapshot.status.phase == "Expired" and kept is not None and not kept.auto_delete
+    return is_marked or snapshot.metadata.deletion_timestamp is not None
 
 
 @dataclass
@@ -91,9 +113,11 @@ class SnapshotRetention:
             if vm is None or snapshot.status.vm_uid not in {None, vm.metadata.uid}:
                 await self._orphaned(snapshot)
         ended = outlived(newest, self.now())
-        for snapshot in newest:
-            if (why := ended.get(snapshot.metadata.uid)) and snapshot.metadata.deletion_timestamp is None:
-                await self._expire(snapshot, why)
+        due = [one for one in newest if one.metadata.uid in ended and not _is_settled(one)]
+        operations = await self.client.list(VM_OPERATIONS, self.namespace) if due else []
+        for snapshot in due:
+            if user_of(snapshot, operations) is None:
+                await self._expire(snapshot, ended[snapshot.metadata.uid])
 
     async def _machine(self, snapshot: VMSnapshot) -> VirtualMachine | None:
         try:

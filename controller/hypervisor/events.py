@@ -16,6 +16,7 @@ _KINDS = {
     libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE: "agent",
     libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON: "io-error",
     libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG: "watchdog",
+    libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2: "block-job",
 }
 
 

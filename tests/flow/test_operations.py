@@ -40,6 +40,30 @@ def test_operations_on_one_machine_go_one_after_the_other(tmp_path: Path) -> Non
     play(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_operations_of_one_second_go_in_the_order_they_were_made(tmp_path: Path, is_restarted: bool) -> None:
+    async def scenario(world: World) -> None:
+        async with world.controller():
+            await running(world)
+            world.hypervisor.guest_behaviour.power_off_s = 5
+            made: list[VMOperation] = []
+            for name, operation in {"z": "stop", "m": "start", "b": "restart", "a": "stop"}.items():
+                spec: JsonObject = {"vmRef": {"name": "web"}, "operation": operation}
+                body: JsonObject = {"metadata": {"name": name}, "spec": spec}
+                made.append(await world.client.create(VM_OPERATIONS, "default", body))
+            assert len({op.metadata.creation_timestamp for op in made}) == 1
+            await world.until(lambda: all(world.op(op).status.phase is not None for op in made))
+            if not is_restarted:
+                await world.done(made[-1])
+        async with world.controller():
+            assert (await world.done(made[-1])).phase is OperationPhase.SUCCEEDED
+        ended = [world.op(op).status.completion_time for op in made]
+        assert all(end is not None for end in ended)
+        assert sorted(map(str, ended)) == list(map(str, ended))
+
+    play(tmp_path, scenario)
+
+
 @pytest.mark.parametrize("operation", ["start", "stop", "restart"])
 def test_stop_by_force_waits_for_no_other(tmp_path: Path, operation: str) -> None:
     async def scenario(world: World) -> None:

@@ -1,211 +1,18 @@
-"""Snapshots, cut at every change that is made for them: whole afterwards, or not there; and nothing is left over."""
+"""Snapshots where nobody dies: what becomes of disks and memory, what waits or is refused, and how long they stay."""
 
-import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from controller.domain.layers import base_of
 from controller.hypervisor.port import DomainState
-from hypersdk.errors import NotFound
-from hypersdk.model.base import JsonObject, condition, rfc3339
-from hypersdk.model.kinds import VM_OPERATIONS, VM_SNAPSHOTS
+from hypersdk.model.base import rfc3339
 from hypersdk.model.virtualmachine import Phase
-from hypersdk.model.vmoperation import OperationPhase, VMOperation
-from hypersdk.model.vmsnapshot import VMSnapshot
-from tests.flow.fake_layers import FakeLayers, snapshotting
-from tests.flow.virtual import EPOCH
+from hypersdk.model.vmoperation import OperationPhase
+from tests.flow.fake_layers import FakeFile
+from tests.flow.snapshot_lab import DATA, SNAPS, Lab
+from tests.flow.virtual import EPOCH, virtual_now
 from tests.flow.world import World, play
-
-SNAPS = "/apis/hypersdk.io/v1alpha1/namespaces/default/vmsnapshots"
-DATA: list[JsonObject] = [{"name": "root", "size": "1Gi"}, {"name": "data", "size": "1Gi"}]
-
-
-class Lab:
-    """A VM, its disks, and what is done to its snapshots."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.layers = FakeLayers(world.hypervisor)
-
-    @asynccontextmanager
-    async def controller(self) -> AsyncIterator[None]:
-        async with snapshotting(self.world, self.layers):
-            yield
-
-    @property
-    def uid(self) -> str:
-        return self.world.vm().metadata.uid
-
-    async def start(self, **spec: Any) -> None:
-        await self.world.create(disks=DATA, **spec)
-        await self.world.until_phase(Phase.STOPPED if spec.get("running") is False else Phase.RUNNING)
-        self.layers.write(self.uid, "one")
-        self.layers.ram[self.uid] = "counted to 1"
-
-    def snapshot(self, name: str) -> VMSnapshot | None:
-        doc = self.world.api.objects.get((SNAPS, name))
-        return VMSnapshot.model_validate(doc) if doc is not None else None
-
-    def phase(self, name: str) -> str:
-        found = self.snapshot(name)
-        return (found.status.phase or "") if found else "gone"
-
-    def why(self, name: str, kind: str = "Ready") -> str:
-        found = self.snapshot(name)
-        said = condition(found.status.conditions, kind) if found else None
-        return (said.reason or "") if said else ""
-
-    async def make(self, name: str, **spec: Any) -> None:
-        body: JsonObject = {"metadata": {"name": name}, "spec": {"vmRef": {"name": "web"}, **spec}}
-        await self.world.client.create(VM_SNAPSHOTS, "default", body)
-
-    async def take(self, name: str, **spec: Any) -> VMSnapshot:
-        await self.make(name, **spec)
-        await self.world.until(lambda: self.phase(name) == "Ready", 300)
-        found = self.snapshot(name)
-        assert found is not None
-        return found
-
-    async def delete(self, name: str) -> None:
-        await self.world.client.delete(VM_SNAPSHOTS, "default", name)
-
-    async def gone(self, name: str) -> None:
-        await self.world.until(lambda: self.snapshot(name) is None, 600)
-
-    async def restore(self, name: str) -> VMOperation:
-        return await self.world.operate("restore", restoreSpec={"snapshotName": name})
-
-    def assert_nothing_left_over(self) -> None:
-        """Every file is one that the VM or a snapshot stands on, and what each snapshot names is there."""
-        tips = list(self.layers._tips(self.uid).values())
-        docs = [VMSnapshot.model_validate(doc) for (path, _), doc in self.world.api.objects.items() if path == SNAPS]
-        points = [path for one in docs for path in one.status.backing_files or []]
-        needed = {path for tip in [*tips, *points] for path in self.layers._chain(tip)}
-        disks = {path for path in self.layers.disks if self.uid in path and path != base_of(path)}
-        assert disks <= needed
-        assert set(self.layers.parts) <= set(points)
-        assert {path for path in points if path.endswith(".qcow2")} <= set(self.layers.disks)
-        assert not self.layers.jobs
-        assert not self.layers.frozen
-
-
-async def settled(lab: Lab, number: int) -> None:
-    """Let the controller die at that change, if it gets there, and say nothing of it."""
-    lab.world.die_at(number)
-    await lab.world.pass_time(40)
-
-
-@pytest.mark.parametrize(("number", "memory"), [(cut, cut % 2 == 0) for cut in range(1, 18)])
-def test_snapshot_is_whole_after_a_death_anywhere(tmp_path: Path, number: int, memory: bool) -> None:
-    async def scenario(world: World) -> None:
-        lab = Lab(world)
-        async with lab.controller():
-            await lab.start()
-            await lab.make("first", includeMemory=memory)
-            await settled(lab, number)
-        world.live_on()
-        async with lab.controller():
-            await world.until(lambda: lab.phase("first") == "Ready", 300)
-            found = lab.snapshot("first")
-            assert found is not None
-            lab.layers.write(lab.uid, "two")
-            frozen = [path for path in found.status.backing_files or [] if path.endswith(".qcow2")]
-            assert {lab.layers.content(path) for path in frozen} == {"one"}
-            assert len(frozen) == 2
-            assert found.status.consistency in ({"Memory"} if memory else {"FilesystemFrozen", "CrashConsistent"})
-            assert world.vm().phase is Phase.RUNNING
-            await world.pass_time(60)
-            lab.assert_nothing_left_over()
-
-    play(tmp_path, scenario)
-
-
-@pytest.mark.parametrize(("number", "memory"), [(cut, cut % 3 > 0) for cut in range(22)])
-def test_return_is_done_after_a_death_anywhere(tmp_path: Path, number: int, memory: bool) -> None:
-    async def scenario(world: World) -> None:
-        lab = Lab(world)
-        async with lab.controller():
-            await lab.start()
-            await lab.take("first", includeMemory=memory)
-            lab.layers.write(lab.uid, "two")
-            await lab.take("second")
-            lab.layers.write(lab.uid, "three")
-            lab.layers.ram[lab.uid] = "counted to 9"
-            op = await lab.restore("first")
-            await settled(lab, number)
-        world.live_on()
-        async with lab.controller():
-            assert (await world.done(op)).phase is OperationPhase.SUCCEEDED, world.op(op).status
-            await world.until_phase(Phase.RUNNING, "Running")
-            assert lab.layers.read(lab.uid) == {"one"}
-            if memory:
-                assert lab.layers.ram[lab.uid] == "counted to 1"
-            second = lab.snapshot("second")
-            assert second is not None
-            assert {lab.layers.content(path) for path in second.status.backing_files or []} == {"two"}
-            lab.assert_nothing_left_over()
-
-    play(tmp_path, scenario)
-
-
-@pytest.mark.parametrize(("number", "state"), [(cut, "off" if cut % 3 == 0 else "running") for cut in range(37)])
-def test_merge_is_done_after_a_death_anywhere(tmp_path: Path, number: int, state: str) -> None:
-    async def scenario(world: World) -> None:
-        lab = Lab(world)
-        async with lab.controller():
-            await lab.start(running=state == "running")
-            await lab.take("first")
-            lab.layers.write(lab.uid, "two")
-            await lab.take("second")
-            lab.layers.write(lab.uid, "three")
-            await lab.delete("first")
-            await settled(lab, number)
-        world.live_on()
-        async with lab.controller():
-            await lab.gone("first")
-            second = lab.snapshot("second")
-            assert second is not None
-            assert {lab.layers.content(path) for path in second.status.backing_files or []} == {"two"}
-            assert lab.layers.read(lab.uid) == {"three"}
-            lab.assert_nothing_left_over()
-            await lab.delete("second")
-            await lab.gone("second")
-            assert lab.layers.read(lab.uid) == {"three"}
-            lab.assert_nothing_left_over()
-            assert all(path == base_of(path) for path in lab.layers.disks)
-
-    play(tmp_path, scenario)
-
-
-@pytest.mark.parametrize(("number", "after_s"), [(None, 0.0), (None, 0.1), (0, 0.1), (2, 0.1), (4, 0.1), (6, 0.1)])
-def test_cancelled_return_leaves_the_disks_as_they_were_or_is_done(
-    tmp_path: Path, number: int | None, after_s: float
-) -> None:
-    async def scenario(world: World) -> None:
-        lab = Lab(world)
-        async with lab.controller():
-            await lab.start()
-            await lab.take("first", includeMemory=True)
-            lab.layers.write(lab.uid, "two")
-            op = await lab.restore("first")
-            await world.pass_time(after_s)
-            with contextlib.suppress(NotFound):
-                await world.client.delete(VM_OPERATIONS, "default", op.metadata.name)
-            if number is not None:
-                await settled(lab, number)
-        world.live_on()
-        async with lab.controller():
-            await world.pass_time(60)
-            await world.until_phase(Phase.RUNNING, "Running")
-            assert lab.layers.read(lab.uid) in ({"one"}, {"two"})
-            lab.assert_nothing_left_over()
-
-    play(tmp_path, scenario)
 
 
 def test_memory_that_cannot_be_taken_up_leaves_the_disks_as_they_were(tmp_path: Path) -> None:
@@ -356,6 +163,81 @@ def test_kept_for_long_enough_is_expired_and_merged(tmp_path: Path) -> None:
             await lab.gone("short")
             assert (lab.phase("stays"), lab.why("stays")) == ("Expired", "RetentionExpired")
             lab.assert_nothing_left_over()
+
+    play(tmp_path, scenario)
+
+
+def test_each_rule_of_retention_ends_its_own(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        lab = Lab(world)
+        async with lab.controller():
+            await lab.start()
+            soon = rfc3339(EPOCH + timedelta(minutes=5))
+            await lab.take("by-hand")
+            await lab.take("day", retention={"keepDays": 1, "keepCount": 5})
+            for name in ("one", "two", "three"):
+                lab.layers.write(lab.uid, name)
+                await lab.take(name, retention={"keepCount": 2, "keepDays": 3})
+            await lab.gone("one")
+            assert lab.phases() == {"by-hand": "Ready", "day": "Ready", "two": "Ready", "three": "Ready"}
+            await lab.take("marked", retention={"expiresAt": soon, "keepCount": 2, "autoDelete": False})
+            await lab.gone("two")
+            await lab.age("day", days=1)
+            await lab.gone("day")
+            await world.until(lambda: lab.phase("marked") == "Expired", 600)
+            # What is only marked counts no longer: of the others the newest two stay.
+            assert lab.phases() == {"by-hand": "Ready", "three": "Ready", "marked": "Expired"}
+            await lab.age("three", days=3)
+            await lab.gone("three")
+            assert lab.phases() == {"by-hand": "Ready", "marked": "Expired"}
+            op = await world.done(await lab.restore("marked"))
+            assert op.phase is OperationPhase.SUCCEEDED, op.status
+            assert lab.layers.read(lab.uid) == {"three"}
+            lab.assert_nothing_left_over()
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("by_hand", [True, False], ids=["deleted", "expired"])
+def test_snapshot_that_is_gone_back_to_stays_until_that_is_done(tmp_path: Path, by_hand: bool) -> None:
+    async def scenario(world: World) -> None:
+        lab = Lab(world)
+        async with lab.controller():
+            await lab.start()
+            soon = rfc3339(virtual_now() + timedelta(seconds=30))
+            await lab.take("first", retention={} if by_hand else {"expiresAt": soon})
+            lab.layers.write(lab.uid, "two")
+            world.hypervisor.guest_behaviour.obeys = False
+            await world.operate("stop", timeout="2m")
+            restoring = await lab.restore("first")
+            if by_hand:
+                await lab.delete("first")
+            await world.pass_time(60)
+            assert world.op(restoring).phase is OperationPhase.PENDING
+            assert lab.phase("first") == "Ready"
+            op = await world.done(restoring)
+            assert op.phase is OperationPhase.SUCCEEDED, op.status
+            await lab.gone("first")
+            assert lab.layers.read(lab.uid) == {"one"}
+            lab.assert_nothing_left_over()
+
+    play(tmp_path, scenario)
+
+
+def test_expired_snapshot_that_a_linked_clone_stands_on_waits_for_it(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        lab = Lab(world)
+        async with lab.controller():
+            await lab.start()
+            soon = rfc3339(EPOCH + timedelta(minutes=5))
+            found = await lab.take("first", retention={"expiresAt": soon})
+            frozen = [path for path in found.status.backing_files or [] if path.endswith(".qcow2")]
+            linked = str(Path(frozen[0]).with_name("0c10e000-0000-4000-8000-000000000000-root.qcow2"))
+            lab.layers.disks[linked] = FakeFile(frozen[0])
+            await world.until(lambda: lab.why("first") == "LayerInUse", 600)
+            assert lab.layers.content(linked) == "one"
+            del lab.layers.disks[linked]
+            await lab.gone("first")
 
     play(tmp_path, scenario)
 

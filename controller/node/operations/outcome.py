@@ -2,17 +2,27 @@
 
 from datetime import datetime
 
-from hypersdk.model.base import Condition, with_condition
+from hypersdk.model.base import Condition, JsonObject, with_condition
 from hypersdk.model.vmoperation import OperationPhase, VMOperation, VMOperationStatus
 from hypersdk.plaintext import plain
 
+ARRIVAL = "arrival"
+"""In `status.result` of one that waits: its version when it was first seen, for every writing makes a new one."""
 DONE = "Succeeded"
 """The condition that carries the reason of an end."""
 
 
 def pending(op: VMOperation, message: str) -> VMOperationStatus:
-    """It has to wait."""
-    return op.status.but(phase=OperationPhase.PENDING, message=message)
+    """It has to wait, and keeps its place."""
+    noted: JsonObject = {ARRIVAL: op.metadata.resource_version}
+    return op.status.but(phase=OperationPhase.PENDING, message=message, result=noted | (op.status.result or {}))
+
+
+def arrival(op: VMOperation) -> int:
+    """Grows from one operation to the next, as the API took them; creation times are whole seconds."""
+    noted = (op.status.result or {}).get(ARRIVAL)
+    version = noted if isinstance(noted, str) else op.metadata.resource_version
+    return int(version) if version.isdecimal() else 0
 
 
 def running(op: VMOperation, progress: int, message: str) -> VMOperationStatus:

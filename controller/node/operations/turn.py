@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.node.operations.deletion import deletes, going_on, is_deletion
-from controller.node.operations.outcome import cancelled, failed, pending
+from controller.node.operations.outcome import arrival, cancelled, failed, pending
 from controller.node.operations.work import is_work
 from hypersdk.model.base import Resource
 from hypersdk.model.marks import CANCEL
@@ -88,6 +88,6 @@ def _overtaken(op: VMOperation, force: VMOperation | None) -> VMOperationStatus 
     return cancelled(op, f"overtaken by a stop by force ({force.metadata.name})")
 
 
-def _order(op: VMOperation) -> tuple[bool, float, str]:
+def _order(op: VMOperation) -> tuple[bool, float, int, str]:
     made = op.metadata.creation_timestamp
-    return (op.phase is not OperationPhase.RUNNING, made.timestamp() if made else 0.0, op.metadata.name)
+    return (op.phase is not OperationPhase.RUNNING, made.timestamp() if made else 0.0, arrival(op), op.metadata.name)

@@ -16,6 +16,7 @@ from controller.node.snapshots.files import LayerFiles
 from controller.node.snapshots.merging import Merger
 from controller.node.snapshots.status import deleting, failed, files_of, waiting
 from controller.node.snapshots.store import SnapshotStore
+from controller.node.snapshots.users import user_of
 from controller.runtime.worker import Done, Later, Outcome
 from hypersdk.errors import AlreadyExists, NotFound
 from hypersdk.kube.cache import Health, Key
@@ -105,6 +106,8 @@ class SnapshotKeeper:
                 namespace, name = going.key
                 with contextlib.suppress(NotFound):
                     await self.vms.client.delete(VM_OPERATIONS, namespace, name, uid=going.metadata.uid)
+            return Later(2.0)
+        if user_of(snapshot, map(self.operations.newest, self.operations.cache)) is not None:
             return Later(2.0)
         if not files_of(snapshot):
             await self.store.release(snapshot)

@@ -129,12 +129,14 @@ class Merger:
         dev = _device(merge, sight)
         if dev is None:
             return await self._offline(noted, sight, job)
-        copying = await self.layers.merging(uid, dev)
+        copying, again_in_s = await self.layers.merging(uid, dev), POLL_S
         if copying is None:
             await self.layers.commit(uid, dev, merge.top, merge.into)
+            again_in_s = AT_ONCE_S
         elif copying.is_ready:
             await self.layers.pivot(uid, dev)
-        return Going(_percent(copying), _words(merge, copying), again_in_s=AT_ONCE_S if copying is None else POLL_S)
+            again_in_s = 0.0
+        return Going(_percent(copying), _words(merge, copying), again_in_s=again_in_s)
 
     async def _offline(self, noted: Noted, sight: Sight, job: Job) -> Going:
         merge = noted.merge
