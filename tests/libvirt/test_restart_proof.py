@@ -11,8 +11,8 @@ from tests.controlplane.api import Api, RealApi
 from tests.libvirt.conftest import Libvirtd
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(600), pytest.mark.usefixtures("private_network")]
-KILLS = 4
-KILLS_ON_KUBERNETES = 2
+KILLS = 2
+KILLS_ON_KUBERNETES = 1
 API_GONE_S = 2.0
 
 

@@ -154,7 +154,7 @@ class WorkCampaign:
 
     async def _ask(self, lane: Lane, moment: str, *, is_victim: bool) -> None:
         """At a random time, the victim last; some are cancelled after another one."""
-        lead, wait = LONGEST_S / 2, self.rng.uniform(0, 1) * lane.usual_s
+        lead, wait = max(lane.usual_s for lane in self.lanes) / 2, self.rng.uniform(0, 1) * lane.usual_s
         may_cancel = lane.trial.can_be_cancelled and self.rng.random() < CANCELLED
         until_cancel = self.rng.uniform(0, 1) * lane.usual_s
 

@@ -9,7 +9,7 @@ from hypersdk.model.quantity import to_bytes
 from tests.campaign.work import layers
 from tests.campaign.work.guest import Guest
 from tests.campaign.work.shop import WITHIN_S
-from tests.campaign.work.trial import NOT_TAKEN_UP, Look, OperationTrial, Trial
+from tests.campaign.work.trial import Look, OperationTrial, Trial
 
 CPUS, MOST_CPUS = 4, 12
 MEMORY_MI, STEP_MI, MOST_MI = 1024, 128, 2048
@@ -86,7 +86,7 @@ class Growing(Trial):
     async def look(self) -> Look:
         bytes_there = await self.shop.node(self.guest.name)[1].capacity(self.guest.uid, "vdb")
         is_done = bytes_there == self.size_mi << 20
-        return Look(is_done, NOT_TAKEN_UP, is_done)
+        return Look(is_done, "the guest has not seen it yet", is_done)
 
     def version(self) -> str:
         return self.shop.bench.vm(self.guest.name).metadata.resource_version or ""
