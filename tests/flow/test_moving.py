@@ -101,6 +101,7 @@ def test_not_live_it_goes_off_first_and_is_started_there(tmp_path: Path) -> None
         op = await pair.first.done(await moved(pair, targetNode="node-2", live=False))
         assert op.phase is OperationPhase.SUCCEEDED, op.status.message
         assert "shutdown=acpi" in pair.first.hypervisor.calls
+        assert pair.running_on(uid(pair)) == ["node-2"], "it has succeeded when it was seen to run"
         await settled(pair)
         assert pair.first.vm().status.node_name == "node-2"
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from controller.hypervisor.port import Hypervisor, ObservedDomain, Power
+from controller.hypervisor.port import DomainState, Hypervisor, ObservedDomain, Power
 from controller.node.intent import Intent, Wanted
 from controller.node.migration import choice
 from controller.node.migration.incoming import Incoming
@@ -31,7 +31,7 @@ from controller.node.migration.ports import Peers
 from controller.node.migration.sockets import Folder
 from controller.node.migration.sweep import Sweep
 from controller.node.objects import Objects
-from controller.node.operations.work import Ended, Going, Job
+from controller.node.operations.work import PLANS, Ended, Going, Job
 from controller.node.plan import is_half_started, is_held_for_good, plan
 from controller.node.steps import AskShutdown, Destroy, Resume, SetPower
 from controller.settings import Settings
@@ -44,6 +44,8 @@ from hypersdk.model.virtualmachine import VirtualMachine
 log = logging.getLogger(__name__)
 TARGET, SOURCE, LIVE, ATTEMPTS = "targetNode", "sourceNode", "live", "failedAttempts"
 RETRY_AT = "retryAt"
+ON_AGAIN = "startsThere"
+"""It was powered off for the move, and is to run again."""
 MOST_ATTEMPTS = 6
 FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 30.0
 CONFLICTS = 5
@@ -148,7 +150,8 @@ class Migrate:
             raise Transient(f"{name} has no domain yet on node {self.settings.node}: it moves once it has one")
         target = choice.target(job.vm, spec.target_node if spec else None, nodes, vms, self.now())
         choice.reachable(nodes, self.settings.node, target)
-        notes: JsonObject = {SOURCE: self.settings.node, TARGET: target, LIVE: live}
+        was_on = job.observed.is_active and job.vm.spec.running
+        notes: JsonObject = {SOURCE: self.settings.node, TARGET: target, LIVE: live, ON_AGAIN: (was_on and not live) or None}
         return Going(5, f"moves to node {target}", notes, 0.0)
 
     async def _power_off(self, job: Job, observed: ObservedDomain) -> Going:
@@ -312,16 +315,22 @@ class Migrate:
         if observed is not None and is_half_started(observed) and job.notes.get(LIVE):
             return Going(95, "the guest is let run", {}, 1.0)
         where = f"on node {self.settings.node}"
+        if job.notes.get(ON_AGAIN) and job.vm.spec.running and not _runs(observed):
+            return Going(95, f"it is {where}, and is started there", {PLANS: True}, 2.0)
         if observed is not None and observed.is_active:
             final: JsonObject = {"memoryRemainingBytes": 0, "diskRemainingBytes": 0, "verdict": "it has moved"}
-            return Ended(f"it runs {where} (QEMU pid {observed.pid})", final)
-        return Ended(f"it is {where}, off")
+            return Ended(f"it runs {where} (QEMU pid {observed.pid})", {**final, PLANS: None, ON_AGAIN: None})
+        return Ended(f"it is {where}, off", {PLANS: None, ON_AGAIN: None})
 
     async def _stop(self, uid: str) -> None:
         run = self._runs.pop(uid, None)
         if run is not None:
             run.task.cancel()
             await asyncio.wait({run.task})
+
+
+def _runs(observed: ObservedDomain | None) -> bool:
+    return observed is not None and observed.state is DomainState.RUNNING
 
 
 def _named(job: Job) -> JsonObject:

@@ -8,7 +8,7 @@ from controller.node.operations.conduct import Conductor
 from controller.node.operations.ending import ENDING, due, ended, note, noted
 from controller.node.operations.outcome import failed, running, succeeded
 from controller.node.operations.turn import of_machine
-from controller.node.operations.work import Going, Job, Work, Works
+from controller.node.operations.work import PLANS, Going, Job, Work, Works
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.base import JsonObject
 from hypersdk.model.vmoperation import VMOperation, VMOperationStatus
@@ -31,7 +31,8 @@ class Labour:
     def lets_plan(self, op: VMOperation) -> bool:
         """Whether the VM is brought to its spec while this goes on."""
         work = self.works.get(op.spec.operation)
-        return noted(op) is None and work is not None and work.lets_plan
+        lets = work is not None and (work.lets_plan or bool((op.status.result or {}).get(PLANS)))
+        return noted(op) is None and lets
 
     async def go_on(self, job: Job) -> tuple[VMOperation, float]:
         """One step, written down; the operation, and when the next step is due at the latest."""

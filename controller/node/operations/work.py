@@ -15,6 +15,8 @@ from hypersdk.model.base import JsonObject
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import OperationName, VMOperation
 
+PLANS = "startsVM"
+"""In `status.result`, set: this work has nothing left to do but to see the VM brought to its spec."""
 WORK: frozenset[OperationName] = frozenset({"clone", "migrate", "snapshot", "restore", "merge", "resize"})
 
 
@@ -72,7 +74,10 @@ class Work(Protocol):
 
     @property
     def lets_plan(self) -> bool:
-        """Whether the VM is brought to its spec meanwhile, as without an operation; else nobody but this touches it."""
+        """Whether the VM is brought to its spec meanwhile, as without an operation; else nobody but this touches it.
+
+        `PLANS` in an operation's notes says the same of one operation, from then on.
+        """
         ...
 
     async def step(self, job: Job) -> Going | Ended:
