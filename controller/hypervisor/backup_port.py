@@ -60,6 +60,10 @@ class CopyHost(Protocol):
         """End a backup that goes on, and wait for its end; no error when there is none."""
         ...
 
+    async def thaw(self, uuid: str) -> None:
+        """Let the guest's file systems go, should somebody have left them frozen; no error when they are not."""
+        ...
+
 
 class BackupHost(CopyHost, Protocol):
     """Backups of running domains."""
@@ -79,10 +83,6 @@ class BackupHost(CopyHost, Protocol):
 
     async def shown(self, uuid: str) -> str:
         """The socket at which the domain's disks are shown; empty when they are not."""
-        ...
-
-    async def thaw(self, uuid: str) -> None:
-        """Let the guest's file systems go, should somebody have left them frozen; no error when they are not."""
         ...
 
     async def checkpoints(self, uuid: str) -> list[str]:

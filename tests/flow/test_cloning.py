@@ -59,6 +59,8 @@ class Qemu:
     jobs: dict[str, list[str]] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     error: str = ""
+    held: set[str] = field(default_factory=set)
+    """Guests whose file systems somebody held and has not let go."""
 
     async def begin(
         self, uuid: str, copies: Sequence[DiskCopy], *, checkpoint: str = "", since: str = "", quiesce: bool = True
@@ -69,6 +71,7 @@ class Qemu:
         self.jobs[uuid] = [copy.target for copy in copies]
         for target in self.jobs[uuid]:
             write(Path(target), "half")
+        self.held.discard(uuid)
         return BackupBegun(0.02)
 
     async def state(self, uuid: str) -> BackupState:
@@ -83,7 +86,8 @@ class Qemu:
     async def abort(self, uuid: str) -> None:
         self.jobs.pop(uuid, None)
 
-    async def thaw(self, uuid: str) -> None: ...
+    async def thaw(self, uuid: str) -> None:
+        self.held.discard(uuid)
 
     async def checkpoints(self, uuid: str) -> list[str]:
         return []
@@ -98,6 +102,7 @@ class Layers:
     """Moves the fake's domains onto layers; a file's first line says what it stands on."""
 
     world: World
+    held: set[str]
 
     def _put(self, uuid: str, files: Mapping[str, str]) -> None:
         domain = self.world.hypervisor.domains_by_uuid[uuid]
@@ -121,7 +126,11 @@ class Layers:
                 assert not exists(layers[disk.dev])
                 write(Path(layers[disk.dev]), qcow2(disk.layer or disk.path))
         self._put(uuid, layers)
+        self.held.discard(uuid)
         return Taken(0.01)
+
+    async def thaw(self, uuid: str) -> None:
+        self.held.discard(uuid)
 
     async def put(self, uuid: str, files: Mapping[str, str]) -> None:
         self.world.hypervisor.before_change("put")
@@ -186,8 +195,8 @@ class Scene:
     async def life(self) -> AsyncIterator[NodeController]:
         """One life of the controller."""
         vms = Objects(self.world.client, VIRTUAL_MACHINES, Cache())
-        linking = Linking(self.places, Layers(self.world), Files(self.world), self.overlay)
-        states = self.world.states = MachineStates(self.places, Layers(self.world))
+        linking = Linking(self.places, Layers(self.world, self.qemu.held), Files(self.world), self.overlay)
+        states = self.world.states = MachineStates(self.places, Layers(self.world, self.qemu.held))
         async with CloneWork(NODE, vms, Copying(self.places, self.qemu, self.convert), linking, states) as work:
             self.world.works["clone"] = work
             async with self.world.controller() as controller:
@@ -200,6 +209,14 @@ class Scene:
         (self.places.state / "disks" / f"{uid}-root.qcow2").write_text(CONTENT)
         (self.world.state / f"{uid}_VARS.fd").write_text(VARIABLES)
         await self.world.until_phase(Phase.RUNNING if running else Phase.STOPPED)
+
+    def die_holding(self, op: VMOperation) -> None:
+        """As a controller does that took the moment, or had begun to copy, and died before it let the guest go."""
+        observed = self.world.hypervisor.the(self.world.vm().metadata.uid)
+        is_begun = bool(self.qemu.jobs) or self.tips() != [""]
+        is_whole = (self.world.op(op).status.result or {}).get("disksWhole") or self.world.op(op).phase.is_over
+        if observed.is_active and is_begun and not is_whole:
+            self.qemu.held.add(observed.uuid)
 
     def tips(self) -> list[str]:
         """The layers that the source writes to."""
@@ -236,10 +253,12 @@ def test_linked_clone_is_whole_after_a_death_anywhere(tmp_path: Path, number: in
                 await world.pass_time(8)
             else:
                 await world.done(op)
+        here.die_holding(op)
         world.live_on()
         async with here.life():
             op = await world.done(op)
             assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+            assert not here.qemu.held
             twin, uid = world.vm("twin"), world.vm().metadata.uid
             assert here.files() == {f"{twin.metadata.uid}-root.qcow2": f"over {uid}-root.qcow2"}
             assert here.tips() == [layer(here, op)]
@@ -312,10 +331,12 @@ def test_clone_is_whole_after_a_death_anywhere(tmp_path: Path, number: int | Non
                 await world.pass_time(8)
             else:
                 await world.done(op)
+        here.die_holding(op)
         world.live_on()
         async with here.life():
             op = await world.done(op)
             whole(here, op)
+            assert not here.qemu.held
             await world.until_phase(Phase.RUNNING, "Running", "twin")
             assert (world.state / f"{world.vm('twin').metadata.uid}_VARS.fd").read_text() == VARIABLES
             assert not here.places.machine(world.vm("twin").metadata.uid).exists()

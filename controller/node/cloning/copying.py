@@ -71,6 +71,7 @@ class Copying:
     async def give_up(self, source: str, target: str) -> None:
         """End what QEMU still copies for the clone, begun by whomever, and remove what is there of its files."""
         if await asyncio.to_thread(self._is_begun, target):
+            await self.backups.thaw(source)
             await self.backups.abort(source)
         await asyncio.to_thread(self._sweep, target)
 

@@ -42,6 +42,8 @@ class Layering(Protocol):
 
     async def pivot(self, uuid: str, dev: str) -> None: ...
 
+    async def thaw(self, uuid: str) -> None: ...
+
 
 class Files(Protocol):
     """What of `controller.node.snapshots.files.LayerFiles` is needed for it."""
@@ -121,6 +123,9 @@ class Linking:
     ) -> dict[str, Path]:
         wanted = {dev: layer(disk, op) for dev, disk in disks.items()}
         if any(disk.layer == wanted[dev] for dev, disk in disks.items()):
+            if there.is_active:
+                # Taken by a controller that has died since, perhaps before it let the guest go.
+                await self.layers.thaw(there.uuid)
             below = {dev: await asyncio.to_thread(backing_file, Path(disk.layer)) for dev, disk in disks.items()}
             return {dev: path for dev, path in below.items() if path is not None}
         written = {dev: Path(disk.layer or disk.path) for dev, disk in disks.items()}
