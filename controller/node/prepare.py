@@ -1,6 +1,6 @@
 """Everything that a VM needs before there can be a domain, and the domain that comes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -67,6 +67,10 @@ class Guarding(Protocol):
 
     async def running(self, vm: VirtualMachine, observed: ObservedDomain) -> Hardware | None:
         """The same of one that runs, where a disk is to be plugged in again; Terminal when it must not be changed."""
+        ...
+
+    async def written(self, vm: VirtualMachine, observed: ObservedDomain | None) -> Mapping[str, str]:
+        """The file that each disk was written to last, by the disk's own; those of which that is certain."""
         ...
 
 

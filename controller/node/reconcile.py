@@ -154,7 +154,7 @@ class VmReconciler:
             await self._adopt(subject, observed)
             state = State(subject, observed, None, Prepared(), self._intent(subject, None), op.spec.operation)
         again_in_s = 0.0
-        for _ in range(1 if self.labour.lets_plan(op) else STEPS):
+        for _ in range(STEPS):
             job = Job(op, subject.vm, state.observed, self.now(), lambda: self.wake(key))
             op, again_in_s = await self.labour.go_on(job)
             vm = self.vms.get(*key)
@@ -162,7 +162,7 @@ class VmReconciler:
                 return Later(again_in_s)
             # For the status, and for the step that follows at once.
             subject.vm, state.observed = vm, await self._observe(subject)
-            if again_in_s or op.phase.is_over:
+            if again_in_s or op.phase.is_over or self.labour.lets_plan(op):
                 break
         await self.teller.tell(state)
         return Later(again_in_s)

@@ -1,5 +1,6 @@
 """Deletion: the domain first, then everything on the host that carries the uid, then the finalizer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.hypervisor.port import Hypervisor
@@ -9,6 +10,7 @@ from controller.node.keeping import keeps_disks
 from controller.node.memory import Memories
 from controller.node.objects import Objects
 from controller.node.plan import plan
+from controller.node.prepare import Guarding
 from controller.node.storage import Storage
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.kinds import FINALIZER
@@ -24,6 +26,8 @@ class Removal:
     storage: Storage
     vms: Objects[VirtualMachine]
     memories: Memories
+    guard: Guarding | None = None
+    """Who looks after layers; without snapshots there are none."""
 
     async def hold(self, vm: VirtualMachine) -> VirtualMachine:
         """Put our finalizer on the object, before there is anything on the host to clean up."""
@@ -33,8 +37,10 @@ class Removal:
         """Remove everything, then let the object go."""
         if FINALIZER not in (subject.vm.metadata.finalizers or []):
             return
+        # The domain is the best witness of what it wrote to.
+        written = await self._written(subject) if keeps_disks(subject.vm) else {}
         await self._domain(subject)
-        kept = await self.storage.keep(subject.vm) if keeps_disks(subject.vm) else []
+        kept = await self.storage.keep(subject.vm, written) if keeps_disks(subject.vm) else []
         if kept:
             words = ", ".join(str(path) for path in kept)
             await self.applier.tell(subject, "Normal", "DisksKept", f"on {self.applier.recorder.host}: {words}")
@@ -44,6 +50,11 @@ class Removal:
         await self.vms.release(subject.vm, FINALIZER)
         what = "the domain is removed, its disks are kept" if kept else "the domain and its disks are removed"
         await self.applier.tell(subject, "Normal", "Deleted", what)
+
+    async def _written(self, subject: Subject) -> Mapping[str, str]:
+        if self.guard is None:
+            return {}
+        return await self.guard.written(subject.vm, await self.hypervisor.observe(subject.uid))
 
     async def _domain(self, subject: Subject) -> None:
         observed = await self.hypervisor.observe(subject.uid)

@@ -55,8 +55,8 @@ class Storage(Protocol):
         """Somebody asks anew: what failed for good deserves another try."""
         ...
 
-    async def keep(self, vm: VirtualMachine) -> list[Path]:
-        """Put the VM's disks where they outlive it; all that were put there."""
+    async def keep(self, vm: VirtualMachine, written: Mapping[str, str]) -> list[Path]:
+        """Put the VM's disks, as they were written last, where they outlive it; all that were put there."""
         ...
 
     async def remove(self, uid: str) -> None:
@@ -96,9 +96,9 @@ class NodeStorage:
         """Forget the failed import."""
         self.images.retry(uid)
 
-    async def keep(self, vm: VirtualMachine) -> list[Path]:
+    async def keep(self, vm: VirtualMachine, written: Mapping[str, str]) -> list[Path]:
         """Put the VM's disks where they outlive it."""
-        return await asyncio.to_thread(keep_disks, self.places, vm)
+        return await asyncio.to_thread(keep_disks, self.places, vm, written)
 
     async def remove(self, uid: str) -> None:
         """Remove everything that carries this uid, and give up an import that nobody else waits for."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +59,7 @@ class FakeStorage:
     def retry(self, uid: str) -> None:
         self.retried.append(uid)
 
-    async def keep(self, vm: VirtualMachine) -> list[Path]:
+    async def keep(self, vm: VirtualMachine, written: Mapping[str, str]) -> list[Path]:
         self.kept.append(vm.metadata.uid)
         return [Path("/disks/kept") / vm.metadata.name / "root.qcow2"]
 

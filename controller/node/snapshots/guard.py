@@ -5,6 +5,7 @@ A domain that is started over a file that another layer stands on spoils that la
 last one loses what was written since. So whatever is not as snapshots leave it is refused, with the file named.
 """
 
+import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -108,6 +109,20 @@ class Guard:
                 plugged.get(disk.path) or PluggedDisk(disk.path, "", name=disk.name), layer=layer
             )
         return replace(hardware, disks=tuple(plugged.values()))
+
+    async def written(self, vm: VirtualMachine, observed: ObservedDomain | None) -> dict[str, str]:
+        """The file that each disk was written to last, by the disk's own; those of which that is certain."""
+        try:
+            disks = [disk.file for disk in planned_disks(vm, self.places) if disk.file.device == "disk"]
+        except (NotYet, Terminal):
+            return {}  # every end of its layers is kept then
+        every, found = await self.files.tree(vm.metadata.uid), dict[str, str]()
+        plugged = {one.path: one for one in observed.hardware.disks} if observed is not None else {}
+        for disk in disks:
+            family = {path: file for path, file in every.items() if base_of(path) == disk.path}
+            with contextlib.suppress(Terminal):
+                found[disk.path] = uppermost(disk, plugged.get(disk.path), family, self._frozen(vm))
+        return found
 
     def refusal(self, vm: VirtualMachine, observed: ObservedDomain) -> str:
         """Why a running domain must not be changed; empty when it may."""

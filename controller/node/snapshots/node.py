@@ -40,7 +40,7 @@ class NodeSnapshots:
         near = self.controller.with_
         self.store = SnapshotStore(Objects(near.client, VM_SNAPSHOTS, self.cache), near.now)
         guard = Guard(self.controller.places, self.files, self.cache)
-        self.controller.reconciler.preparation.guard = guard
+        self.controller.reconciler.preparation.guard = self.controller.reconciler.removal.guard = guard
         self.drawing = Drawing(near.hypervisor, self.files, guard, self.controller.vm_cache, self.cache)
         self.merger = Merger(self.layers, self.files, self.store)
         self.taking = Errands[Taken]()

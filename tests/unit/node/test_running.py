@@ -1,5 +1,6 @@
 """The files behind a running VM's changes: what is made before, what there is no room for, what never gets smaller."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Files:
 
     def retry(self, uid: str) -> None: ...
 
-    async def keep(self, vm: VirtualMachine) -> list[Path]:
+    async def keep(self, vm: VirtualMachine, written: Mapping[str, str]) -> list[Path]:
         return []
 
     async def remove(self, uid: str) -> None:

@@ -74,7 +74,7 @@ def test_disks_that_are_kept_stay_below_those_who_stand_on_them(places: NodePlac
     disk(places, f"{STEM}-disk-data.qcow2")
     disk(places, f"{LEAF}-root.qcow2", base)
     for _ in range(2):
-        kept = keep_disks(places, vm)
+        kept = keep_disks(places, vm, {})
         assert [path.name for path in kept] == ["disk-data.qcow2", "root.qcow2"]
     assert remove_unshared(places, STEM) == {base.name}
     remove_unshared(places, LEAF)
