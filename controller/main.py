@@ -187,7 +187,7 @@ def _cloning(controller: NodeController, states: MachineStates, around: _Around)
 def _templates(
     settings: Settings, controller: NodeController, storage: NodeStorage, snapshots: NodeSnapshots
 ) -> TemplateKeeper:
-    near, making = controller.with_, Making(storage.places, controller.with_.hypervisor)
+    near, making = controller.with_, Making(storage.places, controller.with_.hypervisor, rules=settings.addresses)
     vms, name = controller.vm_cache, settings.namespace
     return TemplateKeeper(near.client, settings.node, vms, snapshots.cache, storage, making, near.now, name)
 

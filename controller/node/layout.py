@@ -101,7 +101,7 @@ def _root(vm: VirtualMachine, places: NodePlaces, disk: Disk | None) -> PlannedD
         part = taken(vm)
         origin = Origin(image.source or "", image.checksum, secret or "")
         if part is not None:
-            origin = Origin(part.source, part.checksum, secret or "")
+            origin = Origin(part.source, part.checksum, secret or part.secret)
     size = to_bytes(disk.size) if disk else 0
     return PlannedDisk(DiskFile(name, str(path), "qcow2", boot_order=order), size, origin, storage_class)
 

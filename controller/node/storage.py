@@ -108,16 +108,22 @@ class NodeStorage:
         self.pools.changed()
 
     async def check_image(
-        self, image: TemplateImage, who: str, wake: Callable[[], None]
+        self, image: TemplateImage, namespace: str, who: str, wake: Callable[[], None]
     ) -> StoredImage | ImageProgress:
         """Import a template's image, for then it is known to be right; how far that is while it goes on."""
-        source = await self._resolved(image.source, image.checksum)
+        source = await self._resolved(image.source, image.checksum, await self.keys(image, namespace))
         self.images.wait_only(who, [source])
         return await self.images.ensure(source, who, wake)
 
-    async def reach_image(self, image: TemplateImage) -> None:
+    async def reach_image(self, image: TemplateImage, namespace: str) -> None:
         """NotYet or Terminal when a template's image cannot be had now."""
-        await self.images.reach(await self._resolved(image.source, image.checksum))
+        keys = await self.keys(image, namespace)
+        await self.images.reach(await self._resolved(image.source, image.checksum, keys))
+
+    async def keys(self, image: TemplateImage, namespace: str) -> Keys | None:
+        """The account that a template names for its image; None without."""
+        name = image.secret_ref.name if image.secret_ref is not None else None
+        return keys_of_secret(await self._secret(namespace, name, "image.secretRef")) if name else None
 
     async def forget_image(self, who: str) -> None:
         """Nobody waits for a template's image any more, nor holds it."""
@@ -194,7 +200,7 @@ class NodeStorage:
             raise NotYet("TemplateNotTaken", "what its template says has not been written into its spec yet")
         keys = None
         if origin.secret:
-            keys = keys_of_secret(await self._secret(vm, origin.secret, "secretRef of the image"))
+            keys = keys_of_secret(await self._secret(vm.key[0], origin.secret, "secretRef of the image"))
         return await self._resolved(origin.word, origin.checksum, keys)
 
     async def _resolved(self, word: str, checksum: Checksum | None, keys: Keys | None = None) -> Source:
@@ -215,7 +221,7 @@ class NodeStorage:
         uid, overcommit = vm.metadata.uid, self.settings.limits.disk_overcommit
         cloud = vm.spec.cloud_init
         name = cloud.secret_ref.name if cloud and cloud.secret_ref else None
-        secret = await self._secret(vm, name, "cloudInit.secretRef") if name else None
+        secret = await self._secret(vm.key[0], name, "cloudInit.secretRef") if name else None
         files = await asyncio.to_thread(seed_files, vm, secret)
         try:
             for storage_class in {disk.storage_class for disk in missing(planned)}:
@@ -248,11 +254,10 @@ class NodeStorage:
             # A folder holds disks also where libvirt cannot have it as a pool.
             log.warning("storageClass %s is no pool of libvirt's: %s", storage_class, error)
 
-    async def _secret(self, vm: VirtualMachine, name: str, what: str) -> Secret:
+    async def _secret(self, namespace: str, name: str, what: str) -> Secret:
         if not _SUBDOMAIN.fullmatch(name):
             # The name becomes part of a URL's path, where `..` would lead into another namespace.
             raise Terminal("InvalidSecretName", f"{what}: {name!r} cannot be the name of a Secret")
-        namespace = vm.metadata.namespace or "default"
         try:
             return await self.client.get(SECRETS, namespace, name)
         except NotFound as error:

@@ -31,6 +31,8 @@ class Taken:
     checksum: Checksum | None = None
     node: str = ""
     """The only node that has the image; empty for any."""
+    secret: str = ""
+    """The template's, with the credentials of its source."""
 
 
 def taken(vm: VirtualMachine) -> Taken | None:
@@ -41,7 +43,8 @@ def taken(vm: VirtualMachine) -> Taken | None:
     try:
         told = json.loads(text)
         checksum = Checksum.model_validate(told["checksum"]) if told.get("checksum") else None
-        return Taken(str(told["uid"]), str(told["source"]), checksum, str(told.get("node") or ""))
+        secret, node = str(told.get("secret") or ""), str(told.get("node") or "")
+        return Taken(str(told["uid"]), str(told["source"]), checksum, node, secret)
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         words = f"the annotation {TEMPLATE} cannot be read: take it away, and the template is taken anew"
         raise Terminal("TemplateUnreadable", words) from error
@@ -58,6 +61,7 @@ def note(template: VMTemplate) -> str:
         "source": f"{MADE_HERE}{meta.uid}" if is_made(template) else image.source,
         "format": image.format,
         "checksum": image.checksum.wire() if image.checksum is not None else None,
+        "secret": image.secret_ref.name if image.secret_ref is not None else None,
         "node": (meta.annotations or {}).get(TEMPLATE_NODE),
     }
     return json.dumps({key: value for key, value in told.items() if value is not None})

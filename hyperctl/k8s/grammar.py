@@ -95,6 +95,8 @@ def _templates(commands: "Commands") -> None:
     making.add_argument("-from", "--from", dest="vm", metavar="VM", default="", help=what)
     option(making, "from-snapshot", "a VMSnapshot, as whose VM's first disk was then the image is; the VM may run", "")
     option(making, "image", "a URL or a name from the catalogue, instead of a VM", "")
+    option(making, "to", "s3://BUCKET/KEY, where the image made of a VM or a snapshot goes for all nodes", "")
+    option(making, "secret", "with -to or an s3:// image, the Secret with an account of the store", "")
     option(making, "display-name", "what people read; the name when left out", "")
     option(making, "description", "a sentence about it", "")
 

@@ -19,6 +19,8 @@ async def create_template(session: Session, arguments: argparse.Namespace) -> in
     name = arguments.name
     if not name or sum(map(bool, (arguments.vm, arguments.from_snapshot, arguments.image))) != 1:
         raise UsageError("template create needs -name, and one of -from VM, -from-snapshot SNAPSHOT and -image IMAGE")
+    if arguments.to and (arguments.image or not arguments.secret):
+        raise UsageError("-to is for an image made of -from or -from-snapshot, and needs -secret with its account")
     machine = arguments.vm
     if arguments.from_snapshot:
         machine = (await session.client.get(VM_SNAPSHOTS, session.namespace, arguments.from_snapshot)).machine[1]
@@ -36,7 +38,10 @@ def template_spec(arguments: argparse.Namespace, vm: VirtualMachine | None) -> J
     spec: JsonObject = {"displayName": arguments.display_name or arguments.name}
     if arguments.description:
         spec["description"] = arguments.description
+    store: JsonObject = {"secretRef": {"name": arguments.secret}} if arguments.secret else {}
+    if arguments.to:
+        store |= {"uploadTo": arguments.to}
     if vm is None:
-        return spec | {"image": {"source": arguments.image}}
+        return spec | {"image": {"source": arguments.image, **store}}
     source = f"snapshot://{arguments.from_snapshot}" if arguments.from_snapshot else f"vm://{vm.metadata.name}"
-    return spec | {"image": {"source": source}, "defaultSpec": shape(vm)}
+    return spec | {"image": {"source": source, **store}, "defaultSpec": shape(vm)}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hypersdk.model.base import Condition, Model, Resource, Time
-from hypersdk.model.virtualmachine import Checksum, Cpus, Firmware, GuestAgentSpec, Memory
+from hypersdk.model.virtualmachine import Checksum, Cpus, Firmware, GuestAgentSpec, Memory, SecretRef
 
 
 class OsInfo(Model):
@@ -50,6 +50,10 @@ class TemplateImage(Model):
     format: Literal["qcow2", "raw", "vmdk", "vdi", "vhdx"] = "qcow2"
     size: str | None = None
     checksum: Checksum | None = None
+    secret_ref: SecretRef | None = None
+    """A Secret with the credentials of an `s3://` source: accessKeyId, secretAccessKey, endpoint, region."""
+    upload_to: Annotated[str, Field(pattern="^s3://[^/]+/.+")] | None = None
+    """Of an image that is made of a VM or a snapshot: where it goes when it is whole. That then becomes the source."""
 
 
 class TemplateCloudInit(Model):

@@ -49,7 +49,7 @@ def outcome_of(template: VMTemplate | None, generation: int, progress: Progress)
     if template is None:
         return Outcome(False, "the template was deleted while it was being made")
     ready = condition(template.status.conditions, "Ready")
-    if ready is None or template.status.observed_generation != generation:
+    if ready is None or (template.status.observed_generation or 0) < generation:
         return None
     if ready.status == "True":
         return Outcome(True, f"{template.metadata.name} is ready: {ready.message or ''}")

@@ -1,10 +1,11 @@
 """Are templates ready only when VMs can be made of them, and are those VMs what template and spec say together?"""
 
 import asyncio
+import base64
 import hashlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pydantic import JsonValue
 from hypersdk.kube.cache import Cache
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import JsonObject, condition
-from hypersdk.model.kinds import VM_SNAPSHOTS, VM_TEMPLATES
+from hypersdk.model.kinds import SECRETS, VM_SNAPSHOTS, VM_TEMPLATES
 from hypersdk.model.marks import TEMPLATE_NODE
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmtemplate import VMTemplate
@@ -26,6 +27,7 @@ from tests.libvirt.benches import lone_bench, open_folder
 from tests.libvirt.bootsector import write_echo_disk
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import NODE, Bench
+from tests.s3.server import ACCESS, BUCKET, REGION, SECRET, S3Server, served
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
@@ -96,6 +98,13 @@ async def templates(embedded_api: Api, libvirtd: Libvirtd, private_network: None
             write_echo_disk(made.controller.images / "echo.raw")
             async with running(Watch(made.client, VM_TEMPLATES, cache, namespace=made.namespace)):
                 yield Templates(made, cache)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An object store of the module's own."""
+    with served(tmp_path_factory.mktemp("s3")) as server:
+        yield server
 
 
 DISKS: list[JsonValue] = [{"name": "root", "size": "64Mi", "bootOrder": 1}, {"name": "data", "size": "32Mi"}]
@@ -237,6 +246,39 @@ async def _template_is_made_of_a_snapshot(templates: Templates) -> None:
     assert b"golden" not in (await asyncio.to_thread(image.read_bytes))[:1024]
     await templates.delete("then")
     await templates.gone("then")
+
+
+async def test_template_goes_into_an_object_store_whole_or_not_at_all(templates: Templates, s3: S3Server) -> None:
+    bench = templates.bench
+    await bench.create("stored", f"file://{templates.image}", memory="32Mi", running=False)
+    await bench.until_phase("stored", Phase.STOPPED)
+    await asyncio.to_thread(qemu_io, templates.disk("stored"), "write -P 0x66 512k 64k")
+    for name, word in (("right", SECRET), ("wrong", "another-word")):
+        told = {"accessKeyId": ACCESS, "secretAccessKey": word, "endpoint": s3.endpoint, "region": REGION}
+        data: JsonObject = {key: base64.b64encode(value.encode()).decode() for key, value in told.items()}
+        await bench.client.create(SECRETS, bench.namespace, {"metadata": {"name": name}, "data": data})
+    where = ("-from", "stored", "-to", f"s3://{BUCKET}/golden/stored.qcow2", "-secret")
+
+    refused = await templates.hyperctl("template", "create", "-name", "denied", *where, "wrong")
+    assert refused.returncode == 1
+    assert "the secret key is not that of the access key" in refused.stderr
+    assert list(s3.objects.rglob("*.qcow2")) == []
+    await templates.delete("denied")
+    await templates.gone("denied")
+
+    done = await templates.hyperctl("template", "create", "-name", "shared", *where, "right")
+    assert done.returncode == 0, done.stderr
+    stored = await asyncio.to_thread((s3.objects / "golden" / "stored.qcow2").read_bytes)
+    image = templates.the("shared").spec.image
+    assert (image.source, image.upload_to) == (where[3], None)
+    assert image.checksum is not None
+    assert image.checksum.value == hashlib.sha256(stored).hexdigest()
+    assert list((bench.controller.state / "templates").iterdir()) == []
+    await bench.delete("stored")
+    await bench.create("of-store", {"templateRef": {"name": "shared"}}, memory="32Mi", running=False)
+    await bench.until_phase("of-store", Phase.STOPPED)
+    await asyncio.to_thread(qemu_io, templates.disk("of-store"), "read -P 0x66 512k 64k")
+    await bench.delete("of-store")
 
 
 def qemu_io(disk: Path, command: str) -> None:

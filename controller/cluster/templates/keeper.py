@@ -17,6 +17,7 @@ from controller.cluster.templates.status import Sight, held, is_known, status_of
 from controller.cluster.templates.validity import faults
 from controller.node.finding import Finding, NotYet
 from controller.node.images.library import StoredImage
+from controller.node.images.s3 import Keys
 from controller.node.objects import Objects
 from controller.node.prepare import progress_words
 from controller.node.taken import FROM_SNAPSHOT, FROM_VM, is_made
@@ -38,16 +39,20 @@ from hypersdk.model.vmtemplate import TemplateImage, VMTemplate
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 300.0
 AGAIN_S = 5.0
+SEND_AGAIN_S = 60.0
+"""A store that refuses an image does so after all of it was sent."""
 
 
 class ImageCheck(Protocol):
     """Whether an image can be had, is well-formed and has its checksum."""
 
     async def check_image(
-        self, image: TemplateImage, who: str, wake: Callable[[], None]
+        self, image: TemplateImage, namespace: str, who: str, wake: Callable[[], None]
     ) -> StoredImage | ImageProgress: ...
 
-    async def reach_image(self, image: TemplateImage) -> None: ...
+    async def reach_image(self, image: TemplateImage, namespace: str) -> None: ...
+
+    async def keys(self, image: TemplateImage, namespace: str) -> Keys | None: ...
 
     async def forget_image(self, who: str) -> None: ...
 
@@ -85,6 +90,7 @@ class TemplateKeeper:
         try:
             async with AsyncExitStack() as stack:
                 await stack.enter_async_context(self.making.errands)
+                await stack.enter_async_context(self.making.uploads)
                 group = await stack.enter_async_context(asyncio.TaskGroup())
                 group.create_task(Watch(self.client, VM_TEMPLATES, self.cache, self.namespace).run())
                 group.create_task(Worker(self.queue, self.look, Backoff(longest_s=60), concurrency=2).run())
@@ -117,11 +123,16 @@ class TemplateKeeper:
         sight = Sight(wrong) if wrong else await self._sight(template)
         new = status_of(template, sight, len(self._users(key)), self.now())
         await self.templates.write_status(template, template.status.wire(), new.wire())
-        return Done() if wrong else Later(LOOK_EVERY_S if sight.is_ready else AGAIN_S)
+        if wrong:
+            return Done()
+        failed = SEND_AGAIN_S if template.spec.image.upload_to and sight.image.status == "False" else AGAIN_S
+        return Later(LOOK_EVERY_S if sight.is_ready else failed)
 
     async def _sight(self, template: VMTemplate) -> Sight:
         try:
             found = await (self._made(template) if is_made(template) else self._fetched(template))
+            if is_made(template) and template.spec.image.upload_to and not isinstance(found, Finding):
+                found = await self._sent(template)
         except (NotYet, Terminal) as error:
             return Sight(image=unfit(error.reason, str(error)))
         except Transient as error:
@@ -134,9 +145,9 @@ class TemplateKeeper:
         image, uid = template.spec.image, template.metadata.uid
         if is_known(template) and not image.source.startswith("file:"):
             # Whole and right once: that it is still there costs no second import.
-            await self.images.reach_image(image)
+            await self.images.reach_image(image, template.key[0])
             return 0
-        got = await self.images.check_image(image, uid, lambda: self.queue.add(template.key))
+        got = await self.images.check_image(image, template.key[0], uid, lambda: self.queue.add(template.key))
         if isinstance(got, ImageProgress):
             return Finding("Unknown", "Importing", progress_words(got))
         await self.images.forget_image(uid)
@@ -154,6 +165,22 @@ class TemplateKeeper:
             patch: JsonObject = {"metadata": {"annotations": {TEMPLATE_NODE: self.node}}}
             template = await self.templates.write(template, patch)
         return await self.making.make(template, origin, lambda: self.queue.add(template.key))
+
+    async def _sent(self, template: VMTemplate) -> Finding:
+        """Its image goes into an object store, and is one like any other from then on."""
+        image, namespace = template.spec.image, template.key[0]
+        keys = await self.images.keys(image, namespace)
+        if keys is None:
+            raise Terminal("CredentialsMissing", "image.uploadTo needs image.secretRef with an account of the store")
+        sent = await self.making.send(template, keys, lambda: self.queue.add(template.key))
+        if isinstance(sent, Finding):
+            return sent
+        there: JsonObject = {"source": image.upload_to, "uploadTo": None, "format": "qcow2"}
+        digest: JsonObject = {"checksum": {"type": "sha256", "value": sent}}
+        patch: JsonObject = {"metadata": {"annotations": {TEMPLATE_NODE: None}}, "spec": {"image": there | digest}}
+        await self.templates.write(template, patch)
+        await self.making.remove(template)
+        return Finding("Unknown", "Copying", f"the image is in {image.upload_to}, and is looked at there")
 
     def _origin(self, template: VMTemplate) -> Origin:
         """What it is made of; NotYet when that is not there, or is no use now."""
@@ -180,8 +207,7 @@ class TemplateKeeper:
             new = held(template, [name for _, name in users], self.now())
             await self.templates.write_status(template, template.status.wire(), new.wire())
             return Done()
-        if is_made(template):
-            await self.making.remove(template)
+        await self.making.remove(template)
         await self.images.forget_image(template.metadata.uid)
         await self.templates.release(template, TEMPLATE_FINALIZER)
         return Done()

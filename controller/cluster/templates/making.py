@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from controller.cluster.templates.uploading import upload
 from controller.domain.layers import base_of
 from controller.hypervisor.port import Hypervisor
 from controller.node.cloning.copying import Convert
@@ -19,6 +20,8 @@ from controller.node.cloning.pairs import content_bytes_of
 from controller.node.convert import convert, settle
 from controller.node.errands import Errands, Progress, unbroken
 from controller.node.finding import Finding, NotYet
+from controller.node.images.addresses import AddressRules
+from controller.node.images.s3 import Keys
 from controller.node.layout import NOTHING, PlannedDisk, planned_disks
 from controller.node.places import NodePlaces
 from controller.node.qemu_img import virtual_size
@@ -52,7 +55,10 @@ class Making:
     places: NodePlaces
     hypervisor: Hypervisor
     convert: Convert = convert
+    rules: AddressRules = field(default_factory=AddressRules)
+    """Where an object store may be."""
     errands: Errands[None] = field(default_factory=Errands)
+    uploads: Errands[str] = field(default_factory=Errands)
 
     def made(self, template: VMTemplate) -> Path | None:
         """The image, when it is whole."""
@@ -73,9 +79,21 @@ class Making:
         self.errands.take(uid)
         return await asyncio.to_thread(virtual_size, self.places.template(uid)) or 0
 
+    async def send(self, template: VMTemplate, keys: Keys, wake: Callable[[], None]) -> Finding | str:
+        """Go on putting it into the store that the template names; how far it is, or its digest once it is there."""
+        uid, url = template.metadata.uid, template.spec.image.upload_to or ""
+        errand = self.uploads.get(uid)
+        if errand is None:
+            path = self.places.template(uid)
+            errand = self.uploads.begin(uid, lambda _: upload(path, url, keys, self.rules), wake)
+        if not errand.is_over:
+            return Finding("Unknown", "Copying", f"the image is on its way to {url}")
+        return self.uploads.take(uid)
+
     async def remove(self, template: VMTemplate) -> None:
         """Remove the image, or leave it to whoever stands on it until they are gone."""
         await self.errands.end(template.metadata.uid)
+        await self.uploads.end(template.metadata.uid)
         await asyncio.to_thread(remove_unshared, self.places, template.metadata.uid)
 
     async def _copying(self, uid: str, origin: Origin) -> Callable[[Progress], Awaitable[None]]:

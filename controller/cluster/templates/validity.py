@@ -4,8 +4,10 @@ import re
 from collections import Counter
 from typing import get_args
 
+from controller.node.images.s3 import checked_object
 from controller.node.images.source import DIGITS
-from controller.node.taken import FROM_SNAPSHOT, FROM_VM
+from controller.node.taken import FROM_SNAPSHOT, FROM_VM, is_made
+from hypersdk.errors import Terminal
 from hypersdk.model.quantity import POSITIVE_MEMORY_PATTERN
 from hypersdk.model.virtualmachine import Checksum, Network
 from hypersdk.model.vmtemplate import DefaultSpec, VMTemplate
@@ -25,7 +27,22 @@ def faults(template: VMTemplate) -> list[str]:
     kind, mark, name = image.source.partition("://")
     if f"{kind}{mark}" in {FROM_VM, FROM_SNAPSHOT} and not _VM.fullmatch(name):
         found.append(f"image.source {image.source}: after {kind}:// comes a name of this namespace")
-    return found
+    return [*found, *_upload(template)]
+
+
+def _upload(template: VMTemplate) -> list[str]:
+    image = template.spec.image
+    if not image.upload_to:
+        return []
+    if not is_made(template):
+        return ["image.uploadTo is for an image that is made of a VM or a snapshot: leave it out"]
+    if image.secret_ref is None or not image.secret_ref.name:
+        return ["image.uploadTo needs image.secretRef, a Secret with an account of the store"]
+    try:
+        checked_object(image.upload_to)
+    except Terminal as error:
+        return [str(error)]
+    return []
 
 
 def _checksum(checksum: Checksum | None) -> list[str]:
