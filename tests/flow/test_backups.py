@@ -40,6 +40,7 @@ class FakeMaker:
     unclear: list[Exception] = field(default_factory=list)
     """Of one clearing away after the other; then that is done."""
     calls: list[str] = field(default_factory=list)
+    has_taken: bool = False
 
     async def make(self, job: BackupJob, vm: VirtualMachine, report: Report) -> None:
         self.calls.append("make")
@@ -51,6 +52,9 @@ class FakeMaker:
         self.calls.append("undo")
         if self.unclear:
             raise self.unclear.pop(0)
+
+    async def has_moment(self, job: BackupJob) -> bool:
+        return self.has_taken
 
     async def finish(self, job: BackupJob) -> None:
         return None
@@ -164,11 +168,13 @@ def test_what_passes_is_tried_again_until_the_day_is_over(tmp_path: Path) -> Non
 
 def test_job_goes_on_after_a_kill_and_a_deleted_one_is_cancelled(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
-        first, second = FakeMaker(), FakeMaker()
+        first, second = FakeMaker(), FakeMaker(has_taken=True)
         async with keeper(world, first):
             await ask(world)
             await world.pass_time(10)
             assert first.calls == ["make"]
+        # It waits for the backup, whose moment is taken.
+        await world.operate("snapshot")
         assert (job(world).status.phase, job(world).metadata.finalizers) == ("Running", [BACKUP_FINALIZER])
         async with keeper(world, second):
             await world.pass_time(10)

@@ -64,11 +64,23 @@ async def leader(world: World, *nodes: VMNode) -> AsyncIterator[None]:
         await asyncio.wait(tasks)
 
 
+def job_template() -> JsonObject:
+    """The other shape of a schedule: one VM, and everything of its backups."""
+    whole: JsonObject = {
+        "source": {"provider": "libvirt", "vmName": "db"},
+        "destination": {"type": "s3", "bucket": "vm-backups"},
+        "incremental": {"enabled": True},
+        "retention": {"keepDaily": 7},
+    }
+    return {"metadata": {"labels": {"tier": "gold"}}, "spec": whole}
+
+
 async def apply(world: World, **changes: Any) -> None:
     """The document's schedule."""
     document = yaml.safe_load(EXAMPLE.read_text())
     del document["metadata"]["namespace"]
     document["spec"] |= changes
+    document["spec"] = {key: value for key, value in document["spec"].items() if value is not None}
     await world.client.create(BACKUP_SCHEDULES, "default", document)
 
 
@@ -113,6 +125,31 @@ def test_every_night_each_labelled_machine_is_backed_up_once(tmp_path: Path) -> 
         assert status.last_schedule_time == datetime(2026, 1, 4, 2, tzinfo=UTC)
         assert status.last_successful_time == datetime(2026, 1, 4, 2, 10, tzinfo=UTC)
         assert status.active is None
+
+    on(tmp_path, scenario)
+
+
+def test_job_template_is_followed_in_its_time_zone_and_not_while_suspended(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with leader(world):
+            await machine(world, "db")
+            await machine(world, "web", backup="enabled")
+            other: Any = {"vmSelector": None, "destination": None, "jobTemplate": job_template()}
+            await apply(world, timezone="Asia/Tokyo", failedJobsHistoryLimit=1, **other)
+            for phase in ("Failed", "Failed", "Completed"):
+                await world.until(lambda: any(not job.is_over for job in jobs(world)), DAY_S)
+                await end(world, phase)
+                await world.pass_time(3600)
+            await world.client.patch(BACKUP_SCHEDULES, "default", "vm-daily-backup", {"spec": {"suspend": True}})
+            await world.pass_time(3 * DAY_S)
+        # Two in the morning in Tokyo is five in the afternoon of the day before. The older failed one is cleared away.
+        due = {(job.metadata.annotations or {})["hypersdk.io/scheduled-at"] for job in jobs(world)}
+        assert due == {"2026-01-02T17:00:00Z", "2026-01-03T17:00:00Z"}
+        for job in jobs(world):
+            assert job.machine[1] == "db"
+            assert (job.metadata.labels or {})["tier"] == "gold"
+            assert job.spec.incremental is not None
+            assert job.spec.incremental.enabled
 
     on(tmp_path, scenario)
 

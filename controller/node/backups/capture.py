@@ -12,6 +12,7 @@ from controller.hypervisor.backup_port import NO_CHECKPOINT, BackupBegun, Backup
 from controller.hypervisor.port import Hypervisor, ObservedDomain
 from controller.node.backups.index import Entry
 from controller.node.backups.journal import Capture, Scratch, TakenDisk
+from controller.node.backups.layout import Qcow2
 from controller.node.backups.manifest import Base, Machine
 from controller.node.backups.reading import Reading, shown, what_is_on
 from controller.node.backups.state import text_of
@@ -20,7 +21,7 @@ from controller.node.layout import NOTHING, PlannedDisk, planned_disks
 from controller.node.machine_state import MachineStates
 from controller.node.migration.sockets import DISKS, Folder
 from controller.node.places import NodePlaces
-from controller.node.qemu_img import make_blank, virtual_size
+from controller.node.qemu_img import virtual_size
 from controller.node.room import check_room
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.virtualmachine import VirtualMachine
@@ -176,8 +177,7 @@ class Capturer:
             raise Terminal(
                 "Unsupported", f"disk {disk.name} is no qcow2 file: it can only be backed up while it is off"
             )
-        path.unlink(missing_ok=True)
-        await make_blank(path, size)
+        await asyncio.to_thread(_make_blank, path, size)
         return DiskCopy(disk.dev, str(path), is_made=True)
 
     async def _off(self, vm: VirtualMachine, observed: ObservedDomain | None, wanted: Wanted) -> Capture:
@@ -234,6 +234,14 @@ def _there(disk: PlannedDisk) -> Path:
 
 def _machine(vm: VirtualMachine) -> Machine:
     return Machine(name=vm.metadata.name, uid=vm.metadata.uid, labels=vm.metadata.labels or {}, spec=vm.spec.wire())
+
+
+def _make_blank(path: Path, size: int) -> None:
+    """An empty qcow2 file; qemu-img would take longer to begin than this to end."""
+    layout = Qcow2(size, [])
+    with path.open("wb") as file:
+        for span in layout.spans(0, layout.size):
+            file.write(span.content or b"")
 
 
 def _taken(disk: Disk, socket: Path, wanted: Wanted, *, changed: bool) -> TakenDisk:

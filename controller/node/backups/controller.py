@@ -9,6 +9,7 @@ from pathlib import Path
 from controller.hypervisor.backup_port import BackupHost
 from controller.node.backups.destination import Destinations
 from controller.node.backups.errands import Errands
+from controller.node.backups.guard import AfterBackups
 from controller.node.backups.journal import Scratch
 from controller.node.backups.keeper import BackupKeeper
 from controller.node.backups.making import Maker
@@ -76,6 +77,14 @@ class BackupController:
             near.recorder,
             near.now,
         )
+
+        works = self.node.works
+        works.update({name: AfterBackups(work, self.under_way) for name, work in works.items()})
+
+    def under_way(self, machine: Key) -> str:
+        """The backup of that VM that is being made now; empty for none."""
+        mine = (job for job in self.jobs if job.machine == machine and not job.is_over)
+        return next((job.metadata.name for job in mine if self.errands.is_on(job.key)), "")
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -116,7 +116,9 @@ class BackupKeeper:
         if (left := self.errands.due_in_s(job.key)) > 0:
             await self._say(job, job.status.phase or "Pending", self.errands.failed(job.key))
             return Later(left)
-        operations = (self.operations.newest(op) for op in self.operations.cache)
+        operations = [self.operations.newest(op) for op in self.operations.cache]
+        if await self.maker.has_moment(job):
+            operations = []  # they wait for it
         others = (self.jobs.newest(one) for one in self.jobs.cache)
         if reason := backup_waits(job, vm, others, operations, MOST_AT_ONCE - len(self.errands)):
             await self._say(job, job.status.phase or "Pending", reason)

@@ -74,6 +74,10 @@ class Maker:
         finally:
             await place.store.close()
 
+    async def has_moment(self, job: BackupJob) -> bool:
+        """Whether an earlier try has taken the moment already."""
+        return await asyncio.to_thread(self._scratch(job).capture) is not None
+
     async def finish(self, job: BackupJob) -> None:
         """The status says that it is there: nothing on the node is needed any more."""
         await asyncio.to_thread(self._scratch(job).remove)
