@@ -16,13 +16,17 @@ from controller.node.places import NodePlaces, files_of, make_folder
 log = logging.getLogger(__name__)
 
 
-def shared(places: NodePlaces, uid: str) -> set[str]:
-    """The names of its files that others' files stand on, directly or not. Blocks, like all here."""
+def shared(places: NodePlaces, uid: str, besides: Collection[Path] = ()) -> set[str]:
+    """The names of its files that others' files stand on, directly or not. Blocks, like all here.
+
+    Others' files in the folders `besides` are not asked.
+    """
     mine = {path.name: path for root in (*places.roots(), places.templates) for path in files_of(root, uid)}
     if not mine:
         return set()
     needed: set[str] = set()
-    todo = [below for path in _disks(places) if path.name not in mine and (below := backing_file(path)) is not None]
+    others = (path for path in _disks(places) if path.name not in mine and path.parent not in besides)
+    todo = [below for path in others if (below := backing_file(path)) is not None]
     while todo:
         name = todo.pop().name
         if name in mine and name not in needed:

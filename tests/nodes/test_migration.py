@@ -276,6 +276,26 @@ async def test_post_copy_that_breaks_runs_nowhere_until_it_is_started(here: Lab,
     await here.delete(restless.name)
 
 
+async def test_one_that_is_off_takes_its_firmware_and_its_tpm_along(here: Lab, guest: Guest) -> None:
+    name, firmware = "sealed", {"bootloader": "uefi", "secureBoot": False}
+    disk: JsonObject = {"name": "root", "size": "10Mi", "storageClass": SHARED}
+    machine: JsonObject = {"memory": "64Mi", "guestAgent": {"enabled": False}, "disks": [disk]}
+    devices: JsonObject = {"tpm": {"enabled": True}}
+    await here.create(name, f"file://{guest.image}", firmware=firmware, devices=devices, **machine)  # type: ignore[arg-type]
+    await here.until_phase(name, Phase.RUNNING)
+    await here.operate(name, "stop", force=True)
+    old, before = _state_of(here, name)
+    assert len(before) == 2
+    assert all(before)
+    op = await here.migrate(name)
+    assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+    _, after = _state_of(here, name)
+    assert after == before
+    assert (await here.operate(name, "start")).phase is OperationPhase.SUCCEEDED
+    assert await here.running_on(name) != [old]
+    await here.delete(name)
+
+
 @pytest.mark.parametrize(
     ("spec", "reason", "words"),
     [
@@ -334,6 +354,16 @@ async def _watched(here: Lab, name: str, count: int) -> list[int]:
                         if len(read) >= count:
                             break
     return sorted(read)
+
+
+def _state_of(here: Lab, name: str) -> tuple[str, list[bytes]]:
+    """The node that owns it, and the firmware's variables and the TPM's memory that it has there for the next start."""
+    owner, uid = here.vm(name).status.node_name or "", here.vm(name).metadata.uid
+    controller = here.controllers[int(owner[-1]) - 1]
+    kept = sorted((controller.state / "machines" / uid).glob("*"))
+    lib = controller.folder / "l" / "lib"
+    found = kept or [*lib.glob(f"qemu/nvram/*{name}*"), *lib.glob(f"swtpm/{uid}/tpm2/*.permall")]
+    return owner, [path.read_bytes() for path in found]
 
 
 def _disk(here: Lab, guest: Guest) -> bytes:

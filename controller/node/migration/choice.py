@@ -42,7 +42,7 @@ def reachable(nodes: Sequence[VMNode], here: str, there: str) -> None:
         raise Terminal("NoWay", f"{words_of}: start its controller with {options}")
 
 
-def movable(vm: VirtualMachine, snapshots: Iterable[VMSnapshot], *, is_off: bool) -> None:
+def movable(vm: VirtualMachine, snapshots: Iterable[VMSnapshot]) -> None:
     """Terminal for a VM that has something that would not come along."""
     mine = sorted(one.metadata.name for one in snapshots if one.spec.vm_ref.name == vm.metadata.name)
     if mine:
@@ -53,7 +53,3 @@ def movable(vm: VirtualMachine, snapshots: Iterable[VMSnapshot], *, is_off: bool
         )
     if vm.spec.devices is not None and vm.spec.devices.gpus:
         raise Terminal("HasDevices", "it owns a device of its node (spec.devices): take that away first")
-    firmware = vm.spec.firmware
-    if is_off and firmware is not None and firmware.bootloader == "uefi":
-        words_of = "the firmware's variables of a VM that is off do not come along"
-        raise Terminal("FirmwareStateStays", f"{words_of}: start it, and move it while it runs (live: true)")

@@ -18,9 +18,10 @@ from controller.node.definitions import Definitions
 from controller.node.desired import HostView, desired_domain, from_json
 from controller.node.host import Host
 from controller.node.layout import domain_disks
+from controller.node.machine_state import MachineState, MachineStates
 from controller.node.migration.copying import Takers
 from controller.node.migration.leaving import Leavings
-from controller.node.migration.messages import Arrival, Lodging, Luggage, Nic, Piece, Place, Saying, State
+from controller.node.migration.messages import Arrival, Lodging, Luggage, Nic, Piece, Place, Saying, State, unpacked
 from controller.node.migration.records import Record, Records
 from controller.node.migration.sockets import LIBVIRT, Folder, connect
 from controller.node.networks import host_networks, needs_pod_network, unasked
@@ -51,6 +52,7 @@ class Incoming:
     consoles: ConsoleKeeper
     wake: Callable[[Key], None]
     attachments: Attachments | None = None
+    states: MachineStates | None = None
     takers: Takers = field(default_factory=Takers)
     _turns: dict[str, asyncio.Lock] = field(default_factory=dict)
 
@@ -72,6 +74,8 @@ class Incoming:
             await self._make(uid, luggage, lodging, folder)
             if not luggage.live:
                 await self.hypervisor.define(domain_xml(wanted, _power_of_one_off(luggage)))
+                if self.states is not None:
+                    await self.states.keep(uid, MachineState(unpacked(luggage.nvram), unpacked(luggage.tpm)))
             return lodging
 
     async def settle(self, vm: VirtualMachine) -> None:

@@ -11,7 +11,7 @@ from controller.node.places import NodePlaces, files_of
 from controller.node.pools import NodePools
 from controller.node.ports import ConsoleKeeper
 from controller.node.sharing import shared
-from hypersdk.errors import Transient
+from hypersdk.errors import Terminal, Transient
 
 
 @dataclass
@@ -47,6 +47,17 @@ def _is_remnant(observed: ObservedDomain) -> bool:
 def _names(record: Record) -> set[str]:
     """The files on shared storage, which stay in any case."""
     return {path.name for folder in record.shared for path in files_of(Path(folder), record.uid)}
+
+
+def check_clones(places: NodePlaces, record: Record) -> None:
+    """Terminal when others' disks stand on what leaves, or on what only this node would know is stood on. Blocks."""
+    kept = {Path(folder) for folder in record.shared}
+    stay = shared(places, record.uid) - _names(record)
+    unseen = shared(places, record.uid, kept)
+    if names := sorted(stay | unseen):
+        words = f"linked clones here stand on its disks ({', '.join(names)})"
+        advice = "move it when they are deleted or replaced by full clones, or put both on storage that both nodes have"
+        raise Terminal("HasClones", f"{words}: {advice}")
 
 
 def remove_files(places: NodePlaces, record: Record) -> None:

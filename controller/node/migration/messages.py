@@ -1,7 +1,12 @@
 """What the controllers of two nodes tell each other of a VM that moves."""
 
+import base64
+import binascii
+import zlib
 from typing import Literal
 
+from controller.node.machine_state import MOST_BYTES
+from hypersdk.errors import Terminal
 from hypersdk.model.base import Model
 
 
@@ -57,6 +62,10 @@ class Luggage(Model):
     running_hash: str = ""
     pieces: list[Piece] = []
     nics: list[Nic] = []
+    nvram: str = ""
+    """The firmware's variables of a VM that is off, packed; what runs takes them along by itself."""
+    tpm: str = ""
+    """The same of what its TPM remembers."""
 
 
 class Place(Model):
@@ -90,3 +99,20 @@ class Arrival(Model):
     """How much of the VM is there."""
 
     state: State = "none"
+
+
+def packed(content: bytes) -> str:
+    """A small file as text: firmware variables are empty for the most part."""
+    return base64.b64encode(zlib.compress(content)).decode() if content else ""
+
+
+def unpacked(text: str) -> bytes:
+    """The same back; Terminal for what is none."""
+    try:
+        reader = zlib.decompressobj()
+        content = reader.decompress(base64.b64decode(text, validate=True), MOST_BYTES) if text else b""
+    except (zlib.error, binascii.Error) as error:
+        raise Terminal("StateUnreadable", f"what came of the machine's state cannot be read: {error}") from error
+    if text and not reader.eof:
+        raise Terminal("StateUnreadable", "what came of the machine's state is not whole, or too much")
+    return content

@@ -14,18 +14,19 @@ from controller.hypervisor.port import Hypervisor, ObservedDomain, Owner, Plugge
 from controller.node.definitions import Definitions
 from controller.node.desired import to_json
 from controller.node.images.collect import backing_file
+from controller.node.machine_state import MachineState, MachineStates
 from controller.node.migration import sockets, verdict
 from controller.node.migration.copying import copy_out
 from controller.node.migration.guard import Guard
 from controller.node.migration.incoming import SAID_BYTES
-from controller.node.migration.messages import Lodging, Luggage, Nic, Piece, Saying
+from controller.node.migration.leaving import check_clones
+from controller.node.migration.messages import Lodging, Luggage, Nic, Piece, Saying, packed
 from controller.node.migration.ports import Peers
 from controller.node.migration.records import Record, Records
 from controller.node.migration.sockets import Folder, Way
 from controller.node.places import NodePlaces, checked_uid
 from controller.node.plan import is_held_for_good
 from controller.node.qemu_img import virtual_size
-from controller.node.sharing import shared
 from controller.settings import Settings
 from hypersdk.errors import HyperSDKError, Terminal, Transient
 from hypersdk.model.base import JsonObject
@@ -83,6 +84,7 @@ class Outgoing:
     places: NodePlaces
     records: Records
     peers: Peers
+    states: MachineStates | None = None
     _said: set[str] = field(default_factory=set)
 
     async def go(self, trip: Trip) -> None:
@@ -92,13 +94,13 @@ class Outgoing:
         namespace, name = trip.vm.key
         self._said.discard(trip.op.metadata.uid)
         marker = f".{uid}-{trip.op.metadata.uid[:8]}{_MARK}"
-        await self._check_clones(trip)
         luggage = await self._packed(trip, folder, marker)
         async with _marked(luggage, marker):
             answer = await self.peers.ask(trip.target, trip.vm.key, "prepare", luggage.wire())
         lodging = Lodging.model_validate(answer)
         kept = tuple(sorted({str(Path(one.file).parent) for one in lodging.places if one.shared}))
         record = Record(uid, namespace, name, trip.op.metadata.name, trip.target, kept)
+        await asyncio.to_thread(check_clones, self.places, record)
         await asyncio.to_thread(self.records.write, "outgoing", record)
         way = self._way(trip)
         names = [one.socket for one in lodging.places if one.socket]
@@ -116,12 +118,6 @@ class Outgoing:
         for folder in (*places.roots(), places.images, places.links, places.templates):
             for path in folder.glob(f".{checked_uid(uid)}-*{_MARK}"):
                 path.unlink(missing_ok=True)
-
-    async def _check_clones(self, trip: Trip) -> None:
-        """Nobody else's disk may stand on what leaves."""
-        if names := await asyncio.to_thread(shared, self.places, trip.vm.metadata.uid):
-            words = f"linked clones stand on its disks here ({', '.join(sorted(names))})"
-            raise Terminal("HasClones", f"{words}: delete them first, or make them whole by cloning them")
 
     async def say(self, op: VMOperation, vm: VirtualMachine, target: str) -> None:
         """Send what it has said on its consoles, once."""
@@ -147,6 +143,7 @@ class Outgoing:
         started = await asyncio.to_thread(Definitions(self.places).running, observed)
         pieces = [await asyncio.to_thread(_piece, disk, marker) for disk in observed.hardware.disks if disk.path]
         there = observed.hardware.interfaces if trip.live else ()
+        state = MachineState() if trip.live or self.states is None else await self.states.capture(uid)
         nics = [Nic.model_validate({"mac": one.mac, "kind": one.kind, "source": one.source}) for one in there]
         return Luggage(
             operation=trip.op.metadata.name,
@@ -159,6 +156,8 @@ class Outgoing:
             running_hash=observed.running_spec_hash,
             pieces=pieces,
             nics=nics,
+            nvram=packed(state.nvram),
+            tpm=packed(state.tpm),
         )
 
     async def _copy_files(self, trip: Trip, luggage: Luggage, lodging: Lodging, folder: Folder) -> None:

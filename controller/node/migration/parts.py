@@ -38,8 +38,9 @@ def moves_of(controller: NodeController, peers: Peers, pools: NodePools | None =
         near.consoles,
         controller.queue.add,
         Attachments(near.client),
+        near.states,
     )
     sweep = Sweep(settings.node, near.client, records, leavings, incoming)
-    outgoing = Outgoing(settings, near.hypervisor, places, records, peers)
+    outgoing = Outgoing(settings, near.hypervisor, places, records, peers, near.states)
     work = Migrate(settings, near.client, controller.vms, near.hypervisor, peers, outgoing, incoming, sweep, near.now)
     return Moves(work, incoming, sweep)

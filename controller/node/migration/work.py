@@ -145,13 +145,18 @@ class Migrate:
         nodes = await self.client.list(VM_NODES)
         vms = [self.vms.newest(vm) for vm in self.vms.cache]
         live = job.observed is not None and job.observed.is_active and (spec is None or spec.live)
-        choice.movable(job.vm, await self.client.list(VM_SNAPSHOTS, namespace), is_off=not live)
+        choice.movable(job.vm, await self.client.list(VM_SNAPSHOTS, namespace))
         if job.observed is None:
             raise Transient(f"{name} has no domain yet on node {self.settings.node}: it moves once it has one")
         target = choice.target(job.vm, spec.target_node if spec else None, nodes, vms, self.now())
         choice.reachable(nodes, self.settings.node, target)
         was_on = job.observed.is_active and job.vm.spec.running
-        notes: JsonObject = {SOURCE: self.settings.node, TARGET: target, LIVE: live, ON_AGAIN: (was_on and not live) or None}
+        notes: JsonObject = {
+            SOURCE: self.settings.node,
+            TARGET: target,
+            LIVE: live,
+            ON_AGAIN: (was_on and not live) or None,
+        }
         return Going(5, f"moves to node {target}", notes, 0.0)
 
     async def _power_off(self, job: Job, observed: ObservedDomain) -> Going:

@@ -1,13 +1,17 @@
 """The parts of a move that only think: where to, how far, how fast, and what is in its way."""
 
+import subprocess
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from controller.hypervisor.mover import TransferState
+from controller.node.machine_state import MOST_BYTES
 from controller.node.migration.choice import movable, reachable, target
-from controller.node.migration.leaving import remove_files
+from controller.node.migration.leaving import check_clones, remove_files
+from controller.node.migration.messages import packed, unpacked
 from controller.node.migration.outgoing import mib_per_second
 from controller.node.migration.records import Record, Records
 from controller.node.migration.sockets import Folder
@@ -76,19 +80,44 @@ def test_nodes_without_a_gateway_are_named() -> None:
 def test_snapshots_would_be_lost_and_are_named() -> None:
     mine = VMSnapshot.model_validate({"metadata": {"name": "before"}, "spec": {"vmRef": {"name": "web"}}})
     other = VMSnapshot.model_validate({"metadata": {"name": "other"}, "spec": {"vmRef": {"name": "db"}}})
-    movable(vm(), [other], is_off=False)
+    movable(vm(), [other])
     with pytest.raises(Terminal, match=r"1 snapshots of it .*\(before\): delete them first") as refused:
-        movable(vm(), [mine, other], is_off=False)
+        movable(vm(), [mine, other])
     assert refused.value.reason == "HasSnapshots"
 
 
-def test_devices_and_the_firmware_of_one_that_is_off_stay() -> None:
-    uefi = vm(firmware={"bootloader": "uefi"})
-    movable(uefi, [], is_off=False)
-    with pytest.raises(Terminal, match="start it, and move it while it runs"):
-        movable(uefi, [], is_off=True)
+def test_devices_of_its_node_stay() -> None:
     with pytest.raises(Terminal, match="owns a device of its node"):
-        movable(vm(devices={"gpus": [{"name": "a100"}]}), [], is_off=False)
+        movable(vm(devices={"gpus": [{"name": "a100"}]}), [])
+
+
+def test_a_machines_state_comes_whole_or_not_at_all() -> None:
+    variables = b"\xff" * (512 << 10) + b"boot entry"
+    assert unpacked(packed(variables)) == variables
+    assert len(packed(variables)) < 4096
+    assert unpacked(packed(b"")) == b""
+    for broken in (packed(variables)[:-8], "no base64!", packed(b"\0" * (MOST_BYTES + 1))):
+        with pytest.raises(Terminal, match="state"):
+            unpacked(broken)
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "refused"),
+    [("disks", "disks", True), ("both", "both", False), ("both", "disks", True), ("disks", "both", True)],
+    ids=["both here", "both on shared storage", "the clone here", "the original here"],
+)
+def test_what_clones_stand_on_leaves_only_with_them(tmp_path: Path, below: str, above: str, refused: bool) -> None:
+    places = NodePlaces(tmp_path, {"both": tmp_path / "both"})
+    folders = {"disks": tmp_path / "disks", "both": tmp_path / "both"}
+    for folder in folders.values():
+        folder.mkdir()
+    mine, clone = folders[below] / f"{UID}-root.qcow2", folders[above] / f"{UID[:-1]}6-root.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(mine), "1M"], check=True)
+    on = ["-F", "qcow2", "-b", str(mine)]
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *on, str(clone)], check=True)
+    record = Record(UID, "default", "web", "move", "node-2", (str(folders["both"]),))
+    with pytest.raises(Terminal, match="linked clones here stand on its disks") if refused else nullcontext():
+        check_clones(places, record)
 
 
 @pytest.mark.parametrize(
