@@ -12,7 +12,11 @@ LISTS: Final = {
     "nodes": ("node", "nodes", "no", "vmnode"),
     "operations": ("op", "ops", "operations", "vmop"),
     "events": ("events", "event", "ev"),
+    "snapshots": ("snap", "snaps", "snapshots", "vmsnapshot", "vmsnap"),
+    "templates": ("template", "templates", "vmtemplate", "vmt"),
     "backups": ("backup", "backups", "backupjob", "bj"),
+    "schedules": ("schedule", "schedules", "backupschedule", "bs"),
+    "restores": ("restores", "restorejob", "restorejobs", "rj"),
 }
 """The lists, and the words that show them."""
 _EVERYWHERE: Final = frozenset({"all", "*", "-A"})

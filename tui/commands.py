@@ -6,6 +6,7 @@ from typing import Final
 
 from textual.binding import Binding
 
+from hypersdk.verbs.deeds import OF_BACKUPS, OF_NODES, OF_OPERATIONS, OF_SNAPSHOTS, OF_TEMPLATES
 from hypersdk.verbs.table import VERBS
 
 
@@ -16,6 +17,11 @@ class View(StrEnum):
     VMS = "VM list"
     DETAIL = "VM detail"
     LIST = "other lists"
+    NODES = "node list"
+    OPERATIONS = "operation list"
+    SNAPSHOTS = "snapshot list"
+    TEMPLATES = "template list"
+    BACKUPS = "backup list"
     PAGE = "pages"
     TABLE = "tables"
     PANE = "text panes"
@@ -47,6 +53,17 @@ _VERBS: Final = tuple(
         verb.id, verb.title, verb.help, f"verb('{verb.id}')", frozenset({View.VMS, View.DETAIL}), verb.is_common, True
     )
     for verb in VERBS
+)
+_DEEDS: Final = tuple(
+    Command(one.id, one.title, one.help, f"deed('{one.id}')", frozenset({view}), one.is_common, True)
+    for view, deeds in (
+        (View.NODES, OF_NODES),
+        (View.OPERATIONS, OF_OPERATIONS),
+        (View.SNAPSHOTS, OF_SNAPSHOTS),
+        (View.TEMPLATES, OF_TEMPLATES),
+        (View.BACKUPS, OF_BACKUPS),
+    )
+    for one in deeds
 )
 _CREATE: Final = Command(
     "vm.create", "Create", "make a new VM", "create", frozenset({View.VMS}), hint=True, writes=True
@@ -83,6 +100,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     _command("vm.console", "Console", "go to the serial console", "console", View.VMS, View.DETAIL, hint=True),
     _command("vm.why", "Why", "why this VM is not well, and what helps", "why", View.VMS, View.DETAIL, hint=True),
     *_VERBS,
+    *_DEEDS,
     _CREATE,
     _command("view.filter", "Filter", "show only some rows, as you type", "filter", View.VMS, View.LIST, hint=True),
     _command("view.namespace", "Namespace", "switch the namespace", "app.namespace", View.VMS, View.LIST),
@@ -93,6 +111,11 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "view.history", "VMOperations", "what was done to VMs, by anybody", "app.show('operations')", View.ANYWHERE
     ),
     _command("view.events", "Events", "what the controllers wrote", "app.show('events')", View.ANYWHERE),
+    _command("view.snapshots", "Snapshots", "VMs as they were", "app.show('snapshots')", View.ANYWHERE),
+    _command("view.templates", "Templates", "what VMs can be made of", "app.show('templates')", View.ANYWHERE),
+    _command("view.backups", "Backups", "what was stored outside the nodes", "app.show('backups')", View.ANYWHERE),
+    _command("view.schedules", "Schedules", "when backups are made", "app.show('schedules')", View.ANYWHERE),
+    _command("view.restores", "Restores", "which backups became VMs again", "app.show('restores')", View.ANYWHERE),
     _command("view.columns", "Columns", "choose the columns of the list", "columns", View.VMS),
     _command("view.unmark", "Unmark", "take every mark off, then the filter", "unmark", View.VMS, View.LIST),
     *_SORTS,
@@ -137,12 +160,17 @@ COMMANDS: Final[tuple[Command, ...]] = (
 IDS: Final = frozenset(command.id for command in COMMANDS)
 
 
+LISTS: Final = frozenset({View.NODES, View.OPERATIONS, View.SNAPSHOTS, View.TEMPLATES, View.BACKUPS})
+"""Lists that have commands of their own beside those of every list."""
+
+
 def commands(*views: View, read_only: bool = False) -> list[Command]:
     """The commands of these views, in the order of the table."""
-    wanted = frozenset(views)
+    wanted = frozenset(views) | (frozenset({View.LIST}) if LISTS & frozenset(views) else frozenset())
     return [one for one in COMMANDS if one.views & wanted and not (one.writes and read_only)]
 
 
 def bindings(view: View) -> list[Binding]:
     """The bindings of a screen or the app; the keymap puts the keys in the place of the ids."""
-    return [Binding(one.id, one.action, one.title, id=one.id, show=False) for one in commands(view) if one.action]
+    own = [one for one in COMMANDS if view in one.views]
+    return [Binding(one.id, one.action, one.title, id=one.id, show=False) for one in own if one.action]

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hypersdk.errors import HyperSDKError
-from hypersdk.verbs.verb import Values, Verb
+from hypersdk.verbs.verb import Deed, Values
 
 if TYPE_CHECKING:
-    from hypersdk.model.virtualmachine import VirtualMachine
+    from hypersdk.model.base import Resource
     from tui.session import Session
 
+R = TypeVar("R", bound="Resource")
 REMEMBERED = 500
 
 
@@ -64,9 +65,9 @@ class Journal:
         entry.state, entry.message = State.DONE if ok else State.FAILED, message
         self.tell(entry)
 
-    async def do(self, session: "Session", verb: Verb, vm: "VirtualMachine", values: Values) -> None:
-        """Do a verb and keep its entry up to date."""
-        entry = self.begin(verb.title, vm.metadata.name, " ".join(verb.command(vm, values)))
+    async def do(self, session: "Session", deed: Deed[R], item: R, values: Values) -> None:
+        """Do something and keep its entry up to date."""
+        entry = self.begin(deed.title, item.metadata.name, " ".join(deed.command(item, values)))
 
         def progress(percent: int | None, message: str) -> None:
             if (entry.percent, entry.message) != (percent, message):
@@ -74,7 +75,7 @@ class Journal:
                 self.tell(entry)
 
         try:
-            outcome = await session.do(verb, vm, values, progress)
+            outcome = await session.do(deed, item, values, progress)
         except HyperSDKError as error:
             self.end(entry, False, str(error))
         else:

@@ -145,13 +145,13 @@ def clashes(keymap: Keymap, groups: Iterable[Iterable[str]]) -> list[str]:
 
 def choose_keymap(asked: str, folders: Sequence[Path]) -> tuple[Keymap, str]:
     """The keymap asked for, else the default and a notice why."""
-    from tui.commands import IDS, View, commands
+    from tui.commands import IDS, LISTS, View, commands
 
     try:
         keymap = load_keymap(asked, folders, IDS)
     except ConfigError as error:
         return load_keymap(DEFAULT, folders[-1:], IDS), f"the keymap was not used: {error}"
-    groups = [(view, View.ANYWHERE) for view in (View.VMS, View.DETAIL)] + [
+    groups = [(view, View.ANYWHERE) for view in (View.VMS, View.DETAIL, *LISTS)] + [
         (v,) for v in (View.TABLE, View.PANE, View.CONSOLE)
     ]
     wrong = clashes(keymap, ([one.id for one in commands(*views)] for views in groups))

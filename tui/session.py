@@ -11,7 +11,7 @@ from hypersdk.model.base import JsonObject, Resource
 from hypersdk.model.kinds import NAMESPACES, VIRTUAL_MACHINES, Kind
 from hypersdk.model.metrics import Sample
 from hypersdk.model.virtualmachine import VirtualMachine
-from hypersdk.verbs.verb import Outcome, Progress, Values, Verb
+from hypersdk.verbs.verb import Deed, Outcome, Progress, Values
 
 if TYPE_CHECKING:
     from hypersdk.kube.endpoint import Endpoint
@@ -66,8 +66,8 @@ class Session(Protocol):
         """Keep the cache equal to the server's list until cancelled."""
         ...
 
-    async def do(self, verb: Verb, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
-        """Do a verb; ends when its effect was seen."""
+    async def do(self, deed: Deed[R], item: R, values: Values, progress: Progress) -> Outcome:
+        """Do something to an object; ends when its effect was seen."""
         ...
 
     async def create(self, namespace: str, vm: JsonObject) -> VirtualMachine:
@@ -135,9 +135,9 @@ class LiveSession:
         """Keep the cache equal to the server's list until cancelled."""
         await Watch(self.client, kind, cache, namespace=namespace, fields=fields).run()
 
-    async def do(self, verb: Verb, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
-        """Do a verb; ends when its effect was seen."""
-        return await verb.run(self.client, vm, values, progress)
+    async def do(self, deed: Deed[R], item: R, values: Values, progress: Progress) -> Outcome:
+        """Do something to an object; ends when its effect was seen."""
+        return await deed.run(self.client, item, values, progress)
 
     async def create(self, namespace: str, vm: JsonObject) -> VirtualMachine:
         """Create a VirtualMachine."""

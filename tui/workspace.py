@@ -3,15 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from hypersdk.kube.cache import Health
 from tui.columns import USUAL
-from tui.feed import Feed
 from tui.glyphs import Glyphs
 from tui.journal import Journal
 from tui.keymap import Keymap
 from tui.options import Options
-from tui.session import Session
+
+if TYPE_CHECKING:
+    from tui.feed import Feed
+    from tui.session import Session
 
 ALL = ""
 """The namespace that stands for all of them."""
@@ -28,8 +31,8 @@ class Workspace:
     now: Callable[[], datetime]
     clock: Callable[[], float]
     """The event loop's time, which caches are stamped with."""
-    session: Session | None = None
-    feed: Feed | None = None
+    session: "Session | None" = None
+    feed: "Feed | None" = None
     namespace: str = ALL
     problem: str = ""
     """Why there is no session yet; empty while one is being made."""

@@ -8,19 +8,15 @@ from hyperctl.k8s.acting import Teller
 from hyperctl.k8s.session import Session
 from hypersdk.model.kinds import VM_NODES, VM_OPERATIONS
 from hypersdk.plaintext import plain
+from hypersdk.verbs.nodes import schedulable
 from hypersdk.verbs.operation import cancel
 
 
 async def cordon(session: Session, arguments: argparse.Namespace) -> int:
     """Let no new VM be placed on a node, or let them be again."""
-    wanted = arguments.command == "cordon"
-    done = f"{arguments.command}ed"
     node = await session.client.get(VM_NODES, "", arguments.node)
-    if node.spec.unschedulable is wanted:
-        print(f"vmnode.hypersdk.io/{arguments.node} already {done}")
-        return Exit.OK
-    await session.client.patch(VM_NODES, "", arguments.node, {"spec": {"unschedulable": wanted}})
-    print(f"vmnode.hypersdk.io/{arguments.node} {done}")
+    outcome = await schedulable(session.client, node, arguments.command == "uncordon")
+    print(f"vmnode.hypersdk.io/{outcome.message}")
     return Exit.OK
 
 

@@ -4,37 +4,23 @@ import argparse
 
 from hyperctl.exits import Exit
 from hyperctl.k8s.acting import Teller
-from hyperctl.k8s.backing_up import progress_words, said, stamp, store
+from hyperctl.k8s.backing_up import said
 from hyperctl.k8s.session import Session
 from hypersdk.errors import UsageError
-from hypersdk.model.base import JsonObject, condition
+from hypersdk.model.base import JsonObject
 from hypersdk.model.kinds import RESTORE_JOBS
-from hypersdk.model.restorejob import RestoreJob
-from hypersdk.verbs.operation import until
-from hypersdk.verbs.verb import Outcome
+from hypersdk.verbs import backups
 
 
 async def create(session: Session, arguments: argparse.Namespace) -> int:
     """Make a RestoreJob, and wait for its end."""
     body = spec(arguments)
-    name = arguments.name or f"{arguments.vm or arguments.__dict__['from'] or 'vm'}-restore-{stamp()}"
+    name = arguments.name or f"{arguments.vm or arguments.__dict__['from'] or 'vm'}-restore-{backups.stamp()}"
     made = await session.client.create(RESTORE_JOBS, session.namespace, {"metadata": {"name": name}, "spec": body})
     print(f"restorejob.hypersdk.io/{made.metadata.name} created")
     if arguments.no_wait:
         return Exit.OK
-    tell = Teller()
-
-    def over(job: RestoreJob | None) -> Outcome | None:
-        if job is None:
-            return Outcome(False, "it was deleted, and with it cancelled")
-        found = condition(job.status.conditions, "Succeeded" if job.is_over else "Running")
-        words = (found.message if found else "") or ""
-        if job.is_over:
-            return Outcome(job.status.phase == "Completed", words or job.status.error or str(job.status.phase))
-        tell(*progress_words(job.status.progress, words))
-        return None
-
-    return said(await until(session.client, RESTORE_JOBS, session.namespace, name, over), "restore", name)
+    return said(await backups.end_of_restore(session.client, made, Teller()), "restore", name)
 
 
 def spec(arguments: argparse.Namespace) -> JsonObject:
@@ -53,7 +39,7 @@ def _of_path(arguments: argparse.Namespace) -> JsonObject:
     path: str = arguments.path
     if path.startswith("s3://"):
         bucket, _, folder = path.removeprefix("s3://").partition("/")
-        return {"type": "s3", **store(arguments), "bucket": bucket, "path": folder}
+        return {"type": "s3", **backups.store(vars(arguments)), "bucket": bucket, "path": folder}
     if path.startswith("/"):
         return {"type": "local", "path": path}
     raise UsageError(f"-path {path}: write s3://BUCKET/FOLDER, or an absolute path of the node")

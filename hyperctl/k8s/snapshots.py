@@ -9,13 +9,10 @@ from hyperctl.k8s.reading import shown
 from hyperctl.k8s.session import Session
 from hyperctl.k8s.watching import Selection, listed
 from hypersdk.errors import UsageError
-from hypersdk.model.base import condition
 from hypersdk.model.kinds import VM_SNAPSHOTS
-from hypersdk.model.vmsnapshot import VMSnapshot
 from hypersdk.plaintext import plain
-from hypersdk.verbs.operation import until
+from hypersdk.verbs.snapshots import delete
 from hypersdk.verbs.table import VERBS
-from hypersdk.verbs.verb import Outcome
 
 
 async def answer(session: Session, arguments: argparse.Namespace) -> int:
@@ -42,20 +39,7 @@ async def _delete(session: Session, arguments: argparse.Namespace) -> int:
     found = await session.client.get(VM_SNAPSHOTS, session.namespace, name)
     if found.spec.vm_ref.name != arguments.vm:
         raise UsageError(f"snapshot {name} is of {found.spec.vm_ref.name}, not of {arguments.vm}")
-    await session.client.delete(VM_SNAPSHOTS, session.namespace, name, uid=found.metadata.uid)
-    tell = Teller()
-
-    def gone(now: VMSnapshot | None) -> Outcome | None:
-        if now is None or now.metadata.uid != found.metadata.uid:
-            return Outcome(True, f"{name} is deleted")
-        ready = condition(now.status.conditions, "Ready")
-        words = (ready.message if ready else "") or ""
-        if ready is not None and ready.reason == "LayerInUse":
-            return Outcome(False, f"{words}; it goes by itself once that is so")
-        tell(None, words or "waiting for the node to merge its layers")
-        return None
-
-    outcome = await until(session.client, VM_SNAPSHOTS, session.namespace, name, gone)
+    outcome = await delete(session.client, found, Teller())
     if outcome.ok:
         print(f"vmsnapshot.hypersdk.io/{plain(outcome.message)}")
         return Exit.OK

@@ -35,6 +35,13 @@ OFFLINE = Param("offline", "bool", "power it off, move it, and power it on there
 BANDWIDTH = Param("bandwidth", "str", "at most so much of the network, such as 500Mbps")
 UNTHROTTLED = Param("no-auto-converge", "bool", "do not slow down a guest that writes faster than can be copied")
 MIGRATE_WITHIN = "24h"
+STORE = Param("type", "str", "s3, local or nfs; s3 when left out")
+BUCKET = Param("bucket", "str", "the bucket; of local and nfs the folder on the node", required=True)
+PREFIX = Param("prefix", "str", "a folder in it")
+SECRET = Param("secret", "str", "the Secret with its keys; else the node's own account")
+ENDPOINT = Param("endpoint", "str", "URL of the object store; AWS when left out")
+INCREMENTAL = Param("incremental", "bool", "store what changed since the last one; the first one is full")
+TEMPLATE_NAME = Param("name", "str", "the template's name; % in it is the name of this VM", required=True)
 KEEP = Param("keep-disks", "bool", "leave its disks on the node, where the Event DisksKept says")
 
 
@@ -132,6 +139,20 @@ async def _migrate(client: "Client", vm: "VirtualMachine", values: Values, progr
     return await _operate(client, vm, "migrate", extra | _forced(values), progress)
 
 
+async def _back_up(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    from hypersdk.verbs.backups import backup_spec, make, stamp
+
+    name = f"{vm.metadata.name}-backup-{stamp()}"
+    return await make(client, vm.key[0], name, backup_spec(vm.metadata.name, values), progress)
+
+
+async def _make_template(client: "Client", vm: "VirtualMachine", values: Values, progress: Progress) -> Outcome:
+    from hypersdk.verbs.templates import make
+
+    name = str(values.get(TEMPLATE_NAME.name) or "").replace("%", vm.metadata.name)
+    return await make(client, vm, name, progress)
+
+
 def _forced(values: Values) -> "JsonObject":
     return {"force": True} if values.get("force") else {}
 
@@ -210,7 +231,34 @@ RESIZE = Verb(
     is_common=False,
 )
 
-VERBS: tuple[Verb, ...] = (START, STOP, RESTART, PAUSE, RESUME, RESIZE, CLONE, MIGRATE, SNAPSHOT, RESTORE, DELETE)
+BACK_UP = Verb(
+    "vm.back-up",
+    "Back up",
+    "store its disks outside the node",
+    Danger.CONFIRM,
+    _always,
+    _back_up,
+    (BUCKET, PREFIX, SECRET, ENDPOINT, STORE, INCREMENTAL),
+    is_common=False,
+    words=("backup", "create"),
+    line=lambda vm: ["backup", "create", "-vm", vm.metadata.name],
+)
+MAKE_TEMPLATE = Verb(
+    "vm.make-template",
+    "Template",
+    "make a template of it",
+    Danger.CONFIRM,
+    _only_in("Stopped"),
+    _make_template,
+    (TEMPLATE_NAME,),
+    is_common=False,
+    words=("template", "create"),
+    line=lambda vm: ["template", "create", "-from", vm.metadata.name],
+)
+
+VERBS: tuple[Verb, ...] = (
+    START, STOP, RESTART, PAUSE, RESUME, RESIZE, CLONE, MIGRATE, SNAPSHOT, RESTORE, BACK_UP, MAKE_TEMPLATE, DELETE,
+)  # fmt: skip
 
 
 def verb(word: str) -> Verb:

@@ -6,6 +6,7 @@ from hypersdk.model.base import JsonObject, rfc3339
 from hypersdk.model.core import Event
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
+from hypersdk.model.vmsnapshot import VMSnapshot
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -41,6 +42,21 @@ def event(about: str, reason: str, message: str, type: str = "Normal", minutes: 
         "lastTimestamp": rfc3339(NOW - timedelta(minutes=minutes)),
     }
     return Event.model_validate(wire)
+
+
+def snapshot(
+    name: str, of: str, parent: str = "", phase: str = "Ready", hours: int = 1, **status: object
+) -> VMSnapshot:
+    """A snapshot of a VM, so many hours old; `status` takes wire names."""
+    born = rfc3339(NOW - timedelta(hours=hours))
+    seen = {"phase": phase, "readyToRestore": phase == "Ready", "creationTime": born, "sizeBytes": 3 * 2**20}
+    wire = {
+        "kind": "VMSnapshot",
+        "metadata": {"name": name, "namespace": "default", "uid": f"uid-{name}", "creationTimestamp": born},
+        "spec": {"vmRef": {"name": of}},
+        "status": seen | ({"parentSnapshot": parent} if parent else {}) | status,
+    }
+    return VMSnapshot.model_validate(wire)
 
 
 def operation(about: str, what: str, phase: str = "Running", progress: int = 0, minutes: int = 1) -> VMOperation:

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import yaml
 
+from hypersdk.model.backupjob import BackupJob
+from hypersdk.model.backupschedule import BackupSchedule
 from hypersdk.model.base import Resource
 from hypersdk.model.core import Event
 from hypersdk.model.metrics import Sample
+from hypersdk.model.restorejob import RestoreJob
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation
+from hypersdk.model.vmsnapshot import VMSnapshot
+from hypersdk.model.vmtemplate import VMTemplate
 from tests.tui.scripted import ScriptedSession
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -20,6 +25,11 @@ MODELS: dict[str, type[Resource]] = {
     "VMOperation": VMOperation,
     "Event": Event,
     "VMNode": VMNode,
+    "VMSnapshot": VMSnapshot,
+    "VMTemplate": VMTemplate,
+    "BackupJob": BackupJob,
+    "BackupSchedule": BackupSchedule,
+    "RestoreJob": RestoreJob,
 }
 FILE = Path(__file__).with_name("fixtures") / "fleet.yaml"
 BOOT = """\

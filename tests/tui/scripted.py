@@ -12,7 +12,7 @@ from hypersdk.model.base import JsonObject, Resource
 from hypersdk.model.kinds import VIRTUAL_MACHINES, Kind
 from hypersdk.model.metrics import Sample
 from hypersdk.model.virtualmachine import VirtualMachine
-from hypersdk.verbs.verb import Outcome, Progress, Values, Verb
+from hypersdk.verbs.verb import Deed, Outcome, Progress, Values
 from tui.session import Link
 
 R = TypeVar("R", bound=Resource)
@@ -104,16 +104,16 @@ class ScriptedSession:
         """Fill the cache once and leave the rest to the test."""
         self.caches[kind.plural, namespace] = cache  # type: ignore[assignment]
         mine = [one for one in self.objects if isinstance(one, kind.model)]
-        if self.answers:
-            cache.put(one for one in mine if namespace in {"", one.metadata.namespace})
-            cache.live(asyncio.get_running_loop().time())
         if words := self.lost.get(namespace):
             cache.lost(words)
+        elif self.answers:
+            cache.put(one for one in mine if namespace in {"", one.metadata.namespace})
+            cache.live(asyncio.get_running_loop().time())
         await asyncio.Event().wait()
 
-    async def do(self, verb: Verb, vm: VirtualMachine, values: Values, progress: Progress) -> Outcome:
+    async def do(self, deed: Deed[R], item: R, values: Values, progress: Progress) -> Outcome:
         """Remember what was asked for."""
-        self.done.append((verb.id, vm.metadata.name, dict(values)))
+        self.done.append((deed.id, item.metadata.name, dict(values)))
         if self.refusal is not None:
             raise self.refusal
         progress(50, "half way")

@@ -1,14 +1,14 @@
 """What every full screen of the console has in common: the workspace, word of changes, and asking before doing."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.binding import BindingType
 from textual.screen import Screen
 
 from hypersdk.plaintext import plain
 from hypersdk.verbs.table import verb
-from hypersdk.verbs.verb import Danger, Values, Verb
+from hypersdk.verbs.verb import Danger, Deed, Values
 from tui.cells import Key
 from tui.changes import Changes
 from tui.commands import View, bindings, commands
@@ -18,8 +18,10 @@ from tui.widgets.bar import Bar
 from tui.workspace import Workspace
 
 if TYPE_CHECKING:
+    from hypersdk.model.base import Resource
     from hypersdk.model.virtualmachine import VirtualMachine
 
+R = TypeVar("R", bound="Resource")
 LAST = 2
 
 
@@ -77,7 +79,7 @@ class ConsoleScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Read-only mode leaves out what changes anything."""
-        return not (self.workspace.read_only and action in {"verb", "create"})
+        return not (self.workspace.read_only and action in {"verb", "create", "deed"})
 
     def action_verb(self, id: str) -> None:
         """Do a verb to the targets, after asking as its danger demands."""
@@ -86,16 +88,19 @@ class ConsoleScreen(Screen[None]):
 
     def ask(self, id: str, vms: Sequence["VirtualMachine"]) -> None:
         """Do a verb to these VMs, after asking as its danger demands."""
-        doing = verb(id)
-        able = [vm for vm in vms if doing.applies(vm)]
-        if reason := self.workspace.refusal() or ("" if able else doing.refusal(vms[0])):
+        self.ask_for(verb(id), vms)
+
+    def ask_for(self, doing: Deed[R], items: Sequence[R]) -> None:
+        """Do something to these objects, after asking as its danger demands."""
+        able = [one for one in items if doing.applies(one)]
+        if reason := self.workspace.refusal() or ("" if able else doing.refusal(items[0])):
             self.notify(f"{doing.title} refused: {reason}", severity="warning", markup=False)
-        elif doing.danger is Danger.NONE and len(vms) == 1:
+        elif doing.danger is Danger.NONE and len(items) == 1:
             self._do(doing, able, {})
         else:
             from tui.screens.confirm import ConfirmScreen
 
-            refused = [(vm, doing.refusal(vm)) for vm in vms if not doing.applies(vm)]
+            refused = [doing.refusal(one) for one in items if not doing.applies(one)]
             dialog = ConfirmScreen(doing, able, refused, self.workspace.keymap)
             self.app.push_screen(dialog, lambda values: self._answered(doing, able, values))
 
@@ -132,7 +137,7 @@ class ConsoleScreen(Screen[None]):
         hints = [one for one in commands(self.VIEW, View.ANYWHERE, read_only=read_only) if one.hint]
         return hint_line([(keymap.shown(one.id), one.title) for one in hints], self.app.size.width)
 
-    def _answered(self, doing: Verb, able: Sequence["VirtualMachine"], values: Values | None) -> None:
+    def _answered(self, doing: Deed[R], able: Sequence[R], values: Values | None) -> None:
         if values is None:
             return
         if reason := self.workspace.refusal():
@@ -140,12 +145,12 @@ class ConsoleScreen(Screen[None]):
         else:
             self._do(doing, able, values)
 
-    def _do(self, doing: Verb, able: Sequence["VirtualMachine"], values: Values) -> None:
+    def _do(self, doing: Deed[R], able: Sequence[R], values: Values) -> None:
         session = self.workspace.session
         assert session is not None
-        for vm in able:
-            work = self.workspace.journal.do(session, doing, vm, values)
-            self.app.run_worker(work, name=f"{doing.id} {vm.metadata.name}", group="verbs", exclusive=False)
+        for one in able:
+            work = self.workspace.journal.do(session, doing, one, values)
+            self.app.run_worker(work, name=f"{doing.id} {one.metadata.name}", group="verbs", exclusive=False)
 
 
 def hint_line(hints: Sequence[tuple[str, str]], width: int) -> Line:

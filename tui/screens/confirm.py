@@ -1,26 +1,27 @@
-"""Asking before something is done: what, to which VMs, with which command, and how sure one must be."""
+"""Asking before something is done: what, to which objects, with which command, and how sure one must be."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input, Static
 
-from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.base import Resource
 from hypersdk.plaintext import plain
-from hypersdk.verbs.verb import Danger, Param, Values, Verb
+from hypersdk.verbs.verb import Danger, Deed, Param, Values
 from tui.commands import View, bindings
 from tui.keymap import Keymap
 from tui.screens.dialog import Dialog
 from tui.widgets.option import Option
 
+R = TypeVar("R", bound=Resource)
 LISTED = 6
-"""So many VMs are named; the rest is counted."""
+"""So many are named; the rest is counted."""
 
 
-class ConfirmScreen(Dialog[Values | None]):
+class ConfirmScreen(Dialog[Values | None], Generic[R]):
     """A question; the answer is the values of the verb's parameters, or None for no."""
 
     AUTO_FOCUS = ""
@@ -28,26 +29,26 @@ class ConfirmScreen(Dialog[Values | None]):
 
     def __init__(
         self,
-        verb: Verb,
-        vms: Sequence[VirtualMachine],
-        refused: Sequence[tuple[VirtualMachine, str]],
+        deed: Deed[R],
+        items: Sequence[R],
+        refused: Sequence[str],
         keymap: Keymap,
     ) -> None:
         super().__init__()
-        self._verb = verb
-        self._vms = vms
+        self._deed = deed
+        self._items = items
         self._refused = refused
         self._keymap = keymap
 
     def compose(self) -> ComposeResult:
         """The question, the plan, the options, the command, and the way to say yes."""
         with Vertical(classes="dialog"):
-            yield Static(f"{self._verb.title} {_count(self._vms)}?", classes="dialog--title", markup=False)
+            yield Static(f"{self._deed.title} {plain(self._wanted)}?", classes="dialog--title", markup=False)
             yield Static("\n".join(self._plan()), markup=False)
-            for param in self._verb.params:
+            for param in self._deed.params:
                 yield from _asked(param)
             yield Static(self._command(), id="command", classes="dialog--command", markup=False)
-            if self._verb.danger is Danger.NAME:
+            if self._deed.danger is Danger.NAME:
                 yield Static(f"Type {self._wanted!r} to confirm:", markup=False)
                 yield Input(id="name", compact=True)
             yield Static(self._ways(), classes="dialog--keys", markup=False)
@@ -60,7 +61,7 @@ class ConfirmScreen(Dialog[Values | None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What loses something for good takes the typed name, never a single key."""
-        return not (action == "yes" and self._verb.danger is Danger.NAME)
+        return not (action == "yes" and self._deed.danger is Danger.NAME)
 
     def action_yes(self) -> None:
         """Do it."""
@@ -91,21 +92,21 @@ class ConfirmScreen(Dialog[Values | None]):
             event.input.placeholder = f"that was not {self._wanted}"
         elif (empty := self._missing()) is not None:
             empty.focus()
-        elif self._verb.danger is Danger.NAME and event.input.id != "name":
+        elif self._deed.danger is Danger.NAME and event.input.id != "name":
             self.query_one("#name", Input).focus()
         else:
             self.dismiss(self._values())
 
     def command_lines(self) -> list[str]:
         """A line for each VM."""
-        return [plain(" ".join(self._verb.command(vm, self._values()))) for vm in self._vms]
+        return [plain(" ".join(self._deed.command(one, self._values()))) for one in self._items]
 
     @property
     def _wanted(self) -> str:
-        return self._vms[0].metadata.name if len(self._vms) == 1 else f"{len(self._vms)} VMs"
+        return self._items[0].metadata.name if len(self._items) == 1 else f"{len(self._items)} {self._deed.things}"
 
     def _values(self) -> Values:
-        typed = {f"value-{param.name}": param for param in self._verb.params if param.type != "bool"}
+        typed = {f"value-{param.name}": param for param in self._deed.params if param.type != "bool"}
         values: dict[str, str | int | bool] = {}
         for field in self.query(Input):
             if (param := typed.get(field.id or "")) and (text := field.value.strip()):
@@ -114,31 +115,31 @@ class ConfirmScreen(Dialog[Values | None]):
 
     def _missing(self) -> Input | None:
         """The first field that must have a value and has none."""
-        needed = [f"value-{param.name}" for param in self._verb.params if param.required and param.type != "bool"]
+        needed = [f"value-{param.name}" for param in self._deed.params if param.required and param.type != "bool"]
         return next((field for field in self.query(Input) if field.id in needed and not field.value.strip()), None)
 
     def _plan(self) -> list[str]:
-        lines = [self._verb.help + ":"]
-        lines += [f"  {plain(vm.metadata.namespace or '')}/{plain(vm.metadata.name)}" for vm in self._vms[:LISTED]]
-        if len(self._vms) > LISTED:
-            lines.append(f"  and {len(self._vms) - LISTED} more")
-        lines += [f"  left out: {plain(reason)}" for _, reason in self._refused[:3]]
+        lines = [self._deed.help + ":"]
+        lines += [f"  {plain('/'.join(filter(None, one.key)))}" for one in self._items[:LISTED]]
+        if len(self._items) > LISTED:
+            lines.append(f"  and {len(self._items) - LISTED} more")
+        lines += [f"  left out: {plain(reason)}" for reason in self._refused[:3]]
         if len(self._refused) > 3:
             lines.append(f"  left out: {len(self._refused) - 3} more")
         return lines
 
     def _command(self) -> str:
         values = self._values() if self.is_mounted else {}
-        others = f"\n  and one like it for each of the other {len(self._vms) - 1}" if len(self._vms) > 1 else ""
-        return "$ " + plain(" ".join(self._verb.command(self._vms[0], values))) + others
+        others = f"\n  and one like it for each of the other {len(self._items) - 1}" if len(self._items) > 1 else ""
+        return "$ " + plain(" ".join(self._deed.command(self._items[0], values))) + others
 
     def _ways(self) -> str:
         close, copy = self._keymap.shown("dialog.close"), f"{self._keymap.shown('dialog.copy')} copy"
-        if self._verb.danger is Danger.NAME:
+        if self._deed.danger is Danger.NAME:
             return f"enter confirm   {close} leave   {copy}"
-        if any(param.type != "bool" for param in self._verb.params):
+        if any(param.type != "bool" for param in self._deed.params):
             return f"enter yes   tab next   {close} leave   {copy}"
-        toggle = f"   {self._keymap.shown('dialog.toggle')} option" if self._verb.params else ""
+        toggle = f"   {self._keymap.shown('dialog.toggle')} option" if self._deed.params else ""
         return f"{self._keymap.shown('dialog.yes')} yes   {self._keymap.shown('dialog.no')} no{toggle}   {copy}"
 
 
@@ -148,7 +149,3 @@ def _asked(param: Param) -> ComposeResult:
         return
     yield Static(f"{param.name}: {param.help}", markup=False)
     yield Input(id=f"value-{param.name}", type="integer" if param.type == "int" else "text", compact=True)
-
-
-def _count(vms: Sequence[VirtualMachine]) -> str:
-    return plain(vms[0].metadata.name) if len(vms) == 1 else f"{len(vms)} VMs"

@@ -1,4 +1,4 @@
-"""One VM: overview, live metrics, serial console, what happened, YAML, disks and networks, the log of QEMU."""
+"""One VM: overview, live metrics, serial console, what happened, YAML, disks, networks, snapshots, the log of QEMU."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.widgets import ContentSwitcher
 
+from hypersdk.model.kinds import VM_SNAPSHOTS
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.plaintext import plain
 from tui.cells import Key
@@ -18,6 +19,7 @@ from tui.columns import status_cell
 from tui.commands import TABS, View, bindings
 from tui.hardware import hardware
 from tui.journal import Entry
+from tui.lineage import lineage
 from tui.manifest import manifest
 from tui.overview import overview
 from tui.screens.console_tab import ConsoleTab
@@ -89,7 +91,8 @@ class DetailScreen(SearchingScreen):
 
     def feed_moved(self, changes: Changes) -> None:
         """Show what changed of this VM."""
-        if self._key in changes.vms or self._key in changes.talk:
+        kept = self.tab == "disks" and changes.of(VM_SNAPSHOTS.plural)
+        if kept or self._key in changes.vms or self._key in changes.talk:
             self._show()
         self._show_banner()
 
@@ -184,7 +187,8 @@ class DetailScreen(SearchingScreen):
                 self.query_one("#yaml", Lines).show([*head, *manifest(self._vm)])
             case "disks":
                 page = hardware(self._vm, workspace.now(), workspace.glyphs)
-                self.query_one("#disks", Lines).show([*head, *page])
+                kept = lineage(self._key, feed.follow(VM_SNAPSHOTS), workspace.now(), workspace.glyphs)
+                self.query_one("#disks", Lines).show([*head, *page, line(), *kept])
             case "metrics":
                 self._metrics.show()
             case "log":

@@ -5,7 +5,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.commands import View, bindings, commands
+from tui.commands import LISTS, View, bindings, commands
 from tui.terminal.choice import SHOWN, chosen
 from tui.tone import Line, Span, Tone, line
 from tui.widgets.lines import Lines
@@ -43,7 +43,7 @@ class HelpScreen(ModalScreen[None]):
         views = [
             self._view,
             View.ANYWHERE,
-            View.TABLE if self._view in {View.VMS, View.LIST} else View.PANE,
+            View.TABLE if self._view in {View.VMS, View.LIST, *LISTS} else View.PANE,
             View.DIALOG,
         ]
         lines: list[Line] = []

@@ -1,20 +1,32 @@
-"""The other lists: nodes, operations and events, each live and filtered like the VM list."""
+"""The other lists: nodes, operations, events, snapshots and so on, each live and filtered like the VM list."""
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Generic
 
 from textual import on
 from textual.binding import BindingType
+from textual.screen import Screen
 
+from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.base import Resource
 from hypersdk.model.core import Event
+from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation
+from hypersdk.model.vmsnapshot import VMSnapshot
+from hypersdk.model.vmtemplate import VMTemplate
+from hypersdk.verbs.deeds import OF_BACKUPS, OF_NODES, OF_OPERATIONS, OF_SNAPSHOTS, OF_TEMPLATES
+from hypersdk.verbs.verb import Deed
 from tui.cells import Key
 from tui.commands import View, bindings
-from tui.listing import Listing, R
+from tui.listing import R
 from tui.listings.backups import BACKUPS
 from tui.listings.events import EVENTS
 from tui.listings.nodes import NODES
 from tui.listings.operations import OPERATIONS
+from tui.listings.restores import RESTORES
+from tui.listings.schedules import SCHEDULES
+from tui.listings.snapshots import SNAPSHOTS
+from tui.listings.templates import TEMPLATES
 from tui.screens.rows import RowsScreen
 from tui.timeline import about
 from tui.widgets.table import Table
@@ -26,6 +38,14 @@ class ListScreen(RowsScreen[R], Generic[R]):
 
     VIEW = View.LIST
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.LIST)]
+    DEEDS: ClassVar[Sequence[Deed[R]]] = ()
+    """What can be done to its objects."""
+
+    def action_deed(self, id: str) -> None:
+        """Do something to the marked rows, else to the one under the cursor."""
+        keys = self.table.marked or ([self.table.cursor] if self.table.cursor else [])
+        if items := [one for key in keys if (one := self.look_up(key)) is not None]:
+            self.ask_for(next(one for one in self.DEEDS if one.id == id), items)
 
     def action_unmark(self) -> None:
         """First the marks go, then the filter, then the list."""
@@ -54,12 +74,56 @@ def machine_of(item: Resource) -> Key | None:
     return about(item) if isinstance(item, Event) else None
 
 
-def list_screen(name: str, workspace: Workspace) -> "ListScreen[Resource]":
+class NodesScreen(ListScreen[VMNode]):
+    """The hypervisor hosts."""
+
+    VIEW = View.NODES
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.NODES)]
+    DEEDS = OF_NODES
+
+
+class OperationsListScreen(ListScreen[VMOperation]):
+    """What was done to VMs, by anybody."""
+
+    VIEW = View.OPERATIONS
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.OPERATIONS)]
+    DEEDS = OF_OPERATIONS
+
+
+class SnapshotsScreen(ListScreen[VMSnapshot]):
+    """VMs as they were."""
+
+    VIEW = View.SNAPSHOTS
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.SNAPSHOTS)]
+    DEEDS = OF_SNAPSHOTS
+
+
+class TemplatesScreen(ListScreen[VMTemplate]):
+    """What VMs can be made of."""
+
+    VIEW = View.TEMPLATES
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.TEMPLATES)]
+    DEEDS = OF_TEMPLATES
+
+
+class BackupsScreen(ListScreen[BackupJob]):
+    """What was stored outside the nodes."""
+
+    VIEW = View.BACKUPS
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.BACKUPS)]
+    DEEDS = OF_BACKUPS
+
+
+def list_screen(name: str, workspace: Workspace) -> Screen[None]:
     """The screen of the list of that name."""
-    listings: dict[str, Listing[Resource]] = {
-        "nodes": NODES,  # type: ignore[dict-item]
-        "operations": OPERATIONS,  # type: ignore[dict-item]
-        "events": EVENTS,  # type: ignore[dict-item]
-        "backups": BACKUPS,  # type: ignore[dict-item]
+    screens: dict[str, Callable[[], Screen[None]]] = {
+        "nodes": lambda: NodesScreen(workspace, NODES),
+        "operations": lambda: OperationsListScreen(workspace, OPERATIONS),
+        "events": lambda: ListScreen(workspace, EVENTS),
+        "snapshots": lambda: SnapshotsScreen(workspace, SNAPSHOTS),
+        "templates": lambda: TemplatesScreen(workspace, TEMPLATES),
+        "backups": lambda: BackupsScreen(workspace, BACKUPS),
+        "schedules": lambda: ListScreen(workspace, SCHEDULES),
+        "restores": lambda: ListScreen(workspace, RESTORES),
     }
-    return ListScreen(workspace, listings[name])
+    return screens[name]()
