@@ -113,13 +113,15 @@ def test_cancelled_on_the_way_it_stays(tmp_path: Path) -> None:
         op = await moved(pair, targetNode="node-2")
         await pair.first.until(lambda: bool(pair.first.hypervisor.moving))
         # As a controller leaves it that has died while the other node was looking for it.
-        mark = pair.first.state / "disks" / f".{uid(pair)}-{op.metadata.uid[:8]}.shared"
-        await asyncio.to_thread(mark.parent.mkdir, exist_ok=True)
-        await asyncio.to_thread(mark.touch)
+        folders = [pair.first.state / "disks", pair.first.state / "seeds" / uid(pair)]
+        marks = [folder / f".{uid(pair)}-{op.metadata.uid[:8]}.shared" for folder in folders]
+        for mark in marks:
+            await asyncio.to_thread(mark.parent.mkdir, parents=True, exist_ok=True)
+            await asyncio.to_thread(mark.touch)
         await pair.first.client.patch(VM_OPERATIONS, *op.key, {"metadata": {"annotations": {CANCEL: "true"}}})
         assert (await pair.first.done(op)).phase is OperationPhase.CANCELLED
         assert pair.first.vm().status.node_name == "node-1"
-        assert not await asyncio.to_thread(mark.exists)
+        assert not [mark for mark in marks if await asyncio.to_thread(mark.exists)]
         await settled(pair)
 
     play(tmp_path, scenario)

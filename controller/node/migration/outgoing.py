@@ -115,7 +115,7 @@ class Outgoing:
     def unmark(self, uid: str) -> None:
         """Remove the marks of a try in which this controller's predecessor has died. Blocks."""
         places = self.places
-        for folder in (*places.roots(), places.images, places.links, places.templates):
+        for folder in (*places.roots(), places.images, places.links, places.templates, *places.folders(uid)):
             for path in folder.glob(f".{checked_uid(uid)}-*{_MARK}"):
                 path.unlink(missing_ok=True)
 
