@@ -47,15 +47,17 @@ class Guest:
         """Have it made, and see it count."""
         disks: JsonObject = {"disks": DISKS, "guestAgent": {"enabled": False}, "memory": "32Mi"}
         await self.shop.bench.create(self.name, f"file://{self.shop.image}", **(disks | self.spec))
-        await self.shop.until(self.shop.bench.vms, lambda: self._is(Phase.RUNNING))
-        await self.counts()
+        await self.power(on=True)
 
     async def power(self, *, on: bool) -> None:
-        """Switch it on or off."""
-        if on == self._is(Phase.RUNNING):
-            return
-        await self.shop.operate(self.name, "start" if on else "stop", force=not on)
-        await self.shop.until(self.shop.bench.vms, lambda: self._is(Phase.RUNNING if on else Phase.STOPPED))
+        """Switch it on or off where its spec says otherwise, and see that it is."""
+        if on != self.shop.bench.vm(self.name).spec.running:
+            await self.shop.operate(self.name, "start" if on else "stop", force=not on)
+        # A status is a moment behind: the host is asked as well.
+        host = self.shop.node(self.name)[1]
+        async with asyncio.timeout(WITHIN_S):
+            while on != await host.is_running(self.uid) or not self._is(Phase.RUNNING if on else Phase.STOPPED):
+                await self.tips()
         if on:
             await self.counts()
 
@@ -66,7 +68,7 @@ class Guest:
     async def write(self) -> int:
         """Put a new mark on its disks, as the guest would, and look at how it is."""
         self.mark = self.mark % MARKS + 1
-        if self._is(Phase.RUNNING):
+        if await self.shop.node(self.name)[1].is_running(self.uid):
             spots = [(self.mark, str(spot or "")) for spot in self.spots]
             await self.shop.node(self.name)[1].write(self.uid, spots)
         else:
@@ -90,8 +92,9 @@ class Guest:
 
     async def assert_untouched(self) -> None:
         """The same QEMU goes on without having stood still, or it is off as it was."""
-        vm = self.shop.bench.vm(self.name)
-        pid = vm.status.qemu_pid if vm.phase is not Phase.STOPPED else None
+        phase = Phase.STOPPED if self.pid is None else Phase.RUNNING
+        await self.shop.until(self.shop.bench.vms, lambda: self._is(phase))
+        pid = self.shop.bench.vm(self.name).status.qemu_pid if self.pid is not None else None
         assert pid == self.pid, f"{self.name} has QEMU {pid}, it was {self.pid}"
         if self.pid is not None:
             said = (await self.counts())[max(self.counted - 1, 0) :]
@@ -105,7 +108,7 @@ class Guest:
 
     async def assert_whole(self, mark: int | None = None) -> None:
         """Its disks have the mark and its image's content, nothing works on it, its chain is well-formed."""
-        tips, running = await self.tips(), self._is(Phase.RUNNING)
+        tips, running = await self.tips(), await self.shop.node(self.name)[1].is_running(self.uid)
         if running:
             # What QEMU keeps in its memory of the files' tables is written out.
             await self.shop.node(self.name)[1].write(self.uid, [(0, "") for _ in tips])
