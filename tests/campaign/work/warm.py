@@ -43,8 +43,9 @@ class Warm(ControllerProcess):
     async def stop(self) -> None:
         """SIGTERM, and no more are started."""
         code = await self._end(signal.SIGTERM) if self.runs else 0
-        if self.parent is not None:
-            self.parent.kill()
+        if self.parent is not None and self.parent.stdin is not None:
+            # Not killed: below nsenter it is not the parent itself that holds the pipes.
+            self.parent.stdin.close()
             await self.parent.wait()
         assert code == 0, self.tail()
 
