@@ -25,6 +25,7 @@ MIB = 1024
 """Of random bytes on the disk, which nothing makes smaller."""
 WITHIN_S = 300.0
 PROMISED = 1.3
+"""By zstd. What is not packed is hashed all the same, which qemu-img need not do."""
 
 
 async def run(node: Node) -> list[Figure]:
@@ -55,7 +56,12 @@ async def _compared(node: Node, jobs: Cache[BackupJob], disk: Path, *, packed: b
     return [
         Figure(f"backup: {MIB} MiB of a running VM to a folder{', by zstd' if packed else ''}", median(ours), "s"),
         Figure(f"backup: qemu-img {how} of the same disk, and sync", median(peer), "s"),
-        Figure(f"backup: ours to qemu-img's, {kind}", median(ours) / median(peer), "ratio", promise=PROMISED),
+        Figure(
+            f"backup: ours to qemu-img's, {kind}",
+            median(ours) / median(peer),
+            "ratio",
+            promise=PROMISED if packed else None,
+        ),
         Figure(f"backup: throughput, {kind}", MIB / median(ours), "MiB/s"),
     ]
 

@@ -96,6 +96,8 @@ class Capturer:
         reading = Reading(Path(capture.socket), disk.export)
         async with contextlib.AsyncExitStack() as stack:
             if not disk.export:
+                # It is gone after a boot, and the moment is not.
+                await asyncio.to_thread(_make_private, Path(capture.socket).parent)
                 await stack.enter_async_context(shown(Path(disk.path), Path(capture.socket)))
             stack.callback(reading.close)
             yield reading
@@ -234,6 +236,10 @@ def _there(disk: PlannedDisk) -> Path:
 
 def _machine(vm: VirtualMachine) -> Machine:
     return Machine(name=vm.metadata.name, uid=vm.metadata.uid, labels=vm.metadata.labels or {}, spec=vm.spec.wire())
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _make_blank(path: Path, size: int) -> None:

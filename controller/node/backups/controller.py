@@ -30,6 +30,8 @@ from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.kinds import BACKUP_JOBS, RESTORE_JOBS
 from hypersdk.model.restorejob import RestoreJob
 
+_AT_ANY_TIME = frozenset({"resize"})
+"""Operations that QEMU does beside a backup."""
 log = logging.getLogger(__name__)
 
 
@@ -78,13 +80,16 @@ class BackupController:
             near.now,
         )
 
-        works = self.node.works
-        works.update({name: AfterBackups(work, self.under_way) for name, work in works.items()})
+        for name, work in self.node.works.items():
+            if name not in _AT_ANY_TIME:
+                self.node.works[name] = AfterBackups(work, self.under_way)
 
-    def under_way(self, machine: Key) -> str:
-        """The backup of that VM that is being made now; empty for none."""
-        mine = (job for job in self.jobs if job.machine == machine and not job.is_over)
-        return next((job.metadata.name for job in mine if self.errands.is_on(job.key)), "")
+    async def under_way(self, machine: Key) -> str:
+        """The backup of that VM that is being made, or goes on with its moment later; empty for none."""
+        for job in [one for one in self.jobs if one.machine == machine and not one.is_over]:
+            if self.errands.is_on(job.key) or await self.maker.has_moment(job):
+                return job.metadata.name
+        return ""
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -201,7 +201,7 @@ class Bench:
 
     def maker(self, dies_at: int = 10**9) -> Maker:
         """A controller's, which dies at its n-th change of the store."""
-        settings = Settings(node="node-1", state=self.places.state, migration_folder=_sockets())
+        settings = Settings(node="node-1", state=self.places.state, migration_folder=sockets())
         client = cast("Client", None)
         stores = OneStore(client, settings, MortalStore(self.store, dies_at))
         states = MachineStates(self.places, NoDomains())
@@ -246,7 +246,7 @@ class Bench:
 
 
 @cache
-def _sockets() -> Path:
+def sockets() -> Path:
     """A short folder: a socket's path may have 107 bytes."""
     folder = tempfile.mkdtemp(prefix="hs")
     atexit.register(shutil.rmtree, folder)
