@@ -64,15 +64,18 @@ class Host:
 
     async def is_known(self, uid: str) -> bool:
         """Whether it has such a domain at all."""
-
-        def known() -> bool:
-            return any(domain.UUIDString() == uid for domain in self.connection.listAllDomains())
-
-        return await asyncio.to_thread(known)
+        return await self._has(uid, lambda _: True)
 
     async def is_running(self, uid: str) -> bool:
-        """Whether its CPUs run."""
-        return await self._of(uid, lambda domain: bool(domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING))
+        """Whether there is such a domain, and its CPUs run."""
+        return await self._has(uid, lambda domain: bool(domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING))
+
+    async def _has(self, uid: str, holds: Callable[[libvirt.virDomain], bool]) -> bool:
+        def found() -> bool:
+            there = self.connection.listAllDomains()
+            return any(holds(domain) for domain in there if domain.UUIDString() == uid)
+
+        return await asyncio.to_thread(found)
 
     async def _of(self, uid: str, ask: Callable[[libvirt.virDomain], T]) -> T:
         return await asyncio.to_thread(lambda: ask(self.connection.lookupByUUIDString(uid)))
