@@ -22,7 +22,8 @@ from tests.libvirt.bootsector import write_echo_disk
 from tests.libvirt.in_guest import InGuest
 from tests.nodes.lab import IMAGES, Lab, lab
 
-TURNS = 4
+TURNS = 6
+"""An even number: the guest is back on its first node then."""
 CONTENT_MIB = 512
 """On the guest's disk: so much that a second of our own does not hide behind it."""
 MIB_PER_S = 119

@@ -67,6 +67,9 @@ class FakeMover:
         there.change(uuid, "lifecycle", reason=reason, started_at=here.clock())
         here.go_off(uuid, "migrated")
 
+    async def hold_at_most(self, uuid: str, milliseconds: int) -> None:
+        """It is held for no time here."""
+
     async def start_post_copy(self, uuid: str) -> None:
         """Held here for good, and running there."""
         if uuid not in self.moving or self.other is None:

@@ -273,6 +273,11 @@ class LibvirtHost:
         work = partial(transfer.transfer, uuid=uuid, how=how)
         await self._transfers.call(work, f"move the domain {uuid}", _TRANSFER_DEADLINE_S)
 
+    async def hold_at_most(self, uuid: str, milliseconds: int) -> None:
+        """How long it may be held at the end of its move."""
+        work = partial(transfer.hold_at_most, uuid=uuid, milliseconds=milliseconds)
+        await self._work.call(work, f"say how long the domain {uuid} may be held")
+
     async def start_post_copy(self, uuid: str) -> None:
         """Let it run on the other host from now on."""
         await self._work.call(partial(transfer.start_post_copy, uuid=uuid), f"let the domain {uuid} run over there")

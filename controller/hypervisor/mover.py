@@ -66,6 +66,10 @@ class Mover(Protocol):
         """Move a running domain to another host; it is off here then, and paused there. May take hours."""
         ...
 
+    async def hold_at_most(self, uuid: str, milliseconds: int) -> None:
+        """How long it may be held at the end of its move: the shorter, the more passes; no error when it has gone."""
+        ...
+
     async def start_post_copy(self, uuid: str) -> None:
         """Let it run on the other host from now on, and its memory follow; no error when it is not being moved."""
         ...

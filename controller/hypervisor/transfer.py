@@ -50,6 +50,18 @@ def transfer(connection: libvirt.virConnect, uuid: str, how: Transfer) -> None:
         raise
 
 
+def hold_at_most(connection: libvirt.virConnect, uuid: str, milliseconds: int) -> None:
+    """Change how long it may be held at the end; no error when it has gone. Blocks."""
+    domain = our_domain(connection, uuid)
+    if domain is None:
+        return
+    try:
+        domain.migrateSetMaxDowntime(milliseconds)
+    except libvirt.libvirtError as error:
+        if not is_code(error, libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
+            raise
+
+
 def start_post_copy(connection: libvirt.virConnect, uuid: str) -> None:
     """Let it run over there now; no error when it is not being moved. Blocks."""
     domain = our_domain(connection, uuid)

@@ -16,6 +16,7 @@ import pytest_asyncio
 import yaml
 
 from controller.node.plan import is_held_for_good
+from hyperctl.stack.virsh import virsh
 from hypersdk.errors import Unreachable
 from hypersdk.kube.streams import open_console
 from hypersdk.model.base import JsonObject, condition
@@ -172,6 +173,7 @@ async def test_cancelled_stays_and_the_other_node_keeps_nothing(here: Lab, guest
     stays, other = guest.node, guest.other
     made = await guest.begins_to_move(SLOWEST)
     assert "disks" in str((here.op(made).status.result or {})["verdict"])
+    assert virsh(here.nodes[guest.at].uri, "migrate-getmaxdowntime", guest.uid).split() == ["100"]
     await here.client.patch(VM_OPERATIONS, *made.key, {"metadata": {"annotations": {CANCEL: "true"}}})
     op = await guest.ends(made)
     assert op.phase is OperationPhase.CANCELLED

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 _MARK = ".shared"
 """How the names of the files end that the other node looks for, to see what both have."""
 LOOK_EVERY_S = 1.0
+SHORT_MS, LONG_MS = 100, 300
+"""How long the guest may be held at the end: at first less than anybody notices, later libvirt's own default."""
 MIB = 2**20
 _BITS = {"K": 10**3, "M": 10**6, "G": 10**9}
 
@@ -210,6 +212,7 @@ class Outgoing:
 
     async def _transfer(self, trip: Trip, how: Transfer, way: Way) -> None:
         uid = trip.vm.metadata.uid
+        await self.hypervisor.hold_at_most(uid, SHORT_MS)
         watching = asyncio.ensure_future(self._watch(trip))
         moving = asyncio.ensure_future(self.hypervisor.transfer(uid, how))
         try:
@@ -245,7 +248,7 @@ class Outgoing:
             log.info("uid=%s its move was given up: %s", uid, error)
 
     async def _watch(self, trip: Trip) -> None:
-        uid = trip.vm.metadata.uid
+        uid, held_ms = trip.vm.metadata.uid, SHORT_MS
         while True:
             # Who asks in the moment in which libvirt begins waits there until it has ended.
             await asyncio.sleep(LOOK_EVERY_S)
@@ -254,6 +257,9 @@ class Outgoing:
                 if state is None:
                     continue
                 trip.say(verdict.percent(state), verdict.words(state), verdict.figures(state))
+                if state.iterations > verdict.MOST_PASSES and held_ms == SHORT_MS:
+                    held_ms = LONG_MS
+                    await self.hypervisor.hold_at_most(uid, held_ms)
                 if trip.spec.post_copy and verdict.wants_post_copy(state):
                     log.info("uid=%s %s: its memory follows it (post-copy)", uid, verdict.verdict(state))
                     await self.hypervisor.start_post_copy(uid)
