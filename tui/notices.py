@@ -1,10 +1,20 @@
 """What a list says when it has no rows to show: loading, empty, nothing matches, or an error."""
 
+from typing import Final
+
 from hypersdk.kube.cache import Health
 from hypersdk.plaintext import plain
 from tui.listing import Listing, R
 from tui.tone import Line, Span, Tone, line
 from tui.workspace import Workspace
+
+MADE_BY: Final = {
+    "VMs": ("vm.create", "creates one"),
+    "snapshots": ("vm.snapshot", "on a VM takes one"),
+    "templates": ("vm.make-template", "on a VM that is off makes one"),
+    "backups": ("vm.back-up", "on a VM makes one"),
+}
+"""By what is listed: the command that makes one, and what its key does."""
 
 
 def notice(workspace: Workspace, listing: Listing[R], shown: int, typed: str) -> list[Line]:
@@ -49,9 +59,9 @@ def _loading(workspace: Workspace, word: str, error: str) -> list[Line]:
 
 def _empty(workspace: Workspace, listing: Listing[R]) -> list[Line]:
     keys = workspace.keymap
-    is_of_vms = listing.word == "VMs"
-    create = [f"{keys.shown('vm.create')} creates one"] if is_of_vms and not workspace.read_only else []
-    ways = "; ".join([*create, f"{keys.shown('view.namespace')} switches the namespace"])
+    command, words = MADE_BY.get(listing.word, ("", ""))
+    make = [f"{keys.shown(command)} {words}"] if command and not workspace.read_only else []
+    ways = "; ".join([*make, f"{keys.shown('view.namespace')} switches the namespace"])
     return _words(f"There are no {listing.word} in {workspace.where}.", f"{ways}.")
 
 

@@ -110,7 +110,7 @@ async def test_lists_are_live_and_say_when_they_cannot_be_had() -> None:
         await until(pilot, "web-1")
         assert ("vmsnapshots", "default") not in session.caches, "watched before anybody asked"
         await pilot.press("f6")
-        await until(pilot, "There are no snapshots in default.")
+        assert "Z on a VM takes one" in await until(pilot, "There are no snapshots in default.")
         session.put(snapshot("s-1", "web-1", phase="Creating"))
         await until(pilot, "↻ Creating")
         session.put(snapshot("s-1", "web-1"))
@@ -165,6 +165,19 @@ async def test_what_makes_no_sense_is_refused_with_the_reason() -> None:
         await until(pilot, "half")
         await pilot.press("U")
         await until(pilot, "Restore refused: half is Creating")
+
+
+async def test_enter_on_an_option_goes_on_to_what_is_missing_then_does_it() -> None:
+    session = ScriptedSession(objects=[vm("web-1"), snapshot("pre", "web-1")])
+    async with console(session) as pilot:
+        await until(pilot, "web-1")
+        await pilot.press("f6")
+        await until(pilot, "pre")
+        await pilot.press("y")
+        await until(pilot, "Clone pre?")
+        await pilot.press("tab", "space", "enter", *"copy", "tab", "enter")
+        await until(pilot, ": done")
+        assert session.done == [("snapshot.clone", "pre", {"target": "copy", "linked": True})]
 
 
 async def test_page_of_the_disks_shows_which_snapshot_stands_on_which() -> None:

@@ -64,8 +64,8 @@ class ConfirmScreen(Dialog[Values | None], Generic[R]):
         return not (action == "yes" and self._deed.danger is Danger.NAME)
 
     def action_yes(self) -> None:
-        """Do it."""
-        self.dismiss(self._values())
+        """Do it, once all is there."""
+        self._go_on()
 
     def action_close(self) -> None:
         """Do not."""
@@ -90,16 +90,24 @@ class ConfirmScreen(Dialog[Values | None], Generic[R]):
         if event.input.id == "name" and event.value.strip() != self._wanted:
             event.input.value = ""
             event.input.placeholder = f"that was not {self._wanted}"
-        elif (empty := self._missing()) is not None:
-            empty.focus()
-        elif self._deed.danger is Danger.NAME and event.input.id != "name":
-            self.query_one("#name", Input).focus()
         else:
-            self.dismiss(self._values())
+            self._go_on(is_named=event.input.id == "name")
+
+    def on_option_entered(self) -> None:
+        """Enter on an option is what it is in a field."""
+        self._go_on()
 
     def command_lines(self) -> list[str]:
         """A line for each VM."""
         return [plain(" ".join(self._deed.command(one, self._values()))) for one in self._items]
+
+    def _go_on(self, *, is_named: bool = False) -> None:
+        if (empty := self._missing()) is not None:
+            empty.focus()
+        elif self._deed.danger is Danger.NAME and not is_named:
+            self.query_one("#name", Input).focus()
+        else:
+            self.dismiss(self._values())
 
     @property
     def _wanted(self) -> str:
