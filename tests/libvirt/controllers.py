@@ -147,9 +147,11 @@ class Bench:
         self.made.add(name)
         await self.client.create(VIRTUAL_MACHINES, self.namespace, {"metadata": {"name": name}, "spec": whole})
 
-    async def operate(self, name: str, operation: str, *, force: bool = False, within: float = 180) -> VMOperation:
+    async def operate(
+        self, name: str, operation: str, *, force: bool = False, within: float = 180, **more: JsonValue
+    ) -> VMOperation:
         """Do one operation, and wait until it is over."""
-        spec: JsonObject = {"vmRef": {"name": name}, "operation": operation, "force": force}
+        spec: JsonObject = {"vmRef": {"name": name}, "operation": operation, "force": force, **more}
         meta: JsonObject = {"generateName": f"{name}-{operation}-"}
         made = await self.client.create(VM_OPERATIONS, self.namespace, {"metadata": meta, "spec": spec})
 

@@ -10,12 +10,12 @@ from hypersdk.model.base import JsonObject
 WITHIN_S = 90.0
 
 
-async def shell(uri: str, uid: str, line: str) -> str:
+async def shell(uri: str, uid: str, line: str, within: float = WITHIN_S) -> str:
     """What the line prints; an assertion with what it says where it fails."""
     command: JsonObject = {"path": "/bin/sh", "arg": ["-c", line], "capture-output": True}
     started = await _ask(uri, uid, {"execute": "guest-exec", "arguments": command})
     status: JsonObject = {"execute": "guest-exec-status", "arguments": {"pid": started["pid"]}}
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(within):
         while not (done := await _ask(uri, uid, status))["exited"]:
             pass  # each question takes a process and a look into the guest
     said = "".join(base64.b64decode(str(done.get(part, ""))).decode() for part in ("out-data", "err-data"))

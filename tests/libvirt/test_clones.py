@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,14 +12,13 @@ import pytest
 import pytest_asyncio
 from pydantic import JsonValue
 
-from hyperctl.guest.image import build
+from controller.hypervisor.layers import LibvirtLayers
 from hypersdk.model.base import JsonObject
 from hypersdk.model.kinds import VM_OPERATIONS, VM_SNAPSHOTS
 from hypersdk.model.marks import CANCEL
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from hypersdk.model.vmsnapshot import VMSnapshot
-from hypersdk.settings import places
 from hypersdk.verbs.operation import until
 from hypersdk.verbs.verb import Outcome
 from tests.controlplane.api import Api
@@ -28,10 +26,11 @@ from tests.libvirt.benches import lone_bench, open_folder
 from tests.libvirt.bootsector import write_echo_disk
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench
-from tests.libvirt.shell import shell
+from tests.libvirt.nvram import add_variable
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 PATTERN = "0x5a"
+MARKER = b"a variable of the source's"
 KILLS = int(os.environ.get("HYPERSDK_KILLS") or 2)
 """100 in `make soak`."""
 
@@ -41,7 +40,7 @@ class Clones:
     """A controller with images, and clones made through it."""
 
     bench: Bench
-    uri: str
+    layers: LibvirtLayers
 
     @property
     def images(self) -> Path:
@@ -103,10 +102,10 @@ class Clones:
     def disk(self, name: str, file: str = "root.qcow2") -> Path:
         return self.bench.controller.state / "disks" / f"{self.uid(name)}-{file}"
 
-    async def sh(self, name: str, line: str) -> str:
-        """A line of shell in the guest, once its agent answers."""
-        await self.bench.until(lambda: self.bench.reason(name, "LivenessProbe") == "AgentAnswers")
-        return await shell(self.uri, self.uid(name), line)
+    async def state_of(self, name: str) -> tuple[Path, Path]:
+        """Where libvirt has its firmware's variables and its TPM's memory."""
+        files = await self.layers.files(self.uid(name))
+        return Path(files.nvram), Path(files.tpm)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -115,9 +114,9 @@ async def clones(embedded_api: Api, libvirtd: Libvirtd, private_network: None) -
     with open_folder() as folder:
         async with lone_bench(embedded_api, libvirtd, folder, "--network", "bridge:br-none") as made:
             write_echo_disk(made.controller.images / "echo.raw")
-            image = await asyncio.to_thread(build, places(os.environ).cache, print)
-            await asyncio.to_thread(shutil.copy, image, made.controller.images / "demo.qcow2")
-            yield Clones(made, libvirtd.uri)
+            layers = LibvirtLayers(libvirtd.uri)
+            yield Clones(made, layers)
+            await layers.close()
 
 
 async def off(clones: Clones, name: str, mac: str = "52:54:00:aa:bb:01") -> None:
@@ -230,22 +229,28 @@ async def test_controller_killed_at_any_moment_leaves_a_whole_clone_or_none(clon
         assert clones.bench.vm("victim").status.qemu_pid == pid, how
 
 
-async def test_running_guest_goes_on_beside_its_clones(clones: Clones) -> None:
-    await clones.bench.create("source", f"file://{clones.images / 'demo.qcow2'}")
-    await clones.bench.until_phase("source", Phase.RUNNING, "Running")
-    boot = await clones.sh("source", "echo marker >/data/root/marker; sync; cat /proc/sys/kernel/random/boot_id")
-    for name, linked in (("twin", False), ("branch", True)):
-        op = await clones.clone("source", name, linkedClone=linked, startAfterClone=True)
-        assert "filesystem-frozen" in (op.status.message or "")
-    goes_on = "echo later >/data/root/later; sync; cat /proc/sys/kernel/random/boot_id"
-    assert await clones.sh("source", goes_on) == boot
-    for name in ("twin", "branch"):
-        apart = f"cat /data/root/marker; hostname; echo {name} >/data/root/marker; sync"
-        assert (await clones.sh(name, apart)).split() == ["marker", name]
-        assert await clones.sh(name, "test ! -e /data/root/later && cat /data/root/marker") == name
-    assert await clones.sh("source", "cat /data/root/marker") == "marker"
-    every = ("source", "twin", "branch")
-    macs = [await clones.sh(name, "cat /sys/class/net/eth0/address") for name in every]
-    assert len({*macs}) == 3
-    uuids = [await clones.sh(name, "cat /sys/class/dmi/id/product_uuid") for name in every]
-    assert uuids == [clones.uid(name) for name in every]
+async def test_clone_takes_firmware_variables_and_tpm_along(clones: Clones) -> None:
+    here, image = clones.bench, f"file://{clones.images / 'echo.raw'}"
+    more: JsonObject = {"firmware": {"bootloader": "uefi"}, "devices": {"tpm": {}}, "guestAgent": {"enabled": False}}
+    await here.create("sealed", image, memory="128Mi", **more)
+    await here.until_phase("sealed", Phase.RUNNING)
+    await here.operate("sealed", "pause")
+    variables, tpm = await clones.state_of("sealed")
+    await asyncio.to_thread(add_variable, variables, "Marker", MARKER)
+
+    await clones.clone("sealed", "sealed-off")
+    kept = here.controller.state / "machines" / clones.uid("sealed-off")
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == {
+        "nvram.fd": variables.read_bytes(),
+        "tpm2-00.permall": tpm.read_bytes(),
+    }
+    await here.operate("sealed", "stop", force=True)
+    await clones.clone("sealed", "sealed-on", linkedClone=True, startAfterClone=True)
+    await here.operate("sealed-on", "pause")
+    its_variables, its_tpm = await clones.state_of("sealed-on")
+    assert MARKER in its_variables.read_bytes()
+    # swtpm's certificate of the TPM names the machine that it was made for.
+    assert clones.uid("sealed").encode() in its_tpm.read_bytes()
+    await here.delete("sealed-on")
+    assert not its_variables.exists()
+    assert not its_tpm.exists()

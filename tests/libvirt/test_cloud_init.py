@@ -5,25 +5,32 @@ import base64
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from pydantic import JsonValue
 
 from hypersdk.model.base import JsonObject
 from hypersdk.model.kinds import SECRETS
 from hypersdk.model.virtualmachine import Phase
-from hypersdk.model.vmoperation import OperationPhase
+from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from hypersdk.settings import places
 from tests.controlplane.api import Api
 from tests.debian.build import image as debian_image
-from tests.libvirt.benches import Bridge, host_bridge, lone_bench
+from tests.libvirt.benches import Bridge, host_bridge, lone_bench, open_folder
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench
+from tests.libvirt.shell import shell
 
-BOOT_WITHIN_S = 420.0
-pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(3 * BOOT_WITHIN_S)]
+BOOT_WITHIN_S = 900.0
+pytestmark = [
+    pytest.mark.libvirt,
+    pytest.mark.timeout(3 * BOOT_WITHIN_S),
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 BRIDGE = Bridge("br-cloud", "10.77.0.1", "fd00:77::1")
 MAC = "02:77:00:00:00:0a"
@@ -50,6 +57,18 @@ ethernets:
     accept-ra: false
     addresses: [{IP}/24, '{IP6}/64']
 """
+OF_CLONES = """version: 2
+ethernets:
+  # By its name: cloud-init stumbles over a MAC that no interface has.
+  # Without any address networkd would not mind it at all, and the boot wait for that.
+  enp3s0: {accept-ra: false, addresses: [10.77.0.99/24]}
+"""
+FACTS = (
+    "for file in /var/lib/cloud/data/instance-id /sys/class/dmi/id/product_uuid /etc/machine-id"
+    " /sys/class/net/[el]*[0-9]/address; do cat $file; done; cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub"
+)
+"""What no two machines have in common."""
+BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 OVER = "until [ -e /run/cloud-init/result.json ]; do sleep 0.5; done"
 """cloud-init itself can wait too, and takes the processor of the cloud-init that it waits for."""
 
@@ -83,43 +102,59 @@ class Ann:
         return said.decode()
 
 
-@pytest.fixture
-def ann(tmp_path: Path) -> Ann:
+@pytest.fixture(scope="module")
+def ann(tmp_path_factory: pytest.TempPathFactory) -> Ann:
     """Ann with a new key."""
-    key = tmp_path / "key"
+    key = tmp_path_factory.mktemp("ann") / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     return Ann(key)
 
 
-@pytest.fixture
-def bridge(private_network: None) -> Iterator[Bridge]:
-    """A bridge without any DHCP server: who has an address there has it from the seed."""
-    with host_bridge(BRIDGE):
-        yield BRIDGE
+@dataclass(frozen=True)
+class Guests:
+    """A controller, whose VMs may be put on the bridge, with the Debian VM `debian`."""
+
+    bench: Bench
+    uri: str
+
+    async def clone(self, target: str, **how: JsonValue) -> VMOperation:
+        """A clone of it, which is started."""
+        self.bench.made.add(target)
+        spec: JsonObject = {"targetName": target, "startAfterClone": True, **how}
+        op = await self.bench.operate("debian", "clone", within=BOOT_WITHIN_S, cloneSpec=spec)
+        assert op.phase is OperationPhase.SUCCEEDED, op.status.message
+        return op
+
+    async def sh(self, name: str, line: str) -> str:
+        """What a line of shell prints in a guest, once its agent answers."""
+        await self.bench.until(lambda: self.bench.reason(name, "LivenessProbe") == "AgentAnswers", BOOT_WITHIN_S)
+        return await shell(self.uri, self.bench.vm(name).metadata.uid, line, BOOT_WITHIN_S)
 
 
-@pytest.fixture
-async def here(embedded_api: Api, libvirtd: Libvirtd, guest_folder: Path, bridge: Bridge) -> AsyncIterator[Bench]:
-    """A controller whose VMs may be put on the bridge."""
-    async with lone_bench(embedded_api, libvirtd, guest_folder, "--bridge", bridge.name) as made:
-        yield made
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def guests(embedded_api: Api, libvirtd: Libvirtd, ann: Ann, private_network: None) -> AsyncIterator[Guests]:
+    """The bridge has no DHCP server: who has an address there has it from the seed."""
+    with open_folder() as folder, host_bridge(BRIDGE):
+        async with lone_bench(embedded_api, libvirtd, folder, "--bridge", BRIDGE.name) as here:
+            source = await asyncio.to_thread(debian_image, places(os.environ).cache, print)
+            copy = await asyncio.to_thread(shutil.copy, source, here.controller.images / "debian.qcow2")
+            await _secret(here, "seed", userData=USER_DATA.format(key=ann.public), networkData=NETWORK_DATA)
+            lan: JsonObject = {"name": "lan", "type": "bridge", "multusNetworkName": BRIDGE.name, "macAddress": MAC}
+            await here.create(
+                "debian",
+                f"file://{copy}",
+                cpus=2,
+                memory="512Mi",
+                disks=[{"name": "root", "size": "2Gi"}],
+                networks=[lan],
+                cloudInit={"secretRef": {"name": "seed"}},
+            )
+            await here.until_phase("debian", Phase.RUNNING, "Running", BOOT_WITHIN_S)
+            yield Guests(here, libvirtd.uri)
 
 
-async def test_debian_takes_up_its_seed_once_and_knows_itself_again(here: Bench, ann: Ann) -> None:
-    source = await asyncio.to_thread(debian_image, places(os.environ).cache, print)
-    copy = await asyncio.to_thread(shutil.copy, source, here.controller.images / "debian.qcow2")
-    await _secret(here, "seed", userData=USER_DATA.format(key=ann.public), networkData=NETWORK_DATA)
-    await here.create(
-        "debian",
-        f"file://{copy}",
-        cpus=2,
-        memory="512Mi",
-        disks=[{"name": "root", "size": "2Gi"}],
-        networks=[{"name": "lan", "type": "bridge", "multusNetworkName": BRIDGE.name, "macAddress": MAC}],
-        cloudInit={"secretRef": {"name": "seed"}},
-    )
-    await here.until_phase("debian", Phase.RUNNING, "Running", BOOT_WITHIN_S)
-
+async def test_debian_takes_up_its_seed(guests: Guests, ann: Ann) -> None:
+    here = guests.bench
     status = await ann.run(f"{OVER}; cloud-init status --long")
     assert "status: done" in status
     assert "DataSourceNoCloud" in status
@@ -138,11 +173,38 @@ async def test_debian_takes_up_its_seed_once_and_knows_itself_again(here: Bench,
     told = (here.vm("debian").status.addresses or [])[0]
     assert (told.source, told.interface, told.mac_address) == ("agent", "lan0", MAC)
 
-    await ann.run("sync")
+
+async def test_debian_knows_itself_again_and_its_clones_are_others(guests: Guests, ann: Ann) -> None:
+    here, uid = guests.bench, guests.bench.vm("debian").metadata.uid
+    await _network_data(here, OF_CLONES)
+    before = await guests.sh("debian", f"echo mine >/root/marker; sync; {BOOT_ID}; {FACTS}")
+    for name, linked in (("twin", False), ("branch", True)):
+        op = await guests.clone(name, linkedClone=linked)
+        assert "filesystem-frozen" in (op.status.message or "")
+    assert await guests.sh("debian", f"echo later >/root/later; sync; {BOOT_ID}; {FACTS}") == before
+    # All three boot at the same time.
+    await _network_data(here, NETWORK_DATA)
     restart = await here.operate("debian", "restart", force=True, within=BOOT_WITHIN_S)
     assert restart.phase is OperationPhase.SUCCEEDED, restart.status.message
-    again = f"{OVER}; cat /var/lib/cloud/data/previous-instance-id; sudo grep -c ran /root/ran"
-    assert (await ann.run(again)).split() == [uid, "1"]
+    again = f"{OVER}; cat /var/lib/cloud/data/previous-instance-id; sudo grep -c ran /root/ran; sudo cat /root/marker"
+    assert (await ann.run(again)).split() == [uid, "1", "mine"]
+
+    told = {"debian": before.splitlines()[1:]}
+    for name in ("twin", "branch"):
+        assert (
+            await guests.sh(name, f"{OVER}; grep -c ran /root/ran; cat /root/marker; ls /root")
+            == "2\nmine\nmarker\nran"
+        )
+        told[name] = (await guests.sh(name, FACTS)).splitlines()
+    assert (await guests.sh("debian", FACTS)).splitlines() == told["debian"]
+    assert all(told[name][:2] == [here.vm(name).metadata.uid] * 2 for name in told)
+    assert [len({*each}) for each in zip(*told.values(), strict=True)] == [3] * 5, told
+
+
+async def _network_data(here: Bench, data: str) -> None:
+    """What the seeds of VMs say that are started from now on."""
+    seed: JsonObject = {"data": {"networkData": base64.b64encode(data.encode()).decode()}}
+    await here.client.patch(SECRETS, here.namespace, "seed", seed)
 
 
 async def _secret(here: Bench, name: str, **data: str) -> None:
