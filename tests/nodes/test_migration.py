@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(420), pytest.mark.asyncio
 
 FAST, SLOW, SLOWEST = "64Mbps", "24Mbps", "8Mbps"
 """7 MiB a second, 2 a second, and 1: its 6 MiB of disk take some seconds, in which a test does what it does."""
-WITHIN = 120.0
+WITHIN = 180.0
 
 
 @dataclass
