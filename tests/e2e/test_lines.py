@@ -221,6 +221,9 @@ def test_snapshots(shell: Shell) -> None:
     shell.run(f"hyperctl k8s apply -f {SEED / 'vmsnapshot-my-vm-snapshot-1.yaml'}")
     shell.run("kubectl wait vmsnapshot/my-vm-snapshot-1 --for=jsonpath='{.status.readyToRestore}'=true --timeout=120s")
     shell.run("hyperctl k8s vm snapshot restore my-vm -snapshot my-vm-snapshot-1")
+    drawn = shell.run("hyperctl k8s vm disk chain my-vm")
+    assert re.search(r"the VM writes to it; .*qemu-system-x86_64 default\.my-vm \(\d+\) has it open to write", drawn)
+    assert all(f"snapshot {name}" in drawn for name in ("snap1", "pre-upgrade", "my-vm-snapshot-1"))
     listed = shell.run("hyperctl k8s vm snapshot list my-vm")
     for name in ("snap1", "pre-upgrade", "my-vm-snapshot-1"):
         assert re.search(rf"(?m)^{name} ", listed)
@@ -240,6 +243,20 @@ def test_templates(shell: Shell) -> None:
     shell.run("hyperctl k8s vm create -from-template ubuntu-22-04 -name new-vm")
     for name in ("web-vm", "new-vm"):
         shell.run(f"hyperctl k8s vm wait {name} -for phase=Running -timeout 120s")
+
+
+def test_layers(shell: Shell) -> None:
+    """Of a VM that is off: drawn, and refused by name as long as one is missing."""
+    shell.run("hyperctl k8s vm snapshot create my-vm -name snap1")
+    (disk,) = json.loads(shell.run("hyperctl k8s vm disk chain my-vm -o json"))["disks"]
+    layer = next(Path(one["file"]) for one in disk["layers"] if one.get("written"))
+    aside = layer.rename(layer.with_suffix(".aside"))
+    for line in ("hyperctl k8s vm disk chain my-vm 2>&1", "hyperctl k8s vm start my-vm 2>&1"):
+        assert f"{layer} is missing" in shell.run(line, code=1)
+    aside.rename(layer)
+    assert "the VM writes to it" in shell.run("hyperctl k8s vm disk chain my-vm")
+    shell.run("hyperctl k8s vm snapshot delete my-vm -snapshot snap1")
+    assert not layer.exists()
 
 
 def test_delete(shell: Shell) -> None:
