@@ -14,7 +14,7 @@ from tui.session import Connect, Session
 from tui.theme import load_theme
 
 DEADLINE_S = 8.0
-"""Less than the time limit of a test, so that a failure shows the screen."""
+"""Less than the shortest time limit of a test, so that a failure shows the screen."""
 
 
 @asynccontextmanager

@@ -1,11 +1,16 @@
 """From one screen to another by `:` and by keys, as a person does."""
 
+import pytest
+
 from hypersdk.model.base import rfc3339
 from hypersdk.model.kinds import VM_OPERATIONS
 from hypersdk.model.vmnode import VMNode
 from tests.tui.builders import NOW, event, operation, vm
 from tests.tui.screen import console, text, until
 from tests.tui.scripted import ScriptedSession
+
+pytestmark = pytest.mark.timeout(40)
+"""A dozen keys, each waited for, take that long where many other programs run."""
 
 
 def node(name: str) -> VMNode:
@@ -111,7 +116,7 @@ async def test_filter_can_be_part_of_the_command() -> None:
         await until(pilot, "web-1")
         await pilot.press("colon", *"vm status:stopped", "enter")
         await until(pilot, "1/1")
-        assert "web-1" not in text(pilot)
+        await until(pilot, "web-1", gone=True)
 
 
 async def test_namespace_switches_by_name() -> None:

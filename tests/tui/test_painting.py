@@ -18,7 +18,7 @@ from textual.strip import Strip
 from tui.painting import PLAIN, Painter
 
 WIDTH, HEIGHT = 24, 5
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 STYLES = [None, Style.parse("red"), Style.parse("bold #ff8800 on #202020"), Style.parse("reverse")]
 CONSOLE = Console(color_system="truecolor", force_terminal=True, width=WIDTH, height=HEIGHT, _environ={})
 
