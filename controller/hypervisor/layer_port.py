@@ -92,6 +92,10 @@ class LayerHost(Protocol):
         """Let the guest's file systems go; no error when they are not held."""
         ...
 
+    async def settled(self, uuid: str) -> None:
+        """Wait until what has been asked of the running domain is over, also by a controller that has died since."""
+        ...
+
     async def close(self) -> None:
         """Let go of the host."""
         ...

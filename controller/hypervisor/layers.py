@@ -17,11 +17,12 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 import libvirt
 import libvirt_qemu
 
+from controller.domain.metadata import NAMESPACE, PREFIX, owner_fragment
 from controller.hypervisor.calls import Pool
 from controller.hypervisor.errors import is_code
 from controller.hypervisor.guest_agent import read_answer
 from controller.hypervisor.layer_port import TAKEN_UP, Copying, DomainFiles, Taken
-from controller.hypervisor.observe import our_domain, running_domain
+from controller.hypervisor.observe import mark_of, our_domain, running_domain
 from controller.hypervisor.quiesce import AGENT_TIMEOUT_S, freeze, let_go, thaw
 from hypersdk.errors import Terminal, Transient
 
@@ -95,10 +96,23 @@ class LibvirtLayers:
         """Let the guest's file systems go."""
         await self._agents.call(partial(thaw, uuid=uuid), f"thaw the file systems of the domain {uuid}")
 
+    async def settled(self, uuid: str) -> None:
+        """Wait until what has been asked of the running domain is over."""
+        await self._work.call(partial(settled, uuid=uuid), f"wait for the domain {uuid}", _TAKE_DEADLINE_S)
+
     async def close(self) -> None:
         """Let go of the host."""
         for pool in (self._work, self._agents, self._savers):
             await pool.close()
+
+
+def settled(connection: libvirt.virConnect, uuid: str) -> None:
+    """Change nothing: libvirt makes one change after the other, and goes on with those of clients that have died."""
+    domain = our_domain(connection, uuid)
+    if domain is not None and domain.isActive() and (owner := mark_of(domain, libvirt.VIR_DOMAIN_AFFECT_LIVE)):
+        fragment = owner_fragment(owner)
+        where = libvirt.VIR_DOMAIN_AFFECT_LIVE
+        domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, fragment, PREFIX, NAMESPACE, where)
 
 
 def take(

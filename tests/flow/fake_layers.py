@@ -136,6 +136,9 @@ class FakeLayers:
     async def thaw(self, uuid: str) -> None:
         self.frozen.discard(uuid)
 
+    async def settled(self, uuid: str) -> None:
+        """What was asked is over at once here."""
+
     async def close(self) -> None:
         """Nothing to let go of."""
 

@@ -54,6 +54,8 @@ class SnapshotWork:
     errands: Errands[Taken] = field(default_factory=Errands)
     first: set[str] = field(default_factory=set)
     """Those that have not been tried yet, by anybody: of them nothing can be left that would have to be looked for."""
+    settled: set[str] = field(default_factory=set)
+    """Those of which it is known that no call of an earlier controller goes on in libvirt."""
     lets_plan: bool = False
 
     async def step(self, job: Job) -> Going | Ended:
@@ -73,6 +75,7 @@ class SnapshotWork:
         is_taken = {dev: written(disk) for dev, disk in disks.items()} == wanted
         taken = self.errands.look(job.uid) if errand is not None else None
         if is_taken:
+            self.settled.discard(job.uid)
             snapshot = await self._finish(snapshot, disks, taken, job)
             await self.errands.end(job.uid)
             return _ended(snapshot)
@@ -101,6 +104,7 @@ class SnapshotWork:
             return None
         if BEGUN in job.notes and (going := await self._take_back(snapshot, job)) is not None:
             return going
+        self.settled.discard(job.uid)
         reason, words = noted_end(job.op) or ("Cancelled", "it was cancelled")
         await self.store.write(snapshot, failed(snapshot.status, reason, words, job.now))
         return None
@@ -113,6 +117,8 @@ class SnapshotWork:
         if await self.layers.saving(uid) is not None:
             await self.layers.abort(uid)
             return Going(0, "breaking off the saving of the memory", again_in_s=POLL_S)
+        if job.uid not in self.settled and observed.is_active:
+            return await self._settle(job)
         disks = taken_disks(observed, uid)
         wanted = layers_of(disks, tag_of(SNAPSHOT, snapshot.metadata.uid))
         if any(written(disk) == wanted[dev] for dev, disk in disks.items()):
@@ -123,6 +129,12 @@ class SnapshotWork:
                 return going
         await self._remove(snapshot, disks, wanted, job)
         return None
+
+    async def _settle(self, job: Job) -> Going:
+        """Its end is waited for: a layer that is removed under such a call is one that the guest writes to after it."""
+        await self.layers.settled(job.vm.metadata.uid)
+        self.settled.add(job.uid)
+        return Going(10, "looking at what is there", again_in_s=0.0)
 
     async def _object(self, name: str, job: Job) -> VMSnapshot:
         """The object, made where it is not there; Terminal when it is another one's."""
@@ -182,6 +194,8 @@ class SnapshotWork:
     ) -> Going:
         uid, spec = job.vm.metadata.uid, snapshot.spec
         if job.uid not in self.first:
+            if job.uid not in self.settled:
+                return await self._settle(job)
             if (saving := await self.layers.saving(uid)) is not None:
                 return Going(_percent(saving), f"{_words(saving)}, begun by an earlier controller", again_in_s=POLL_S)
             await self.layers.thaw(uid)
