@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,8 @@ from hypersdk.errors import HyperSDKError
 from hypersdk.kube.cache import Cache
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import JsonObject, condition
-from hypersdk.model.kinds import VM_OPERATIONS, VM_SNAPSHOTS
-from hypersdk.model.marks import MADE_FOR
+from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_OPERATIONS, VM_SNAPSHOTS
+from hypersdk.model.marks import KEEP_DISKS, MADE_FOR
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from hypersdk.model.vmsnapshot import VMSnapshot
@@ -34,9 +35,9 @@ from tests.libvirt.bootsector import write_echo_disk
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench
 
-pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(600)]
 
-WITHIN_S = 120.0
+WITHIN_S = 240.0
 
 
 @dataclass
@@ -140,6 +141,12 @@ class Lab:
         found = self.snapshots.get(self.bench.namespace, name)
         return (found.status.snapshot_chain or []) if found else []
 
+    def part(self, name: str, ending: str) -> Path:
+        """The file of a snapshot that ends so."""
+        found = self.snapshots.get(self.bench.namespace, name)
+        assert found is not None
+        return Path(next(path for path in found.status.backing_files or [] if path.endswith(ending)))
+
     def reason(self, name: str) -> str:
         """Why it is not Ready."""
         found = self.snapshots.get(self.bench.namespace, name)
@@ -150,6 +157,14 @@ class Lab:
         """Delete a snapshot, and wait until it is gone."""
         await self.bench.client.delete(VM_SNAPSHOTS, self.bench.namespace, name)
         await self.bench.until_of(self.snapshots, lambda: self.phase(name) == "", WITHIN_S)
+
+    async def stands(self) -> str:
+        """Where a guest that is held stands: the registers of its CPU, and what is on its stack."""
+        looks = ("info registers", "x /64xg $rsp")
+        said = [
+            await asyncio.to_thread(virsh, self.uri, "qemu-monitor-command", "--hmp", self.uid, look) for look in looks
+        ]
+        return "\n".join(said)
 
     def domain(self) -> Element:
         """The VM's domain, as libvirt has it."""
@@ -198,6 +213,7 @@ async def test_disks_and_memory_come_back(lab: Lab) -> None:
     await _memory_returns(lab, counted)
     await _disks_return(lab)
     await _merged(lab)
+    await _kept(lab)
 
 
 async def _taken(lab: Lab) -> int:
@@ -267,7 +283,32 @@ async def _merged(lab: Lab) -> None:
     assert await lab.words() == {"fourth"}
 
 
-async def test_firmware_and_tpm_come_back(bench_here: Bench, libvirtd: Libvirtd) -> None:
+async def _kept(lab: Lab) -> None:
+    """What is kept of a VM with a snapshot is what it wrote last, and another VM comes up from it."""
+    here = lab.bench
+    await lab.take("last")
+    await lab.write("fifth")
+    kept = here.controller.state / "disks/kept" / f"{here.namespace}.web.{lab.uid}"
+    keep: JsonObject = {"metadata": {"annotations": {KEEP_DISKS: "true"}}}
+    await here.client.patch(VIRTUAL_MACHINES, here.namespace, "web", keep)
+    await here.delete("web")
+    assert {path.name for path in kept.iterdir()} == {"root.qcow2", "disk-data.qcow2"}
+    again = here.controller.images / "again.qcow2"
+    await asyncio.to_thread(virtual_copy, kept / "root.qcow2", again)
+    await here.create("again", f"file://{again}")
+    await here.until_phase("again", Phase.RUNNING)
+    made = Lab(here, lab.snapshots, lab.uri, "again")
+    await made.connected()
+    assert await made.shell("dd if=/dev/vda bs=512 count=1 skip=20 2>/dev/null | head -n1") == "fifth"
+
+
+def virtual_copy(path: Path, target: Path) -> None:
+    """One file of all that a disk stands on."""
+    subprocess.run(["qemu-img", "convert", "-O", "qcow2", str(path), str(target)], check=True)
+
+
+async def test_memory_comes_back_with_firmware_and_tpm(bench_here: Bench, libvirtd: Libvirtd) -> None:
+    """With these libvirt 9.0 itself cannot go back. The guest stands still where it did, to the last register."""
     here = bench_here
     image = await asyncio.to_thread(write_echo_disk, here.controller.images / "echo.raw")
     more: JsonObject = {"firmware": {"bootloader": "uefi"}, "devices": {"tpm": {}}, "guestAgent": {"enabled": False}}
@@ -276,19 +317,24 @@ async def test_firmware_and_tpm_come_back(bench_here: Bench, libvirtd: Libvirtd)
     snapshots: Cache[VMSnapshot] = Cache()
     async with running(Watch(here.client, VM_SNAPSHOTS, snapshots, namespace=here.namespace)):
         lab = Lab(here, snapshots, libvirtd.uri, "sealed")
-        found = await lab.take("sealed-1", includeMemory=True)
-        copy = Path(next(path for path in found.status.backing_files or [] if path.endswith(".fd")))
+        await lab.operate("pause")
+        stood = await lab.stands()
+        await lab.take("sealed-1", includeMemory=True)
+        copied = await asyncio.to_thread(lab.part("sealed-1", ".fd").read_bytes)
+        await lab.operate("resume")
         variables = Path(seen_from_here(libvirtd.uri, lab.domain().findtext("os/nvram") or ""))
-        kept = await asyncio.to_thread(copy.read_bytes)
-        assert kept[:16] == (await asyncio.to_thread(variables.read_bytes))[:16]
-        await asyncio.to_thread(variables.write_bytes, bytes(len(kept)))
+        await asyncio.to_thread(variables.write_bytes, bytes(len(copied)))
 
         pid = here.vm("sealed").status.qemu_pid
         op = await lab.operate("restore", restoreSpec={"snapshotName": "sealed-1"})
         assert op.phase is OperationPhase.SUCCEEDED, op.status
         await here.until(lambda: here.vm("sealed").status.qemu_pid not in {None, pid})
-        await here.until_phase("sealed", Phase.RUNNING)
-        assert (await asyncio.to_thread(variables.read_bytes))[:16] == kept[:16]
+        await here.until_phase("sealed", Phase.PAUSED)
+        assert await lab.stands() == stood
+        # The volume's header, which begins with zeros.
+        assert (await asyncio.to_thread(variables.read_bytes))[:64] == copied[:64] != bytes(64)
         assert lab.domain().find("devices/tpm") is not None
+        assert (await lab.operate("resume")).phase is OperationPhase.SUCCEEDED
+        await here.until_phase("sealed", Phase.RUNNING)
         await lab.drop("sealed-1")
         assert lab.layers() == {"root.qcow2"}
