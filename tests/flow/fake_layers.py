@@ -42,6 +42,8 @@ class FakeLayers:
     agent: str = ""
     """Why the agent does not freeze."""
     broken_memory: bool = False
+    under_way: "asyncio.Future[Taken] | None" = None
+    take_s: float = 0.3
 
     # What a guest does.
 
@@ -64,9 +66,14 @@ class FakeLayers:
         self, uuid: str, layers: Mapping[str, str], *, memory: str = "", quiesce: bool = False, live: bool = True
     ) -> Taken:
         self._ask("take")
+        # libvirt goes on with it, whatever becomes of who has asked.
+        self.under_way = asyncio.ensure_future(self._take(uuid, layers, memory, quiesce))
+        return await asyncio.shield(self.under_way)
+
+    async def _take(self, uuid: str, layers: Mapping[str, str], memory: str, quiesce: bool) -> Taken:
         if quiesce and not memory and not self.agent:
             self.frozen.add(uuid)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(self.take_s)
         if memory:
             self.parts[memory] = self.ram.get(uuid, "")
         for dev, tip in self._tips(uuid).items():
@@ -137,7 +144,8 @@ class FakeLayers:
         self.frozen.discard(uuid)
 
     async def settled(self, uuid: str) -> None:
-        """What was asked is over at once here."""
+        if self.under_way is not None:
+            await asyncio.wait({self.under_way})
 
     async def close(self) -> None:
         """Nothing to let go of."""
