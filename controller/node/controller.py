@@ -30,7 +30,6 @@ from controller.node.reconcile import VmReconciler
 from controller.node.removal import Removal
 from controller.node.storage import Storage
 from controller.node.telling import Teller
-from controller.node.telling import Teller
 from controller.node.usage import moved
 from controller.node.vmnode import NodeKeeper
 from controller.runtime.backoff import Backoff
@@ -149,7 +148,6 @@ class NodeController:
             Attachments(near.client),
             Gpus(near.hypervisor, settings.gpus),
         )
-        look = Look(near.hypervisor, near.usage, settings.pace.resources, near.now)
         look = Look(near.hypervisor, near.usage, settings.pace.resources, near.now)
         conductor = Conductor(self.operations, self.vms, near.now)
         self.works["resize"] = Resize(self.vms, near.hypervisor, definitions, self._left)
