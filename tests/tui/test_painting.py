@@ -58,7 +58,7 @@ def _full(made: list[list[Segment]]) -> str:
     return cast("CompositorUpdate", _layout(made)).render_segments(CONSOLE)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(rows, min_size=1, max_size=5))
 def test_full_paints_end_as_textual_would_have_it(screens: list[list[list[Segment]]]) -> None:
     painter, sent = Painter(ColorSystem.TRUECOLOR), []
@@ -69,7 +69,7 @@ def test_full_paints_end_as_textual_would_have_it(screens: list[list[list[Segmen
     assert _shown(sent) == _shown([_full(screens[-1])])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows, rows, st.integers(0, HEIGHT - 1))
 def test_partial_paint_changes_its_rows_only(
     before: list[list[Segment]], after: list[list[Segment]], changed: int

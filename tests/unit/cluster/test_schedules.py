@@ -71,7 +71,7 @@ def test_missed_runs_are_told_once_and_counted_up_to_a_hundred() -> None:
     assert every_minute.missed(NIGHT - timedelta(days=3000), NOON) == Missed(NOON, too_many=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 59), st.integers(0, 23), st.integers(1, 60 * 24 * 60), st.integers(0, 60 * 24 * 400))
 def test_latest_missed_is_the_last_of_all(minute: int, hour: int, back: int, start: int) -> None:
     """Against counting through, over both changes of the clock."""

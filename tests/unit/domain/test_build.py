@@ -51,7 +51,7 @@ def test_hostile_names_stay_text() -> None:
 
 
 @pytest.mark.timeout(60)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(namespace=st.text(), name=st.text(), path=st.text(), network=st.text(min_size=1))
 def test_any_text_gives_xml_with_the_same_devices(namespace: str, name: str, path: str, network: str) -> None:
     desired = replace(
@@ -67,7 +67,7 @@ def test_any_text_gives_xml_with_the_same_devices(namespace: str, name: str, pat
 
 
 @pytest.mark.timeout(60)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(namespace=PRINTABLE, name=PRINTABLE, path=PRINTABLE, network=PRINTABLE)
 def test_printable_text_is_read_back_as_it_was(namespace: str, name: str, path: str, network: str) -> None:
     desired = replace(

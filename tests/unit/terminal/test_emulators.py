@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -147,7 +147,7 @@ _SEQUENCES = st.one_of(
 
 @pytest.mark.parametrize("back_end", sorted(BACK_ENDS))
 @given(steps=st.lists(st.one_of(_SEQUENCES, st.tuples(st.integers(-5, 200), st.integers(-5, 60))), max_size=30))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @pytest.mark.timeout(60)
 def test_nothing_that_a_guest_sends_raises_or_breaks_a_row(back_end: str, steps: list[bytes | tuple[int, int]]) -> None:
     emulator = BACK_ENDS[back_end](20, 6)
