@@ -44,6 +44,8 @@ class Layering(Protocol):
 
     async def thaw(self, uuid: str) -> None: ...
 
+    async def settled(self, uuid: str) -> None: ...
+
 
 class Files(Protocol):
     """What of `controller.node.snapshots.files.LayerFiles` is needed for it."""

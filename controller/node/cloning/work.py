@@ -49,6 +49,8 @@ class CloneWork:
     states: MachineStates
     errands: Errands[None] = field(default_factory=Errands)
     lets_plan: bool = False
+    settled: set[str] = field(default_factory=set)
+    """Operations of whose source nothing is under way that a controller which has died since asked for."""
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
@@ -65,9 +67,13 @@ class CloneWork:
         name, spec = asked(job.op, job.vm)
         target = await self._target(job, name)
         if TARGET not in job.notes:
+            self.settled.add(job.uid)
             return Going(5, f"{name} is made", {TARGET: target.metadata.uid, "clone": name}, again_in_s=0.0)
         if job.notes.get(WHOLE) is True:
+            self.settled.discard(job.uid)
             return await self._let_go(job, target, spec)
+        if not await self._is_settled(job):
+            return Going(5, "looking at what is there", again_in_s=0.0)
         return await self._fill(job, target)
 
     async def undo(self, job: Job) -> Going | None:
@@ -79,16 +85,27 @@ class CloneWork:
         uid = noted if isinstance(noted, str) else target.metadata.uid if target and is_for(target, job.uid) else ""
         if not uid or (job.notes.get(WHOLE) is True and target is not None and not is_for(target, job.uid)):
             return None
+        if not await self._is_settled(job):
+            return Going(0, "looking at what is there", again_in_s=0.0)
         await self.copying.give_up(job.vm.metadata.uid, uid)
         spec = job.op.spec.clone_spec
         if spec is not None and spec.linked_clone and (words := await self.linking.undo(job.uid, job.observed)):
             return Going(0, words, again_in_s=0.2)
+        self.settled.discard(job.uid)
         if target is None or target.metadata.uid != uid:
             return None
         if target.metadata.deletion_timestamp is None:
             namespace, name = target.key
             await self.vms.client.delete(VIRTUAL_MACHINES, namespace, name, uid=uid)
         return Going(0, f"{target.metadata.name} is being removed", again_in_s=0.5)
+
+    async def _is_settled(self, job: Job) -> bool:
+        """False after the end of such a call was waited for: what was seen of the source before is old."""
+        if job.uid in self.settled or job.observed is None or not job.observed.is_active:
+            return True
+        await self.linking.layers.settled(job.vm.metadata.uid)
+        self.settled.add(job.uid)
+        return False
 
     async def _target(self, job: Job, name: str) -> VirtualMachine:
         namespace = job.vm.metadata.namespace or "default"
