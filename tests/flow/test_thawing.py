@@ -8,7 +8,7 @@ from tests.flow.snapshot_lab import Lab
 from tests.flow.world import World, play
 
 
-@pytest.mark.parametrize("number", (8, 9, 10))
+@pytest.mark.parametrize("number", [8, 9, 10])
 def test_guest_is_let_go_before_its_snapshot_is_ready(tmp_path: Path, number: int) -> None:
     async def scenario(world: World) -> None:
         lab = Lab(world)
