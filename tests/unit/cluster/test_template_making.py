@@ -33,7 +33,7 @@ async def test_half_an_image_of_a_controller_that_died_goes_with_its_template(tm
         """Nobody looks again."""
 
     async with Making(places, FakeHypervisor(lambda: 0.0), endless).errands as died:
-        making = Making(places, FakeHypervisor(lambda: 0.0), endless, died)
+        making = Making(places, FakeHypervisor(lambda: 0.0), endless, errands=died)
         await making.make(TEMPLATE, Origin(machine()), wake)
         await begun.wait()
         assert list(places.templates.iterdir())
