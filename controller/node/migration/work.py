@@ -24,6 +24,7 @@ from functools import partial
 from controller.hypervisor.port import DomainState, Hypervisor, ObservedDomain, Power
 from controller.node.intent import Intent, Wanted
 from controller.node.migration import choice
+from controller.node.migration.handover import HandOver, named
 from controller.node.migration.incoming import Incoming
 from controller.node.migration.messages import Arrival
 from controller.node.migration.outgoing import Outgoing, Progress, Trip
@@ -35,10 +36,10 @@ from controller.node.operations.work import PLANS, Ended, Going, Job
 from controller.node.plan import is_half_started, is_held_for_good, plan
 from controller.node.steps import AskShutdown, Destroy, Resume, SetPower
 from controller.settings import Settings
-from hypersdk.errors import ApiError, Conflict, HyperSDKError, NotFound, Terminal, Transient, Unreachable
+from hypersdk.errors import HyperSDKError, Terminal, Transient
 from hypersdk.kube.client import Client
 from hypersdk.model.base import JsonObject, rfc3339_micro
-from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_NODES, VM_SNAPSHOTS
+from hypersdk.model.kinds import VM_NODES, VM_SNAPSHOTS
 from hypersdk.model.virtualmachine import VirtualMachine
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,6 @@ ON_AGAIN = "startsThere"
 """It was powered off for the move, and is to run again."""
 MOST_ATTEMPTS = 6
 FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 30.0
-CONFLICTS = 5
 
 
 class _Broken(Exception):
@@ -78,6 +78,9 @@ class Migrate:
     now: Callable[[], datetime]
     _runs: dict[str, _Run] = field(default_factory=dict)
     _handed: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._hand_over = HandOver(self.settings.node, self.client, self.vms, self.peers, self.sweep)
 
     @property
     def lets_plan(self) -> bool:
@@ -123,12 +126,12 @@ class Migrate:
         await self.hypervisor.abort_transfer(job.vm.metadata.uid)
         with contextlib.suppress(_Broken):
             if await self._has_left(job, target):
-                await self._hand_over(job, target)
+                await self._hand_over.to(job, target)
                 return None
         await asyncio.to_thread(Folder(self.settings.migration_folder, job.vm.metadata.uid).remove)
         await asyncio.to_thread(self.outgoing.unmark, job.vm.metadata.uid)
         try:
-            await self.peers.ask(target, job.vm.key, "discard", _named(job))
+            await self.peers.ask(target, job.vm.key, "discard", named(job))
         except HyperSDKError as error:
             log.warning("node %s removes its part of %s when it can: %s", target, job.op.metadata.name, error)
         self.sweep.records.forget("outgoing", job.vm.metadata.uid)
@@ -253,7 +256,7 @@ class Migrate:
 
     async def _over(self, job: Job, target: str) -> Going:
         await self.outgoing.say(job.op, job.vm, target)
-        await self._hand_over(job, target)
+        await self._hand_over.to(job, target)
         # From here on the operation is the other node's to write.
         return Going(job.op.status.progress or 0, job.op.status.message or "")
 
@@ -265,7 +268,7 @@ class Migrate:
         is_held = is_held_for_good(observed)
         if observed is not None and observed.is_active and not is_held:
             return False
-        answer = await self.peers.ask(target, job.vm.key, "state", _named(job))
+        answer = await self.peers.ask(target, job.vm.key, "state", named(job))
         there = Arrival.model_validate(answer).state
         if there in {"arrived", "runs"}:
             return True
@@ -277,41 +280,6 @@ class Migrate:
             # Its memory is lost with the other node: from its disks it can still be started.
             await self.hypervisor.set_power(job.vm.metadata.uid, Power.OFF)
         return False
-
-    async def _hand_over(self, job: Job, target: str) -> None:
-        """The one write by which the VM changes hands; safe to repeat."""
-        namespace, name = job.vm.key
-        known = self.vms.cache.get(namespace, name)
-        for _ in range(CONFLICTS):
-            try:
-                # What is known is enough where nobody has written since: the guest stands still meanwhile.
-                fresh = self.vms.newest(known) if known else await self.client.get(VIRTUAL_MACHINES, namespace, name)
-                known = None
-                if fresh.metadata.uid != job.vm.metadata.uid or fresh.status.node_name == target:
-                    break
-                if fresh.status.node_name != self.settings.node:
-                    raise Terminal("NotOwner", f"{name} is on node {fresh.status.node_name}, not here")
-                version: JsonObject = {"resourceVersion": fresh.metadata.resource_version}
-                patch: JsonObject = {"metadata": version, "status": {"nodeName": target}}
-                await self.vms.write(job.vm, patch, subresource="status")
-                break
-            except Conflict:
-                continue
-            except NotFound:
-                return
-            except (ApiError, Unreachable) as error:
-                raise Transient(f"the hand-over cannot be written: {error}") from error
-        else:
-            raise Transient(f"the hand-over of {name} cannot be written: it changes all the time")
-        log.info("vm=%s/%s is handed over to node %s", namespace, name, target)
-        self.sweep.soon()
-        try:
-            # It would find out by itself; this way the guest is held for a moment less.
-            await self.peers.ask(target, job.vm.key, "run", _named(job))
-        except HyperSDKError as error:
-            log.info("vm=%s/%s node %s was not told: %s", namespace, name, target, error)
-        # Whoever watches comes back, and is led to the other node.
-        await self.sweep.leavings.consoles.detach(job.vm.metadata.uid)
 
     async def _arrive(self, job: Job) -> Going | Ended:
         """On the new owner: it runs here, and only then the operation has succeeded."""
@@ -336,10 +304,6 @@ class Migrate:
 
 def _runs(observed: ObservedDomain | None) -> bool:
     return observed is not None and observed.state is DomainState.RUNNING
-
-
-def _named(job: Job) -> JsonObject:
-    return {"operation": job.op.metadata.name}
 
 
 def _moment(value: object) -> datetime | None:
