@@ -6,6 +6,7 @@ The protocol: https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -126,16 +127,15 @@ class Export:
 def connected(path: Path, name: str, context: str = "") -> Export:
     """A connection to the export of that name, for reading or, with a context, for asking."""
     export = Export(f"export {name or path.name}", socket.socket(socket.AF_UNIX))
-    try:
-        export.connection.settimeout(SILENCE_S)
-        export.connection.connect(str(path))
-        export.negotiate(name, context)
-    except OSError as error:
-        export.connection.close()
-        raise Transient(f"{export.words} cannot be opened: {error}") from error
-    except BaseException:
-        export.connection.close()
-        raise
+    with ExitStack() as closed:
+        closed.enter_context(export)
+        try:
+            export.connection.settimeout(SILENCE_S)
+            export.connection.connect(str(path))
+            export.negotiate(name, context)
+        except OSError as error:
+            raise Transient(f"{export.words} cannot be opened: {error}") from error
+        closed.pop_all()
     return export
 
 
