@@ -50,6 +50,8 @@ soak: dev
 	    --command "make soak KILLS=$(KILLS)" $(ARGS)
 	HYPERSDK_STEPS=10000 HYPERSDK_KILLS=$(KILLS) scripts/private-network.sh $(PY) -m pytest -q -x \
 	    tests/api/test_differences.py tests/api/test_durability.py
+	$(PY) -m tests.debian.build
+	HYPERSDK_CLONES=all scripts/private-network.sh $(PY) -m pytest -q -x tests/libvirt/test_cloud_init.py
 	for round in $$(seq $(ROUNDS)); do \
 	    scripts/private-network.sh $(PY) -m pytest -q -x -m "libvirt or e2e" || exit; \
 	done
