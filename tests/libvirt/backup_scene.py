@@ -185,11 +185,6 @@ async def hyperctl(scene: Scene, line: str, *more: str) -> Said:
     return Said(process.returncode, out.decode(), err.decode())
 
 
-def is_at(job: BackupJob, moment: str) -> bool:
-    """Whether its progress tells of that phase, if it is one."""
-    return moment != "Storing" or (job.status.progress is not None and job.status.progress.current_phase == moment)
-
-
 def folder(scene: Scene, name: str) -> str:
     """The folder of a backup in its store."""
     return f"{name}-{scene.job(name).metadata.uid[:8]}"

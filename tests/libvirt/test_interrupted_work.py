@@ -9,14 +9,13 @@ import pytest
 
 from tests.campaign.work.backups import BackingUpChanges
 from tests.campaign.work.campaign import Lane, Tally, WorkCampaign
-from tests.campaign.work.clones import Linking
 from tests.campaign.work.snapshots import Merging
 from tests.campaign.work.stage import one_node
 from tests.controlplane.api import Api
 from tests.libvirt.conftest import Libvirtd
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(600), pytest.mark.usefixtures("private_network")]
-KINDS = (Merging, Linking, BackingUpChanges)
+KINDS = (Merging, BackingUpChanges)
 QUICK_S = 0.5
 """What each is thought to take: nobody has looked."""
 
