@@ -16,6 +16,7 @@ from benchmarks import (
     console_fleet,
     emulator,
     fleet,
+    hot_plug,
     migration,
     pane,
     running,
@@ -44,6 +45,7 @@ ON_A_STACK: Mapping[str, Callable[[Stack], list[Figure]]] = {
 ON_A_NODE: Mapping[str, Callable[[Node], Awaitable[list[Figure]]]] = {
     "running": running.run,
     "clone": clones.run,
+    "hot-plug": hot_plug.run,
     "snapshot": snapshots.run,
     "serial": serial.run,
     "hvc0": virtio_console.run,
