@@ -145,7 +145,8 @@ async def guests(embedded_api: Api, libvirtd: Libvirtd, ann: Ann, private_networ
             await here.create(
                 "debian",
                 f"file://{copy}",
-                cpus=2,
+                # With two, Linux may wait for ever for a timer of the other one while it boots, where they are emulated.
+                cpus=1,
                 memory="512Mi",
                 disks=[{"name": "root", "size": "2Gi"}],
                 networks=[lan],
