@@ -145,7 +145,7 @@ async def guests(embedded_api: Api, libvirtd: Libvirtd, ann: Ann, private_networ
             await here.create(
                 "debian",
                 f"file://{copy}",
-                # With two, Linux may wait for ever for a timer of the other one while it boots, where they are emulated.
+                # Of two that are emulated, one may wait for the other one's timer for ever while Linux boots.
                 cpus=1,
                 memory="512Mi",
                 disks=[{"name": "root", "size": "2Gi"}],
