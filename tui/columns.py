@@ -195,3 +195,8 @@ SORTS: Final[Mapping[str, Callable[["VirtualMachine"], SortKey]]] = {
     "age": lambda vm: (_born(vm),),
 }
 """How a VM sorts by a column, smallest first; youngest first by age."""
+
+
+def in_namespaces(columns: tuple[Column, ...]) -> Callable[[bool, Sequence[str]], tuple[Column, ...]]:
+    """Columns that cannot be chosen; beside the first one the namespace, where rows are of all of them."""
+    return lambda all_namespaces, _: (columns[0], NAMESPACE, *columns[1:]) if all_namespaces else columns

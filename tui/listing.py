@@ -54,3 +54,8 @@ class Listing(Generic[R]):
     def one(self) -> str:
         """What one of them is called."""
         return self.word.removesuffix("s")
+
+
+def latest_first(moment: datetime | None) -> float:
+    """How rows are put in order by age: the newest before the others, and last what has no date."""
+    return -moment.timestamp() if moment else 0.0

@@ -9,9 +9,9 @@ from hypersdk.model.kinds import BACKUP_JOBS
 from hypersdk.model.quantity import human_bytes
 from hypersdk.plaintext import plain
 from tui.cells import Cells, Column
-from tui.columns import NAMESPACE, age, natural
+from tui.columns import age, in_namespaces, natural
 from tui.filter import Texts, by_fields
-from tui.listing import Listing, Sight
+from tui.listing import Listing, Sight, latest_first
 from tui.tone import Span, Tone
 
 COLUMNS: Final = (
@@ -58,11 +58,6 @@ def _cells(job: BackupJob, sight: Sight) -> Cells:
     )
 
 
-def _born(job: BackupJob) -> float:
-    moment = job.metadata.creation_timestamp
-    return -moment.timestamp() if moment else 0.0
-
-
 _FIELDS: Final[Mapping[str, Texts[BackupJob]]] = {
     "name": lambda job: [job.spec.source.vm_name or "", job.metadata.name],
     "ns": lambda job: [job.metadata.namespace or ""],
@@ -73,12 +68,12 @@ _SORTS: Final = {
     "vm": lambda job: natural(job.spec.source.vm_name or ""),
     "name": lambda job: natural(job.spec.source.vm_name or ""),
     "status": lambda job: (job.status.phase or "",),
-    "age": lambda job: (_born(job),),
+    "age": lambda job: (latest_first(job.metadata.creation_timestamp),),
 }
 
 BACKUPS: Final = Listing[BackupJob](
     word="backups",
-    columns=lambda all_namespaces, _: (COLUMNS[0], NAMESPACE, *COLUMNS[1:]) if all_namespaces else COLUMNS,
+    columns=in_namespaces(COLUMNS),
     cells=_cells,
     sorts=_SORTS,
     wanted=by_fields(_FIELDS),

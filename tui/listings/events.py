@@ -8,7 +8,7 @@ from hypersdk.plaintext import plain
 from tui.cells import Cells, Column
 from tui.columns import NAMESPACE, age, natural
 from tui.filter import Texts, by_fields
-from tui.listing import Listing, Sight
+from tui.listing import Listing, Sight, latest_first
 from tui.tone import Span, Tone
 
 COLUMNS: Final = (
@@ -36,11 +36,6 @@ def _cells(event: Event, sight: Sight) -> Cells:
     )
 
 
-def _seen(event: Event) -> float:
-    when = event.seen_at
-    return -when.timestamp() if when else 0.0
-
-
 _FIELDS: Final[Mapping[str, Texts[Event]]] = {
     "name": lambda event: [event.involved_object.name or ""],
     "ns": lambda event: [event.metadata.namespace or ""],
@@ -49,7 +44,7 @@ _FIELDS: Final[Mapping[str, Texts[Event]]] = {
     "message": lambda event: [event.message or ""],
 }
 _SORTS: Final = {
-    "age": lambda event: (_seen(event),),
+    "age": lambda event: (latest_first(event.seen_at),),
     "name": lambda event: natural(event.involved_object.name or ""),
     "vm": lambda event: natural(event.involved_object.name or ""),
     "status": lambda event: (event.type or "",),

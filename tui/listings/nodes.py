@@ -10,7 +10,7 @@ from hypersdk.plaintext import plain
 from tui.cells import Cells, Column
 from tui.columns import age, natural
 from tui.filter import Texts, by_fields
-from tui.listing import Listing, Sight
+from tui.listing import Listing, Sight, latest_first
 from tui.tone import Span, Tone
 
 COLUMNS: Final = (
@@ -61,11 +61,6 @@ def _memory(node: VMNode) -> str:
         return plain(offered.memory or "") if offered else ""
 
 
-def _beat(node: VMNode) -> float:
-    beat = node.status.last_heartbeat_time
-    return -beat.timestamp() if beat else 0.0
-
-
 _FIELDS: Final[Mapping[str, Texts[VMNode]]] = {
     "name": lambda node: [node.metadata.name],
     "status": lambda node: [status(node)[0]],
@@ -74,7 +69,7 @@ _SORTS: Final = {
     "name": lambda node: natural(node.metadata.name),
     "status": lambda node: (status(node)[0],),
     "vms": lambda node: (float(node.status.running_vms or 0),),
-    "age": lambda node: (_beat(node),),
+    "age": lambda node: (latest_first(node.status.last_heartbeat_time),),
 }
 
 NODES: Final = Listing[VMNode](

@@ -7,9 +7,9 @@ from typing import Final
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from hypersdk.plaintext import plain
 from tui.cells import Cells, Column
-from tui.columns import NAMESPACE, age, natural
+from tui.columns import age, in_namespaces, natural
 from tui.filter import Texts, by_fields
-from tui.listing import Listing, Sight
+from tui.listing import Listing, Sight, latest_first
 from tui.tone import Span, Tone
 
 COLUMNS: Final = (
@@ -33,10 +33,6 @@ def began(op: VMOperation) -> datetime | None:
     return op.metadata.creation_timestamp or op.status.start_time
 
 
-def _columns(all_namespaces: bool, _: object) -> tuple[Column, ...]:
-    return (COLUMNS[0], NAMESPACE, *COLUMNS[1:]) if all_namespaces else COLUMNS
-
-
 def _cells(op: VMOperation, sight: Sight) -> Cells:
     signs = {OperationPhase.SUCCEEDED: sight.glyphs.well, OperationPhase.FAILED: sight.glyphs.failed}
     percent = f" {op.status.progress}%" if op.status.progress and not op.phase.is_over else ""
@@ -50,11 +46,6 @@ def _cells(op: VMOperation, sight: Sight) -> Cells:
     )
 
 
-def _born(op: VMOperation) -> float:
-    moment = began(op)
-    return -moment.timestamp() if moment else 0.0
-
-
 _FIELDS: Final[Mapping[str, Texts[VMOperation]]] = {
     "name": lambda op: [op.spec.vm_ref.name],
     "ns": lambda op: [op.metadata.namespace or ""],
@@ -65,12 +56,12 @@ _SORTS: Final = {
     "vm": lambda op: natural(op.spec.vm_ref.name),
     "name": lambda op: natural(op.spec.vm_ref.name),
     "status": lambda op: (str(op.phase),),
-    "age": lambda op: (_born(op),),
+    "age": lambda op: (latest_first(began(op)),),
 }
 
 OPERATIONS: Final = Listing[VMOperation](
     word="operations",
-    columns=_columns,
+    columns=in_namespaces(COLUMNS),
     cells=_cells,
     sorts=_SORTS,
     wanted=by_fields(_FIELDS),

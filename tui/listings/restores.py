@@ -8,9 +8,9 @@ from hypersdk.model.kinds import RESTORE_JOBS
 from hypersdk.model.restorejob import RestoreJob
 from hypersdk.plaintext import plain
 from tui.cells import Cells, Column
-from tui.columns import NAMESPACE, age, natural
+from tui.columns import age, in_namespaces, natural
 from tui.filter import Texts, by_fields
-from tui.listing import Listing, Sight
+from tui.listing import Listing, Sight, latest_first
 from tui.tone import Span, Tone
 
 COLUMNS: Final = (
@@ -64,11 +64,6 @@ def _cells(job: RestoreJob, sight: Sight) -> Cells:
     )
 
 
-def _born(job: RestoreJob) -> float:
-    moment = job.metadata.creation_timestamp
-    return -moment.timestamp() if moment else 0.0
-
-
 _FIELDS: Final[Mapping[str, Texts[RestoreJob]]] = {
     "name": lambda job: [job.metadata.name],
     "ns": lambda job: [job.metadata.namespace or ""],
@@ -78,12 +73,12 @@ _FIELDS: Final[Mapping[str, Texts[RestoreJob]]] = {
 _SORTS: Final = {
     "name": lambda job: natural(job.metadata.name),
     "status": lambda job: (job.status.phase or "",),
-    "age": lambda job: (_born(job),),
+    "age": lambda job: (latest_first(job.metadata.creation_timestamp),),
 }
 
 RESTORES: Final = Listing[RestoreJob](
     word="restores",
-    columns=lambda all_namespaces, _: (COLUMNS[0], NAMESPACE, *COLUMNS[1:]) if all_namespaces else COLUMNS,
+    columns=in_namespaces(COLUMNS),
     cells=_cells,
     sorts=_SORTS,
     wanted=by_fields(_FIELDS),

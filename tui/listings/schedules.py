@@ -8,9 +8,9 @@ from hypersdk.model.base import condition
 from hypersdk.model.kinds import BACKUP_SCHEDULES
 from hypersdk.plaintext import plain
 from tui.cells import Cells, Column
-from tui.columns import NAMESPACE, age, natural
+from tui.columns import age, in_namespaces, natural
 from tui.filter import Texts, by_fields
-from tui.listing import Listing, Sight
+from tui.listing import Listing, Sight, latest_first
 from tui.tone import Span, Tone
 
 COLUMNS: Final = (
@@ -68,11 +68,6 @@ def _cells(schedule: BackupSchedule, sight: Sight) -> Cells:
     )
 
 
-def _last(schedule: BackupSchedule) -> float:
-    moment = schedule.status.last_schedule_time
-    return -moment.timestamp() if moment else 0.0
-
-
 _FIELDS: Final[Mapping[str, Texts[BackupSchedule]]] = {
     "name": lambda one: [one.metadata.name],
     "ns": lambda one: [one.metadata.namespace or ""],
@@ -82,12 +77,12 @@ _FIELDS: Final[Mapping[str, Texts[BackupSchedule]]] = {
 _SORTS: Final = {
     "name": lambda one: natural(one.metadata.name),
     "status": lambda one: (status(one)[0],),
-    "age": lambda one: (_last(one),),
+    "age": lambda one: (latest_first(one.status.last_schedule_time),),
 }
 
 SCHEDULES: Final = Listing[BackupSchedule](
     word="schedules",
-    columns=lambda all_namespaces, _: (COLUMNS[0], NAMESPACE, *COLUMNS[1:]) if all_namespaces else COLUMNS,
+    columns=in_namespaces(COLUMNS),
     cells=_cells,
     sorts=_SORTS,
     wanted=by_fields(_FIELDS),

@@ -9,9 +9,9 @@ from hypersdk.model.quantity import human_bytes
 from hypersdk.model.vmsnapshot import VMSnapshot
 from hypersdk.plaintext import plain
 from tui.cells import Cells, Column
-from tui.columns import NAMESPACE, age, natural
+from tui.columns import age, in_namespaces, natural
 from tui.filter import Texts, by_fields
-from tui.listing import Listing, Sight
+from tui.listing import Listing, Sight, latest_first
 from tui.tone import Span, Tone
 
 COLUMNS: Final = (
@@ -67,11 +67,6 @@ def _cells(snapshot: VMSnapshot, sight: Sight) -> Cells:
     )
 
 
-def _born(snapshot: VMSnapshot) -> float:
-    moment = snapshot.metadata.creation_timestamp
-    return -moment.timestamp() if moment else 0.0
-
-
 _FIELDS: Final[Mapping[str, Texts[VMSnapshot]]] = {
     "name": lambda one: [one.metadata.name],
     "ns": lambda one: [one.metadata.namespace or ""],
@@ -82,12 +77,12 @@ _SORTS: Final = {
     "name": lambda one: natural(one.metadata.name),
     "vm": lambda one: natural(one.spec.vm_ref.name),
     "status": lambda one: (one.status.phase or "",),
-    "age": lambda one: (_born(one),),
+    "age": lambda one: (latest_first(one.metadata.creation_timestamp),),
 }
 
 SNAPSHOTS: Final = Listing[VMSnapshot](
     word="snapshots",
-    columns=lambda all_namespaces, _: (COLUMNS[0], NAMESPACE, *COLUMNS[1:]) if all_namespaces else COLUMNS,
+    columns=in_namespaces(COLUMNS),
     cells=_cells,
     sorts=_SORTS,
     wanted=by_fields(_FIELDS),

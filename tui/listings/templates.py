@@ -8,9 +8,9 @@ from hypersdk.model.kinds import VM_TEMPLATES
 from hypersdk.model.vmtemplate import VMTemplate
 from hypersdk.plaintext import plain
 from tui.cells import Cells, Column
-from tui.columns import NAMESPACE, age, natural
+from tui.columns import age, in_namespaces, natural
 from tui.filter import Texts, by_fields
-from tui.listing import Listing, Sight
+from tui.listing import Listing, Sight, latest_first
 from tui.tone import Span, Tone
 
 COLUMNS: Final = (
@@ -56,11 +56,6 @@ def _cells(template: VMTemplate, sight: Sight) -> Cells:
     )
 
 
-def _born(template: VMTemplate) -> float:
-    moment = template.metadata.creation_timestamp
-    return -moment.timestamp() if moment else 0.0
-
-
 _FIELDS: Final[Mapping[str, Texts[VMTemplate]]] = {
     "name": lambda one: [one.metadata.name],
     "ns": lambda one: [one.metadata.namespace or ""],
@@ -71,12 +66,12 @@ _SORTS: Final = {
     "name": lambda one: natural(one.metadata.name),
     "status": lambda one: (status(one)[0],),
     "usage": lambda one: (float(one.status.usage_count or 0),),
-    "age": lambda one: (_born(one),),
+    "age": lambda one: (latest_first(one.metadata.creation_timestamp),),
 }
 
 TEMPLATES: Final = Listing[VMTemplate](
     word="templates",
-    columns=lambda all_namespaces, _: (COLUMNS[0], NAMESPACE, *COLUMNS[1:]) if all_namespaces else COLUMNS,
+    columns=in_namespaces(COLUMNS),
     cells=_cells,
     sorts=_SORTS,
     wanted=by_fields(_FIELDS),
