@@ -86,7 +86,8 @@ class Follower:
         """The stream is ahead for long: with old bytes of the pty's, if nothing but those was heard yet."""
         output = self._lead.output
         if not self._lead.is_exact:
-            output = beyond((await asyncio.to_thread(self._log.tail, CAPACITY)).data, output)
+            log = (await asyncio.to_thread(self._log.tail, CAPACITY)).data
+            output = beyond(log, self._lead.heard, len(output))
         if output:
             raise LogStopped(output)
         self._lead.settle()
@@ -110,6 +111,11 @@ class Lead:
         self._count = 0
         """Negative when the log was first."""
         self._bytes = bytearray()
+
+    @property
+    def heard(self) -> bytes:
+        """What the stream has brought since both were at the same byte, or since it was opened; its last part."""
+        return bytes(self._bytes)
 
     @property
     def output(self) -> bytes:
@@ -144,10 +150,21 @@ class Lead:
         return self._count > 0 and now - self._grew_at >= PATIENCE_S
 
 
-def beyond(log: bytes, heard: bytes) -> bytes:
-    """What of the bytes heard the log does not have, of which the first ones may be its last ones."""
+def beyond(log: bytes, heard: bytes, ahead: int) -> bytes:
+    """What the log does not have of the bytes heard: as many as the stream is ahead, but for old ones in front of all.
+
+    All that was heard is compared, not its new part only: a counter's zeros look like the zeros before them.
+    """
     if heard in log:
         return b""
+    counted = max(len(heard) - ahead, 0)
+    for end in range(min(counted + KEPT, len(heard)), counted - 1, -1):
+        if log.endswith(heard[max(end - KEPT, 0) : end]):
+            return heard[end:]
+    return heard[counted + _overlap(log, heard[counted:]) :]
+
+
+def _overlap(log: bytes, heard: bytes) -> int:
+    """How many of the first bytes heard are the log's last ones; the stream has left some out before them."""
     most = min(len(log), len(heard), KEPT)
-    common = next(size for size in range(most, -1, -1) if log.endswith(heard[:size]))
-    return heard[common:]
+    return next(size for size in range(most, -1, -1) if log.endswith(heard[:size]))

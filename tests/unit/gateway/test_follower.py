@@ -70,7 +70,26 @@ def test_log_that_never_gets_what_was_heard_has_stopped(pause_s: float) -> None:
     [(b"5678", b""), (b"345", b""), (b"89new", b"new"), (b"new", b"new"), (b"0123456789!", b"!")],
 )
 def test_old_bytes_of_an_opening_are_no_reason_to_doubt_the_log(heard: bytes, new: bytes) -> None:
-    assert beyond(b"0123456789", heard) == new
+    assert beyond(b"0123456789", heard, len(heard)) == new
+
+
+def test_zeros_of_a_counter_are_not_taken_for_those_in_front_of_them() -> None:
+    heard = b"".join(b"word %05d " % number for number in range(80))
+    for written in range(len(heard)):
+        assert beyond(heard[:written], heard, len(heard) - written) == heard[written:]
+
+
+@given(st.integers(0, 500), st.integers(12, 300), st.integers(1, 300))
+def test_old_bytes_in_front_of_a_counter_are_told_from_new_ones(old: int, written: int, new: int) -> None:
+    text = b"".join(b"%05d " % number for number in range(400))
+    began = 600
+    log, heard = text[: began + written], text[began - old : began + written + new]
+    assert beyond(log, heard, old + new) == text[began + written : began + written + new]
+
+
+def test_bytes_that_the_stream_has_left_out_do_not_cost_those_after_them() -> None:
+    assert beyond(b"0123456789", b"01279ABC", 3) == b"ABC"
+    assert beyond(b"0123456789", b"0124589ABC", 5) == b"ABC"
 
 
 async def test_what_the_log_gets_is_taken_once(tmp_path: Path) -> None:
