@@ -19,6 +19,7 @@ from hypersdk.verbs.table import verb
 from hypersdk.verbs.verb import Outcome
 
 TURNS = 7
+PAUSE_S = 0.5
 MEMORY_MIB = 2048
 FILLED_MIB = 900
 """In the guest's memory, for what is empty is not saved: so much that a second of our own does not hide behind it."""
@@ -82,8 +83,12 @@ async def _their_turn(node: Node, uid: str, times: Times) -> None:
 
 
 async def _settled() -> None:
-    """Nobody pays for what was written before; for what they write both do, as libvirt's call ends with it on disk."""
+    """Nobody pays for what was done before, or for the controller's look at what virsh did.
+
+    For what they write both do, as libvirt's call ends with it on disk.
+    """
     await asyncio.to_thread(os.sync)
+    await asyncio.sleep(PAUSE_S)
 
 
 async def _guest(node: Node) -> str:

@@ -44,17 +44,21 @@ class Look:
     usage_every_s: float
     now: Callable[[], datetime]
 
-    async def at(self, domain: ObservedDomain | None, memory: Memory, *, agent: bool) -> Sight:
-        """Look at a domain as it is now; `agent` tells whether it is to have one."""
+    async def at(self, domain: ObservedDomain | None, memory: Memory, *, agent: bool, working: bool = False) -> Sight:
+        """Look at a domain as it is now; `agent` tells whether it is to have one.
+
+        An agent answers one question after the other: while work goes on, which may hold the guest by it and has to
+        let it go, what it said before stands.
+        """
         if domain is None or domain.owner is None:
             return Sight()
         if not domain.is_active:
             is_crash = domain.owner.power in HAD_RUN and domain.reason in _CRASHES
             return Sight(log_tail=await self.log_tail(domain.name) if is_crash else ())
         if not domain.agent_connected:
-            memory.heard_agent(True, self.now())
+            memory.agent_went()
         asked = agent and domain.agent_connected and domain.state is DomainState.RUNNING
-        guest = await self._guest(domain.uuid, memory) if asked else NO_ANSWER
+        guest = await self._guest(domain.uuid, memory, working=working) if asked else NO_ANSWER
         return Sight(guest, () if guest.addresses else await self._addresses(domain.uuid))
 
     async def log_tail(self, name: str) -> tuple[str, ...]:
@@ -73,14 +77,16 @@ class Look:
         if memory.usage is None or is_due(memory.usage.time, sample.time, self.usage_every_s):
             memory.usage = sample
 
-    async def _guest(self, uuid: str, memory: Memory) -> GuestFacts:
+    async def _guest(self, uuid: str, memory: Memory, *, working: bool) -> GuestFacts:
+        if working and memory.facts is not None:
+            return memory.facts
         if memory.ask_agent_at is not None and self.now() < memory.ask_agent_at:
             return NO_ANSWER
         try:
             facts = await self.hypervisor.guest(uuid)
         except (Transient, Terminal):
             facts = NO_ANSWER
-        memory.heard_agent(facts.connected, self.now())
+        memory.heard_agent(facts, self.now())
         return facts
 
     async def _addresses(self, uuid: str) -> tuple[GuestAddress, ...]:

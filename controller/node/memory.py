@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from controller.hypervisor.readings import GuestFacts
 from controller.node.finding import Finding
 from controller.node.intent import Run
 from controller.node.refusals import Refusals
@@ -50,6 +51,8 @@ class Memory:
     """When a write that had to wait is due; 0 when none waits."""
     refusals: Refusals = field(default_factory=Refusals)
     """Changes of the running guest that were refused."""
+    facts: GuestFacts | None = None
+    """What the agent said when it was asked last; None without one, or before it was."""
     silences: int = 0
     """How often in a row the guest agent did not answer."""
     ask_agent_at: datetime | None = None
@@ -62,11 +65,16 @@ class Memory:
         self.asked_at, self.asks = now, self.asks + 1
         self.stopping_since = self.stopping_since or now
 
-    def heard_agent(self, answered: bool, now: datetime) -> None:
+    def heard_agent(self, facts: GuestFacts, now: datetime) -> None:
         """The agent was asked; one that stays silent is asked ever less often."""
-        self.silences = 0 if answered else self.silences + 1
+        self.facts = facts
+        self.silences = 0 if facts.connected else self.silences + 1
         delay = min(FIRST_SILENCE_S * 2 ** min(self.silences, 10), LONGEST_SILENCE_S)
-        self.ask_agent_at = None if answered else now + timedelta(seconds=delay)
+        self.ask_agent_at = None if facts.connected else now + timedelta(seconds=delay)
+
+    def agent_went(self) -> None:
+        """There is no agent to ask; one that comes is asked at once."""
+        self.facts, self.silences, self.ask_agent_at = None, 0, None
 
     def agent_came(self, now: datetime) -> None:
         """The agent's port was opened or closed in the guest: one that was silent is worth a question at once."""

@@ -34,7 +34,7 @@ class Teller:
         """Look at the VM, and write its status where it differs."""
         subject, observed = state.subject, state.observed
         agent = subject.vm.spec.guest_agent is None or subject.vm.spec.guest_agent.enabled
-        sight = await self.look.at(observed, subject.memory, agent=agent)
+        sight = await self.look.at(observed, subject.memory, agent=agent, working=bool(state.working))
         if observed is not None and observed.is_active:
             self.look.measure(subject.uid, subject.memory)
         else:

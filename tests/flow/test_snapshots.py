@@ -84,6 +84,28 @@ def test_agent_that_does_not_freeze_makes_it_crash_consistent(tmp_path: Path) ->
     play(tmp_path, scenario)
 
 
+def test_agent_is_left_alone_while_it_holds_the_guest(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        lab = Lab(world)
+        lab.layers.take_s = 30.0
+        async with lab.controller():
+            await lab.start()
+            await world.until(lambda: world.reason("LivenessProbe") == "AgentAnswers")
+            await lab.make("first")
+            await world.until(lambda: lab.uid in lab.layers.frozen)
+            before = world.hypervisor.questions
+            for _ in range(20):
+                world.hypervisor.change(lab.uid, "agent", agent_connected=True)
+                await world.pass_time(1)
+            assert lab.uid in lab.layers.frozen
+            assert world.hypervisor.questions == before
+            assert world.reason("LivenessProbe") == "AgentAnswers"
+            await world.until(lambda: lab.phase("first") == "Ready", 60)
+            await world.until(lambda: world.hypervisor.questions > before)
+
+    play(tmp_path, scenario)
+
+
 def test_frozen_guest_of_a_controller_that_died_is_thawed(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         lab = Lab(world)
