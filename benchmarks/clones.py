@@ -2,8 +2,11 @@
 
 Both sides have the copy synced to the disk before they define anything: ours by fsync of the file and of its folder,
 the peer by sync of the file. Layers neither side syncs. A linked clone takes two of them: the source goes on in one.
+All files lie in one folder, for on some disks a first write to a region takes much longer than a later one.
 """
 
+import asyncio
+import os
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -33,8 +36,10 @@ async def run(node: Node) -> list[Figure]:
     ):
         ours, peer = [], []
         for turn in range(TURNS):
+            await _settled()
             ours.append(await seconds(_clone(node, f"copy-{turn}", linked=linked)))
             await node.delete(f"copy-{turn}")
+            await _settled()
             peer.append(await _by_hand(node, source, make))
         figures += [
             Figure(f"clone: {what}, until it runs, p50", median(ours), "s"),
@@ -43,6 +48,11 @@ async def run(node: Node) -> list[Figure]:
         ]
     await node.delete("source")
     return figures
+
+
+async def _settled() -> None:
+    """Nobody pays for what was written before."""
+    await asyncio.to_thread(os.sync)
 
 
 async def _source(node: Node) -> Path:
@@ -98,8 +108,7 @@ class Peer:
     async def of(cls, node: Node, source: Path) -> "Peer":
         """Nothing is made yet."""
         xml = ElementTree.fromstring(await node.virsh("dumpxml", "--inactive", f"{NAMESPACE}.source"))
-        name, folder = f"peer-{uuid.uuid4().hex[:8]}", node.folder / "peers"
-        folder.mkdir(exist_ok=True)
+        name, folder = f"peer-{uuid.uuid4().hex[:8]}", node.folder / "node" / "disks"
         renamed(xml, name, folder)
         definition = folder / f"{name}.xml"
         definition.write_text(ElementTree.tostring(xml, encoding="unicode"))

@@ -212,7 +212,7 @@ class Scene:
         states = self.world.states = MachineStates(self.places, Layers(self.world, self.qemu))
         async with CloneWork(NODE, vms, Copying(self.places, self.qemu, self.convert), linking, states) as work:
             self.world.works["clone"] = work
-            async with self.world.controller() as controller:
+            async with self.world.controller(vms.cache) as controller:
                 yield controller
 
     async def source(self, *, running: bool) -> None:

@@ -1,5 +1,6 @@
 """A clone is whole or not there at all, whenever the controller dies, whoever ends it, whatever goes wrong."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,22 @@ def test_clone_is_whole_after_a_death_anywhere(tmp_path: Path, number: int | Non
             assert world.vm("twin").spec.networks is not None
             assert world.vm("twin").spec.networks[0].mac_address is None  # type: ignore[index]
             assert world.vm().phase is (Phase.RUNNING if running else Phase.STOPPED)
+
+    play(tmp_path, scenario)
+
+
+def test_clone_that_runs_is_seen_at_once(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        here = scene(world)
+        async with here.life():
+            await here.source(running=False)
+            op = await world.operate("clone", **spec(startAfterClone=True))
+            await world.until(lambda: world.exists("twin"))
+            await world.until_phase(Phase.RUNNING, name="twin")
+            clock = asyncio.get_running_loop().time
+            ran_at = clock()
+            whole(here, await world.done(op))
+            assert clock() - ran_at < 0.05
 
     play(tmp_path, scenario)
 

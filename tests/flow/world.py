@@ -18,6 +18,7 @@ from controller.node.layout import NOTHING
 from controller.node.machine_state import MachineStates
 from controller.node.operations.work import Work
 from controller.settings import Settings
+from hypersdk.kube.cache import Cache
 from hypersdk.kube.client import Client
 from hypersdk.kube.events import Recorder
 from hypersdk.kube.leases import Election
@@ -111,7 +112,7 @@ class World:
         self.settings = Settings(node=NODE, state=self.state, bridges=("br-lab",))
 
     @asynccontextmanager
-    async def controller(self) -> AsyncIterator[NodeController]:
+    async def controller(self, vms: Cache[VirtualMachine] | None = None) -> AsyncIterator[NodeController]:
         """A controller process; leaving the block is as sudden as kill -9."""
         (self.state / "definitions").mkdir(parents=True, exist_ok=True)
         settings = self.settings
@@ -127,7 +128,7 @@ class World:
             lambda: 0.5,
             states=self.states,
         )
-        controller = NodeController(settings, near, works=self.works)
+        controller = NodeController(settings, near, vm_cache=Cache() if vms is None else vms, works=self.works)
         leader = Leader(self.client, controller.vms, controller.operations, recorder, settings.pace, virtual_now)
         election = Election(self.client, "hypersdk-system", "hypersdk-controller", NODE, virtual_now)
         tasks = [asyncio.ensure_future(controller.run()), asyncio.ensure_future(election.run(leader.run))]

@@ -25,6 +25,7 @@ from controller.node.objects import Objects
 from controller.node.operations.work import Ended, Going, Job
 from controller.node.snapshots.status import files_of
 from hypersdk.errors import AlreadyExists, Invalid, NotFound, Terminal, Transient
+from hypersdk.kube.cache import Key
 from hypersdk.model.base import JsonObject, condition
 from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_SNAPSHOTS
 from hypersdk.model.virtualmachine import Phase, VirtualMachine
@@ -34,8 +35,6 @@ TARGET = "cloneUid"
 """In `status.result`: the clone's uid, written down before anything is copied."""
 WHOLE = "disksWhole"
 LOOK_S = 2.0
-STARTED_S = 0.2
-"""Nothing wakes the source when its clone runs, and somebody waits for that."""
 
 
 @dataclass
@@ -51,9 +50,12 @@ class CloneWork:
     lets_plan: bool = False
     settled: set[str] = field(default_factory=set)
     """Operations of whose source nothing is under way that a controller which has died since asked for."""
+    awaited: dict[Key, Callable[[], None]] = field(default_factory=dict)
+    """Clones that may be started now, and who is woken when one of them changes."""
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
+        self._stack.callback(self.vms.cache.subscribe(self._changed))
         await self._stack.enter_async_context(self.errands)
         return self
 
@@ -65,6 +67,9 @@ class CloneWork:
     async def step(self, job: Job) -> Going | Ended:
         """Make the object, fill its disks, let it go, and see it run where that was asked for."""
         name, spec = asked(job.op, job.vm)
+        if job.notes.get(WHOLE) is True:
+            # Before the look, so that no change comes in between.
+            self.awaited[job.vm.key[0], name] = job.wake
         target = await self._target(job, name)
         if TARGET not in job.notes:
             self.settled.add(job.uid)
@@ -212,4 +217,8 @@ class CloneWork:
             return Ended(f"{name} is whole ({consistency}), and runs", {**result})
         ready = condition(target.status.conditions, "Ready")
         why = f": {ready.message or ready.reason}" if ready is not None and ready.reason != "Filling" else ""
-        return Going(97, f"{name} is whole, and is being started{why}", again_in_s=STARTED_S)
+        return Going(97, f"{name} is whole, and is being started{why}", again_in_s=LOOK_S)
+
+    def _changed(self, keys: frozenset[Key]) -> None:
+        for key in keys & self.awaited.keys():
+            self.awaited.pop(key)()
