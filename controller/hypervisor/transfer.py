@@ -5,6 +5,7 @@ The copy at the other end is left paused, whatever happens: who has the say lets
 
 import os
 import re
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 from xml.etree.ElementTree import fromstring
 
@@ -52,26 +53,12 @@ def transfer(connection: libvirt.virConnect, uuid: str, how: Transfer) -> None:
 
 def hold_at_most(connection: libvirt.virConnect, uuid: str, milliseconds: int) -> None:
     """Change how long it may be held at the end; no error when it has gone. Blocks."""
-    domain = our_domain(connection, uuid)
-    if domain is None:
-        return
-    try:
-        domain.migrateSetMaxDowntime(milliseconds)
-    except libvirt.libvirtError as error:
-        if not is_code(error, libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
-            raise
+    _while_moving(connection, uuid, lambda domain: domain.migrateSetMaxDowntime(milliseconds))
 
 
 def start_post_copy(connection: libvirt.virConnect, uuid: str) -> None:
     """Let it run over there now; no error when it is not being moved. Blocks."""
-    domain = our_domain(connection, uuid)
-    if domain is None:
-        return
-    try:
-        domain.migrateStartPostCopy()
-    except libvirt.libvirtError as error:
-        if not is_code(error, libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
-            raise
+    _while_moving(connection, uuid, lambda domain: domain.migrateStartPostCopy())
 
 
 def transfer_state(connection: libvirt.virConnect, uuid: str) -> TransferState | None:
@@ -106,14 +93,8 @@ def transfer_state(connection: libvirt.virConnect, uuid: str) -> TransferState |
 
 def abort_transfer(connection: libvirt.virConnect, uuid: str) -> None:
     """Give it up; no error when it is not being moved. Blocks."""
-    domain = our_domain(connection, uuid)
-    if domain is None or transfer_state(connection, uuid) is None:
-        return
-    try:
-        domain.abortJob()
-    except libvirt.libvirtError as error:
-        if not is_code(error, libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
-            raise
+    if transfer_state(connection, uuid) is not None:
+        _while_moving(connection, uuid, lambda domain: domain.abortJob())
 
 
 def qemu_owner(connection: libvirt.virConnect) -> tuple[int, int]:
@@ -155,6 +136,18 @@ def _parameters(how: Transfer) -> dict[str, str | int | list[str]]:
     if how.bandwidth_mib and how.post_copy:
         parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY] = how.bandwidth_mib
     return parameters
+
+
+def _while_moving(connection: libvirt.virConnect, uuid: str, ask: Callable[[libvirt.virDomain], object]) -> None:
+    """Ask it of a domain that is being moved; nothing when it is not any more."""
+    domain = our_domain(connection, uuid)
+    if domain is None:
+        return
+    try:
+        ask(domain)
+    except libvirt.libvirtError as error:
+        if not is_code(error, libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
+            raise
 
 
 def _there(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain:

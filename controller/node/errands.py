@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from controller.node.refused import tried
 from hypersdk.errors import Transient
 from hypersdk.model.quantity import human_bytes
 
@@ -109,7 +110,4 @@ async def unbroken(work: Awaitable[T]) -> T:
 
 
 async def _guarded(work: Callable[[Progress], Awaitable[T]], progress: Progress) -> T:
-    try:
-        return await work(progress)
-    except OSError as error:
-        raise Transient(f"{error.filename or 'a disk'}: {error.strerror or error}") from error
+    return await tried(work(progress))  # called in the task: one that is ended before has not begun

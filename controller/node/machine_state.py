@@ -9,18 +9,16 @@ on the way leaves them kept. They go with everything else of the machine's uid.
 import asyncio
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
 from controller.hypervisor.layer_port import DomainFiles
 from controller.node.convert import settle
 from controller.node.places import NodePlaces
+from controller.node.refused import tried
 from hypersdk.errors import Transient
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 NVRAM, TPM = "nvram.fd", "tpm2-00.permall"
 """What they are called while they are kept; the TPM's is called so by swtpm too."""
 MOST_BYTES = 64 << 20
@@ -54,18 +52,18 @@ class MachineStates:
     async def capture(self, uid: str) -> MachineState:
         """What the machine's state is now: what is kept for its next start, else what libvirt has of it."""
         there = await self.host.files(uid)
-        return await _tried(self._read, uid, there)
+        return await tried(asyncio.to_thread(self._read, uid, there))
 
     async def keep(self, uid: str, state: MachineState) -> None:
         """Let the machine start with that the next time; what is empty stays as it is. The machine is off."""
-        await _tried(self._keep, uid, state)
+        await tried(asyncio.to_thread(self._keep, uid, state))
 
     async def place(self, uid: str) -> None:
         """Put what is kept for the machine, which is defined and off, where libvirt looks; nothing for most of them."""
         if not await asyncio.to_thread(self.places.machine(uid).is_dir):
             return
         there = await self.host.files(uid)
-        await _tried(self._place, uid, there)
+        await tried(asyncio.to_thread(self._place, uid, there))
 
     def _read(self, uid: str, there: DomainFiles) -> MachineState:
         folder = self.places.machine(uid)
@@ -87,13 +85,6 @@ class MachineStates:
                 _make_folders(target.parent)
                 _write(target, content)
         shutil.rmtree(folder)
-
-
-async def _tried(work: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
-    try:
-        return await asyncio.to_thread(work, *arguments, **named)
-    except OSError as error:
-        raise Transient(f"{error.filename or 'a file'}: {error.strerror or error}") from error
 
 
 def _path(named: str) -> Path | None:

@@ -22,6 +22,7 @@ from controller.node.layout import NOTHING, Origin, PlannedDisk, planned_disks
 from controller.node.places import NodePlaces, checked_uid, make_folder
 from controller.node.pools import NodePools
 from controller.node.qemu_img import virtual_size
+from controller.node.refused import words_of
 from controller.node.room import NO_ROOM
 from controller.node.seed import seed_files, write_seed
 from controller.node.sharing import remove_unshared, sweep_released
@@ -240,8 +241,7 @@ class NodeStorage:
         except Transient as error:
             raise NotYet("DiskFailed", f"the disks of {vm.metadata.name} cannot be made: {error}") from error
         except OSError as error:
-            words = f"{error.filename or 'a disk'}: {error.strerror or error}"
-            raise NotYet("DiskFailed", f"the disks of {vm.metadata.name} cannot be made: {words}") from error
+            raise NotYet("DiskFailed", f"the disks of {vm.metadata.name} cannot be made: {words_of(error)}") from error
         if made:
             self.pools.changed(*{disk.storage_class for disk in made})
 

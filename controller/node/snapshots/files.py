@@ -4,18 +4,17 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from controller.node.images.collect import backing_file
 from controller.node.places import NodePlaces, files_of
 from controller.node.qemu_img import qemu_img
+from controller.node.refused import tried
 from controller.node.room import check_room
 from controller.node.snapshots.chain import LayerFile, Tree
-from hypersdk.errors import Transient
 
-_T = TypeVar("_T")
 LONGEST_S = 6 * 3600.0
 """Of a merge; the operation has a deadline of its own."""
 _PRIVATE = 0o600
@@ -65,16 +64,16 @@ class NodeLayerFiles:
     async def tree(self, uid: str = "") -> Tree:
         """Every qcow2 file of the node's disk folders, or those of one VM."""
         if uid:
-            return await _tried(asyncio.to_thread(_family, self._places.roots(), uid))
-        return await _tried(asyncio.to_thread(_tree, _folders(self._places)))
+            return await tried(asyncio.to_thread(_family, self._places.roots(), uid))
+        return await tried(asyncio.to_thread(_tree, _folders(self._places)))
 
     async def over(self, path: str, backing: str) -> None:
         """Make an empty layer over a file."""
         fresh = _fresh(path)
-        await _tried(asyncio.to_thread(check_room, fresh.parent, _EMPTY_BYTES, "a layer"))
+        await tried(asyncio.to_thread(check_room, fresh.parent, _EMPTY_BYTES, "a layer"))
         try:
             await qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, "--", str(fresh))
-            await _tried(asyncio.to_thread(_put, fresh, path))
+            await tried(asyncio.to_thread(_put, fresh, path))
         finally:
             fresh.unlink(missing_ok=True)
 
@@ -88,22 +87,15 @@ class NodeLayerFiles:
 
     async def copy(self, source: str, target: str) -> bool:
         """Copy a small file."""
-        return await _tried(asyncio.to_thread(_copy, source, target))
+        return await tried(asyncio.to_thread(_copy, source, target))
 
     async def remove(self, paths: Iterable[str]) -> None:
         """Remove them."""
-        await _tried(asyncio.to_thread(_remove, list(paths)))
+        await tried(asyncio.to_thread(_remove, list(paths)))
 
     async def allocated(self, paths: Sequence[str]) -> dict[str, int]:
         """How much room each takes."""
-        return await _tried(asyncio.to_thread(_allocated, paths))
-
-
-async def _tried(work: Awaitable[_T]) -> _T:
-    try:
-        return await work
-    except OSError as error:
-        raise Transient(f"{error.filename or 'a file'}: {error.strerror or error}") from error
+        return await tried(asyncio.to_thread(_allocated, paths))
 
 
 def _folders(places: NodePlaces) -> list[Path]:
