@@ -8,7 +8,6 @@ import asyncio
 import math
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 import time
@@ -30,6 +29,7 @@ from tests.controlplane.api import Server
 from tests.controlplane.build import binaries
 from tests.controlplane.embedded import EmbeddedServer
 from tests.controlplane.server import ControlPlane
+from tests.folders import open_folder
 from tests.libvirt.conftest import served
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -102,7 +102,7 @@ async def _on(name: Name, kills: int, options: argparse.Namespace, figures: Figu
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     tell = partial(_say, name)
     tell(f"{kills} kills, seed {seed}")
-    with _server(name) as server, served() as libvirtd, _folder() as folder:
+    with _server(name) as server, served() as libvirtd, open_folder() as folder:
         async with staged(server.api, libvirtd, folder) as stage:
             figures.tallies[name] = await stage.campaign(kills, seed, tell)
             figures.outages[name] = await stage.outages(options.outage, tell)
@@ -110,7 +110,7 @@ async def _on(name: Name, kills: int, options: argparse.Namespace, figures: Figu
 
 async def _on_small_disk(figures: Figures) -> None:
     # The file system has to be there before the libvirtd is, which looks at mounts of its own.
-    with _server("embedded") as server, _folder() as folder, small_disk(folder / "state"), served() as libvirtd:
+    with _server("embedded") as server, open_folder() as folder, small_disk(folder / "state"), served() as libvirtd:
         async with staged(server.api, libvirtd, folder) as stage:
             outcome = await full_disk(stage)
     _say("embedded", f"{outcome.name}: {outcome.seconds:.1f} s, all well {outcome.back_s:.1f} s after")
@@ -131,17 +131,6 @@ def _server(name: Name) -> Iterator[Server]:
             yield server
         finally:
             server.stop()
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A short folder whose files QEMU's user can reach."""
-    folder = Path(tempfile.mkdtemp(prefix="hg"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

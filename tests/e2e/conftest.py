@@ -1,10 +1,8 @@
 """The whole product, running: once as `hyperctl up` sets it up, once beside a real kube-apiserver."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from tests.controlplane.certificates import Authority
 from tests.controlplane.gateway import SERVER_NAME, register_gateway, unregister_gateway
 from tests.controlplane.process import Process
 from tests.controlplane.server import free_port
+from tests.folders import open_folder
 from tests.libvirt.conftest import served
 
 
@@ -56,11 +55,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def short_folder() -> Iterator[Path]:
-    """A folder with a short path (a socket's may have 107 bytes) that QEMU's user can reach."""
-    folder = Path(tempfile.mkdtemp(prefix="he"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    """A short folder that QEMU's user can reach."""
+    with open_folder() as folder:
+        yield folder
 
 
 def environment(folder: Path, kubeconfig: Path) -> dict[str, str]:

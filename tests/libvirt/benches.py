@@ -1,8 +1,6 @@
 """A controller on the embedded API for a whole module of tests, and a bridge of the host for its guests."""
 
-import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -37,15 +35,6 @@ async def lone_bench(api: Api, libvirtd: Libvirtd, folder: Path, *options: str) 
             yield here
     finally:
         await client.close()
-
-
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """A short folder whose files QEMU's user can reach."""
-    folder = Path(tempfile.mkdtemp(prefix="hg"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A real libvirtd of the tests' own, in folders of its own; its networks stay inside the run's network namespace."""
 
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from controller.hypervisor.libvirt_host import LibvirtHost, open_host
 from hyperctl.stack.libvirtd import libvirt_uri, wait_ready
 from hyperctl.stack.namespace import reaches_out
 from hyperctl.stack.virsh import destroy_everything
+from tests.folders import open_folder
 from tests.libvirt.guests import Watch, removed, small_guest
 
 
@@ -62,11 +62,9 @@ def served() -> Iterator[Libvirtd]:
 
 @pytest.fixture
 def guest_folder() -> Iterator[Path]:
-    """A short folder whose files QEMU's user can reach (pytest's own are closed to it)."""
-    folder = Path(tempfile.mkdtemp(prefix="hg"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    """A short folder whose files QEMU's user can reach."""
+    with open_folder() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from tests.loopback import serving
+
 
 @dataclass
 class Site:
@@ -46,11 +48,5 @@ class Site:
 async def open_site() -> AsyncIterator[Site]:
     """On loopback."""
     made = Site()
-    app = web.Application()
-    app.router.add_get("/{name}", made.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with serving(made.serve) as made.origin:
+        yield made

@@ -20,6 +20,7 @@ from hypersdk.model.vmoperation import OperationPhase
 from hypersdk.settings import places
 from tests.controlplane.api import Api
 from tests.controlplane.caches import running
+from tests.folders import open_folder
 from tests.libvirt.backup_scene import (
     Scene,
     checkpoints,
@@ -31,7 +32,7 @@ from tests.libvirt.backup_scene import (
     reason,
     secret,
 )
-from tests.libvirt.benches import lone_bench, open_folder
+from tests.libvirt.benches import lone_bench
 from tests.libvirt.conftest import Libvirtd
 from tests.s3.server import BUCKET, served
 

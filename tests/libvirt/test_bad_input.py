@@ -26,10 +26,12 @@ from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase
 from tests.controlplane.api import Api
 from tests.controlplane.caches import running, until
-from tests.libvirt.benches import lone_bench, open_folder
+from tests.folders import open_folder
+from tests.libvirt.benches import lone_bench
 from tests.libvirt.bootsector import write_echo_disk
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench
+from tests.loopback import serving
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 
@@ -244,15 +246,8 @@ async def slow_image(file: Path) -> AsyncIterator[tuple[str, asyncio.Event]]:
             await response.write(content[len(content) // 2 :])
         return response
 
-    app = web.Application()
-    app.router.add_get("/{name}", serve)
-    runner = web.AppRunner(app, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", let_go
-    finally:
-        await runner.cleanup()
+    async with serving(serve) as origin:
+        yield origin, let_go
 
 
 def harmless(text: str) -> bool:

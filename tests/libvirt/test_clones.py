@@ -22,7 +22,8 @@ from hypersdk.model.vmsnapshot import VMSnapshot
 from hypersdk.verbs.operation import until
 from hypersdk.verbs.verb import Outcome
 from tests.controlplane.api import Api
-from tests.libvirt.benches import lone_bench, open_folder
+from tests.folders import open_folder
+from tests.libvirt.benches import lone_bench
 from tests.libvirt.bootsector import write_echo_disk
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench

@@ -20,7 +20,8 @@ from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from hypersdk.settings import places
 from tests.controlplane.api import Api
 from tests.debian.build import image as debian_image
-from tests.libvirt.benches import Bridge, host_bridge, lone_bench, open_folder
+from tests.folders import open_folder
+from tests.libvirt.benches import Bridge, host_bridge, lone_bench
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench
 from tests.libvirt.shell import shell

@@ -18,7 +18,8 @@ from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase
 from hypersdk.settings import places
 from tests.controlplane.api import Api
-from tests.libvirt.benches import lone_bench, open_folder
+from tests.folders import open_folder
+from tests.libvirt.benches import lone_bench
 from tests.libvirt.bootsector import write_echo_disk
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench

@@ -19,7 +19,8 @@ from hypersdk.model.base import condition
 from hypersdk.model.virtualmachine import Address, Phase
 from hypersdk.settings import places
 from tests.controlplane.api import Api
-from tests.libvirt.benches import Bridge, host_bridge, lone_bench, open_folder
+from tests.folders import open_folder
+from tests.libvirt.benches import Bridge, host_bridge, lone_bench
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench
 

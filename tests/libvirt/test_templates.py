@@ -23,7 +23,8 @@ from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmtemplate import VMTemplate
 from tests.controlplane.api import Api
 from tests.controlplane.caches import running
-from tests.libvirt.benches import lone_bench, open_folder
+from tests.folders import open_folder
+from tests.libvirt.benches import lone_bench
 from tests.libvirt.bootsector import write_echo_disk
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import NODE, Bench

@@ -14,10 +14,11 @@ from hypersdk.settings import places
 from tests.campaign.work.campaign import Lane, Tally, WorkCampaign
 from tests.campaign.work.catalogue import BETWEEN, HERE
 from tests.campaign.work.shop import Shop
-from tests.campaign.work.stage import one_node, short_folder, two_nodes
+from tests.campaign.work.stage import one_node, two_nodes
 from tests.campaign.work.trial import Trial
 from tests.controlplane.build import binaries
 from tests.controlplane.embedded import EmbeddedServer
+from tests.folders import open_folder
 from tests.libvirt.conftest import served
 from tests.s3 import server as s3
 
@@ -59,7 +60,7 @@ class _Campaigner:
 
 async def _here(kinds: Kinds, campaigner: _Campaigner) -> None:
     with ExitStack() as stack:
-        folders = [stack.enter_context(short_folder()) for _ in range(3)]
+        folders = [stack.enter_context(open_folder()) for _ in range(3)]
         server = EmbeddedServer(folders[0], binaries(environ))
         stack.callback(server.stop)
         server.start()
@@ -72,6 +73,6 @@ async def _here(kinds: Kinds, campaigner: _Campaigner) -> None:
 
 
 async def _between(kinds: Kinds, campaigner: _Campaigner) -> None:
-    with short_folder() as folder:
+    with open_folder() as folder:
         async with two_nodes(binaries(environ), folder) as shop:
             await campaigner.run(shop, kinds)

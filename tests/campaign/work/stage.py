@@ -2,10 +2,9 @@
 
 import asyncio
 import shutil
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from hypersdk.kube.client import Client
@@ -93,14 +92,3 @@ async def _store(shop: Shop, s3: S3Server) -> None:
         "endpoint": s3.endpoint,
         "credentials": {"secretRef": {"name": "store"}},
     }
-
-
-@contextmanager
-def short_folder() -> Iterator[Path]:
-    """A short folder whose files QEMU's user can reach."""
-    folder = Path(tempfile.mkdtemp(prefix="hw"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)

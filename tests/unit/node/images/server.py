@@ -12,6 +12,7 @@ from aiohttp import web
 
 from controller.node.images.addresses import AddressRules
 from controller.node.images.web import Patience, Web
+from tests.loopback import serving
 
 LOOPBACK = AddressRules(allowed=(ipaddress.ip_network("127.0.0.1/32"),))
 
@@ -93,14 +94,8 @@ class WebServer:
 async def served() -> AsyncIterator[WebServer]:
     """A server on a port of its own."""
     made = WebServer()
-    app = web.Application()
-    app.router.add_get("/{name}", made.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with serving(made.serve) as made.origin:
+        yield made
 
 
 def local_web(patience: Patience | None = None) -> Web:
