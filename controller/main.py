@@ -143,6 +143,7 @@ async def run(settings: Settings, ready: Callable[[], None]) -> None:
             hop=hop_of(settings, client),
             chains=snapshots.drawing.of,
         )
+        controller.vm_cache.subscribe(streams.residents.changed)
         moves = moves_of(controller, peers := _peers(settings, client), storage.pools)
         stack.push_async_callback(peers.close)
         stack.push_async_callback(moves.work.close)

@@ -76,10 +76,10 @@ async def forward(ws: web.WebSocketResponse, pipe: Pipe, carried: list[int], gat
     await ws.close(message=b"the guest closed the connection")
 
 
-async def either(one: Coroutine[None, None, None], other: Coroutine[None, None, None]) -> None:
-    """Run both until one of them ends; the other one is cancelled."""
+async def either(*ways: Coroutine[None, None, None]) -> None:
+    """Run all until one of them ends; the others are cancelled."""
     async with asyncio.TaskGroup() as group:
-        tasks = {group.create_task(one), group.create_task(other)}
+        tasks = {group.create_task(way) for way in ways}
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()

@@ -25,7 +25,7 @@ from controller.gateway.rfb import Gate
 from controller.gateway.sampler import Sampler
 from controller.gateway.session import Guest, Session
 from controller.gateway.sockets import MOST_OPEN, Sockets, send_all, until_gone
-from controller.gateway.targets import Lookup, Target, elsewhere
+from controller.gateway.targets import Lookup, Residents, Target, elsewhere
 from controller.gateway.text_log import follow
 from controller.hypervisor.port import ConsoleDevice, Hypervisor
 from hypersdk.errors import ApiError, NotFound
@@ -67,9 +67,12 @@ class Streams:
     hop: Hop | None = None
     """The way to the VMs of other nodes; none where there is but one."""
     sockets: Sockets = field(init=False)
+    residents: Residents = field(init=False)
+    """Wants to be told of each change of a VM."""
 
     def __post_init__(self) -> None:
         self.sockets = Sockets(self.most_open)
+        self.residents = Residents(self.node_name, self.lookup)
         self._door = Door(self.lookup, self.access, self.allowed_names)
 
     def routes(self) -> list[web.RouteDef]:
@@ -145,25 +148,25 @@ class Streams:
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """The samples: JSON by a plain GET, one text frame each over a WebSocket."""
-        _, target = await self._admit(request, "metrics", "get")
+        visit, target = await self._admit(request, "metrics", "get")
         if not wants_socket(request):
             samples = self.sampler.history(target.uuid)
             return web.json_response(Metrics(interval_seconds=self.sampler.interval_s, samples=samples).wire())
         async with self.sockets.opened(request, "metrics") as ws:
-            await either(send_all(ws, self._samples(target.uuid)), until_gone(ws))
+            await self._tell(ws, visit, self._samples(target.uuid))
         return ws
 
     async def log(self, request: web.Request) -> web.StreamResponse:
         """`?source=qemu|serial0|console1&lines=100`: the last lines as text; a WebSocket goes on with what is added."""
         source = choice(request, "source", LOG_SOURCES)
         lines = number(request, "lines", 100, 1, MOST_LOG_LINES)
-        _, target = await self._admit(request, "log", "get")
+        visit, target = await self._admit(request, "log", "get")
         path = await self._log_path(target, source)
         if not wants_socket(request):
             async with aclosing(follow(path, lines)) as texts:
                 return web.Response(text=await anext(texts), content_type="text/plain")
         async with self.sockets.opened(request, "log") as ws:
-            await either(send_all(ws, follow(path, lines)), until_gone(ws))
+            await self._tell(ws, visit, follow(path, lines))
         return ws
 
     async def screenshot(self, request: web.Request) -> web.StreamResponse:
@@ -203,6 +206,12 @@ class Streams:
         if target.node_name != self.node_name:
             raise Elsewhere(visit, target, self.node_name)
         return visit, target
+
+    async def _tell(self, ws: web.WebSocketResponse, visit: Visit, frames: AsyncGenerator[str, None]) -> None:
+        """Tell until the client goes, or the VM: who comes back then is told by its new node."""
+        left = self.residents.left(visit.wish.namespace, visit.wish.name)
+        await either(send_all(ws, frames), until_gone(ws), left)
+        await ws.close(message=b"the VM is not on this node any more")
 
     async def _log_path(self, target: Target, source: str) -> str:
         if source != "qemu":

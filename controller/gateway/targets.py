@@ -1,10 +1,11 @@
 """Which VM does a stream's address name, and can it be served here?"""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from hypersdk.errors import ApiError, Conflict, NotFound
-from hypersdk.kube.cache import Cache
+from hypersdk.kube.cache import Cache, Key
 from hypersdk.model.virtualmachine import Address, VirtualMachine
 
 _TRUST = ("lease", "arp", "agent")
@@ -40,6 +41,26 @@ def target_of(vm: VirtualMachine) -> Target:
     found: list[Address] = sorted(vm.status.addresses or [], key=lambda address: _TRUST.index(address.source))
     addresses = [address.ip for address in found] or vm.status.ip_addresses or []
     return Target(vm.metadata.uid, vm.status.node_name or "", tuple(dict.fromkeys(addresses)))
+
+
+@dataclass
+class Residents:
+    """The VMs of this node, and who waits for one of them to leave."""
+
+    node_name: str
+    lookup: Lookup
+    _news: dict[Key, asyncio.Event] = field(default_factory=dict)
+
+    def changed(self, keys: Iterable[Key]) -> None:
+        """The API says something new of these VMs."""
+        for key in keys:
+            if (news := self._news.pop(key, None)) is not None:
+                news.set()
+
+    async def left(self, namespace: str, name: str) -> None:
+        """Wait until the VM is another node's, or nobody's."""
+        while (target := self.lookup(namespace, name)) is not None and target.node_name == self.node_name:
+            await self._news.setdefault((namespace, name), asyncio.Event()).wait()  # for as long as it stays
 
 
 def target_of_name(lookup: Lookup, namespace: str, name: str) -> Target:

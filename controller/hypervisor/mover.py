@@ -37,9 +37,7 @@ class Transfer:
 class TransferState:
     """How far a running domain is on its way to another host, as QEMU counts it."""
 
-    elapsed_ms: int = 0
     memory_total: int = 0
-    memory_processed: int = 0
     memory_remaining: int = 0
     memory_bps: int = 0
     dirty_bps: int = 0

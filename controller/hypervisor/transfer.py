@@ -75,9 +75,7 @@ def transfer_state(connection: libvirt.virConnect, uuid: str) -> TransferState |
     if told.get("operation") != libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT:
         return None
     return TransferState(
-        elapsed_ms=told.get("time_elapsed", 0),
         memory_total=told.get("memory_total", 0),
-        memory_processed=told.get("memory_processed", 0),
         memory_remaining=told.get("memory_remaining", 0),
         memory_bps=told.get("memory_bps", 0),
         dirty_bps=told.get("memory_dirty_rate", 0) * told.get("memory_page_size", 4096),

@@ -47,9 +47,10 @@ def movable(vm: VirtualMachine, snapshots: Iterable[VMSnapshot]) -> None:
     mine = sorted(one.metadata.name for one in snapshots if one.spec.vm_ref.name == vm.metadata.name)
     if mine:
         names = ", ".join(mine[:5]) + (" …" if len(mine) > 5 else "")
-        advice = "delete them first (hyperctl k8s vm snapshot delete), or stay"
-        raise Terminal(
-            "HasSnapshots", f"{len(mine)} snapshots of it lie on its node and would be lost ({names}): {advice}"
-        )
+        namespace, name = vm.key
+        line = f"hyperctl k8s vm snapshot delete {name} -n {namespace} -snapshot {mine[0]}"
+        each = f" and so on, {len(mine)} in all" if len(mine) > 1 else ""
+        words = f"what snapshots have kept lies on its node and would be lost ({names})"
+        raise Terminal("HasSnapshots", f"{words}: delete them first, by `{line}`{each}, or leave it where it is")
     if vm.spec.devices is not None and vm.spec.devices.gpus:
         raise Terminal("HasDevices", "it owns a device of its node (spec.devices): take that away first")

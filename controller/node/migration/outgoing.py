@@ -100,6 +100,7 @@ class Outgoing:
         async with _marked(luggage, marker):
             answer = await self.peers.ask(trip.target, trip.vm.key, "prepare", luggage.wire())
         lodging = Lodging.model_validate(answer)
+        check_post_copy(trip.spec, luggage, lodging)
         kept = tuple(sorted({str(Path(one.file).parent) for one in lodging.places if one.shared}))
         record = Record(uid, namespace, name, trip.op.metadata.name, trip.target, kept)
         await asyncio.to_thread(check_clones, self.places, record)
@@ -187,14 +188,6 @@ class Outgoing:
 
     def _how(self, trip: Trip, luggage: Luggage, lodging: Lodging, here: Documents) -> Transfer:
         folder = Folder(self.settings.migration_folder, trip.vm.metadata.uid)
-        copied = [
-            piece.dev
-            for piece, place in zip(luggage.pieces, lodging.places, strict=True)
-            if not place.shared and not place.socket
-        ]
-        if copied and trip.spec.post_copy:
-            words = f"disk {copied[0]} is copied, and would be worth nothing on either node if the way broke half-way"
-            raise Terminal("PostCopyNeedsSharedStorage", f"postCopy is for disks that both nodes have: {words}")
         return Transfer(
             Documents(
                 rehomed(here.running, self._home(trip, lodging, lodging.running_hash)),
@@ -204,7 +197,7 @@ class Outgoing:
             str(folder.socket(sockets.LIBVIRT)),
             str(folder.socket(sockets.MEMORY)),
             str(folder.socket(sockets.DISKS)),
-            tuple(copied),
+            tuple(copied(luggage, lodging)),
             mib_per_second(trip.spec.bandwidth),
             trip.spec.auto_converge,
             trip.spec.post_copy,
@@ -277,6 +270,20 @@ class Outgoing:
             {here: there for here, there in files.items() if here != there},
             {one.mac: NewEnd(one.kind, one.source) for one in lodging.nics},
         )
+
+
+def copied(luggage: Luggage, lodging: Lodging) -> list[str]:
+    """The devices whose content libvirt copies."""
+    pairs = zip(luggage.pieces, lodging.places, strict=True)
+    return [piece.dev for piece, place in pairs if not place.shared and not place.socket]
+
+
+def check_post_copy(spec: MigrateSpec, luggage: Luggage, lodging: Lodging) -> None:
+    """Terminal where a way that breaks half-way would leave a disk of which neither node has all."""
+    if spec.post_copy and luggage.live and (found := copied(luggage, lodging)):
+        words = f"disk {found[0]} is copied, and would be worth nothing on either node if the way broke half-way"
+        advice = "leave postCopy out, or put it on storage that both nodes have"
+        raise Terminal("PostCopyNeedsSharedStorage", f"postCopy is for disks that both nodes have: {words}; {advice}")
 
 
 def mib_per_second(bandwidth: str | None) -> int:

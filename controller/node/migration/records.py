@@ -1,12 +1,12 @@
 """Which VMs are on their way here or away from here? Kept on disk, so that what they leave behind is found again."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from controller.node.places import checked_uid
+from controller.node.whole_file import write_whole
 from hypersdk.kube.cache import Key
 
 Way = Literal["incoming", "outgoing"]
@@ -41,12 +41,7 @@ class Records:
         """Keep it; on disk when this returns."""
         path = self._path(way, record.uid)
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".tmp")
-        with fresh.open("w") as file:
-            json.dump(asdict(record), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
+        write_whole(path, json.dumps(asdict(record)).encode())
 
     def read(self, way: Way, uid: str) -> Record | None:
         """That of one VM."""

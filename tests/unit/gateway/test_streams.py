@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -155,6 +156,22 @@ async def test_streams_are_limited(lab: Lab) -> None:
         with pytest.raises(ApiError, match="1 streams are open on node node-1") as caught:
             await open_stream(client, "default", "vm", "metrics")
     assert caught.value.code == 429
+
+
+@pytest.mark.parametrize("now", [Target(UUID, "node-2"), None], ids=["moved", "deleted"])
+@pytest.mark.parametrize("what", ["metrics", "log"])
+async def test_stream_of_a_vm_that_leaves_is_ended(
+    lab: Lab, what: Literal["metrics", "log"], now: Target | None
+) -> None:
+    stream = await open_stream(lab.client(), "default", "vm", what)
+    lab.streams.residents.changed([("default", "vm")])  # it is here still
+    lab.targets.pop(("default", "vm"))
+    if now is not None:
+        lab.targets["default", "vm"] = now
+    lab.streams.residents.changed([("default", "vm")])
+    async for _ in stream.messages():
+        pass
+    assert stream.socket.close_code == 1000
 
 
 async def test_end_of_the_controller_is_a_goodbye(tmp_path: Path, guest: ScriptedGuest) -> None:

@@ -81,8 +81,9 @@ def test_snapshots_would_be_lost_and_are_named() -> None:
     mine = VMSnapshot.model_validate({"metadata": {"name": "before"}, "spec": {"vmRef": {"name": "web"}}})
     other = VMSnapshot.model_validate({"metadata": {"name": "other"}, "spec": {"vmRef": {"name": "db"}}})
     movable(vm(), [other])
-    with pytest.raises(Terminal, match=r"1 snapshots of it .*\(before\): delete them first") as refused:
+    with pytest.raises(Terminal, match=r"lost \(before\): .* `(.*)`, or leave it") as refused:
         movable(vm(), [mine, other])
+    assert "`hyperctl k8s vm snapshot delete web -n default -snapshot before`" in str(refused.value)
     assert refused.value.reason == "HasSnapshots"
 
 
