@@ -7,16 +7,15 @@ on the way leaves them kept. They go with everything else of the machine's uid.
 """
 
 import asyncio
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from controller.hypervisor.layer_port import DomainFiles
-from controller.node.convert import settle
 from controller.node.places import NodePlaces
 from controller.node.refused import tried
+from controller.node.whole_file import write_whole
 from hypersdk.errors import Transient
 
 NVRAM, TPM = "nvram.fd", "tpm2-00.permall"
@@ -121,14 +120,4 @@ def _make_folders(folder: Path) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Whole or not at all, and whose the file was; the first start gives a new one to its user."""
-    fresh = path.with_name(f".{path.name}.tmp")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.exists():
-        facts = path.stat()
-        os.chown(fresh, facts.st_uid, facts.st_gid)
-        fresh.chmod(facts.st_mode & 0o777)
-    fresh.rename(path)
-    settle(path.parent)
+    write_whole(path, content, like=path.stat() if path.exists() else None)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from controller.node.backups.store import ACCESS_DENIED, DESTINATION, NOT_FOUND, Content
+from controller.node.whole_file import beside, write_whole
 from hypersdk.errors import Terminal, Transient
 
 T = TypeVar("T")
 MOUNTS = Path("/proc/self/mountinfo")
 NOT_MOUNTED = "NotMounted"
-_FOLDER_MODE, _FILE_MODE = 0o700, 0o600
-"""Backups hold what the guests hold: they are the controller's alone."""
+_FOLDER_MODE = 0o700
+"""Backups hold what the guests hold: they are the controller's alone, and so are their files."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,7 @@ class FolderStore:
             # Made by a person, or a mount: made by us it would be a folder on another disk than was meant.
             raise NotADirectoryError(errno.ENOTDIR, f"there is no folder {self.root}")
         self._checked(path.parent).mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.tmp")
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, _FILE_MODE), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(path)
+        write_whole(path, data)
 
     def _get(self, key: str, most: int) -> bytes:
         path = self.root / key
@@ -83,7 +79,7 @@ class FolderStore:
         path = self.root / key
         self._checked(path.parent)
         path.unlink(missing_ok=True)
-        path.with_name(f".{path.name}.tmp").unlink(missing_ok=True)
+        beside(path).unlink(missing_ok=True)
         for folder in path.parents:
             if folder == self.root or not folder.is_dir() or any(folder.iterdir()):
                 return

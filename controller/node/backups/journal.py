@@ -1,7 +1,6 @@
 """What is known of a backup under way, on the node's disk: a controller that comes after a kill goes on from it."""
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +13,9 @@ from controller.node.backups.layout import Layout, Qcow2, Raw
 from controller.node.backups.manifest import Base, Machine, Part
 from controller.node.backups.runs import Runs
 from controller.node.places import checked_uid, make_folder
+from controller.node.whole_file import write_whole
 from hypersdk.model.base import Time
 
-_PRIVATE = 0o600
 _CAPTURE, _PARTS = "capture.json", "parts.jsonl"
 
 
@@ -94,13 +93,7 @@ class Scratch:
 
     def keep(self, capture: Capture) -> None:
         """Write down what was taken."""
-        fresh = self.folder / f"{_CAPTURE}.tmp"
-        # The TPM's memory is in it, and the spec.
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE), "w") as file:
-            file.write(capture.model_dump_json())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(self.folder / _CAPTURE)
+        write_whole(self.folder / _CAPTURE, capture.model_dump_json().encode())
 
     def parts(self) -> dict[tuple[str, int], Part]:
         """The pieces that are stored already, by disk and number; a line cut short is left out."""
