@@ -17,8 +17,8 @@ import yaml
 
 from controller.node.plan import is_held_for_good
 from hyperctl.stack.virsh import virsh
-from hypersdk.errors import Unreachable
-from hypersdk.kube.streams import open_console
+from hypersdk.errors import Forbidden, Unreachable
+from hypersdk.kube.streams import open_console, open_vnc
 from hypersdk.model.base import JsonObject, condition
 from hypersdk.model.kinds import VM_OPERATIONS
 from hypersdk.model.marks import CANCEL
@@ -27,6 +27,7 @@ from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from tests.controlplane.build import Binaries
 from tests.nodes.counting import content, has_gone_on, numbers, said_in, write_counting_disk
 from tests.nodes.lab import IMAGES, SHARED, Lab, lab
+from tests.nodes.looking import gateway_of, pane, vnc
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(420), pytest.mark.asyncio(loop_scope="module")]
 
@@ -315,21 +316,39 @@ async def test_refused_with_what_to_do(here: Lab, spec: dict[str, str | bool], r
     assert len(await here.running_on("shared")) == 1
 
 
-async def test_lines_of_the_document_move_it(here: Lab, guest: Guest, folder: Path) -> None:
+async def test_lines_of_the_document_move_it_while_its_pane_is_open(here: Lab, guest: Guest, folder: Path) -> None:
+    """Whoever has it open sees it go to either node and back, and presses no key for that."""
     mine = Guest(here, "my-vm", guest.image)
     await asyncio.to_thread(_typed, here, folder, "hyperctl k8s node cordon node-2")  # which has no such image
     await mine.begin()
     await asyncio.to_thread(_typed, here, folder, "hyperctl k8s node uncordon node-2")
-    for line in ("hyperctl k8s vm migrate my-vm -node node-2 --live", "hyperctl k8s vm migrate my-vm -node node-2"):
-        if mine.node == "node-2":
-            assert (await here.migrate("my-vm", targetNode="node-1")).phase is OperationPhase.SUCCEEDED
-        await asyncio.to_thread(_typed, here, folder, line)
-        assert mine.node == "node-2"
+    async with pane(here, "my-vm") as seen:
+        await seen.follows("node-1")
+        await asyncio.to_thread(_typed, here, folder, "hyperctl k8s vm migrate my-vm -node node-2 --live")
         await mine.is_whole()
+        await seen.follows("node-2")
+        assert (await here.migrate("my-vm", targetNode="node-1")).phase is OperationPhase.SUCCEEDED
+        await seen.follows("node-1")
+    await asyncio.to_thread(_typed, here, folder, "hyperctl k8s vm migrate my-vm -node node-2")
+    assert mine.node == "node-2"
+    await mine.is_whole()
 
 
-def _typed(here: Lab, folder: Path, line: str) -> None:
-    """A line as somebody types it whose context has the lab's namespace."""
+async def test_screen_of_the_other_node_is_seen_with_the_right_to(here: Lab, guest: Guest, folder: Path) -> None:
+    """The API server knows the gateway of node-1 alone, and the VM is on node-2."""
+    assert here.vm("my-vm").status.node_name == "node-2"
+    async with vnc(_environ(here, folder), "my-vm", folder / "screen.sock") as viewer:
+        picture = await viewer.screenshot()
+        assert picture[..., :3].any(), "the firmware has written something"
+        assert not picture[..., :3].all()
+    mallory = gateway_of(here, "node-1", "mallory")
+    with pytest.raises(Forbidden, match='user "mallory" cannot update virtualmachines/vnc of "my-vm"'):
+        await open_vnc(mallory, here.namespace, "my-vm")
+    await mallory.close()
+
+
+def _environ(here: Lab, folder: Path) -> dict[str, str]:
+    """Of somebody whose context has the lab's namespace."""
     assert here.api is not None
     config = yaml.safe_load(here.api.kubeconfig.read_text())
     for context in config["contexts"]:
@@ -337,7 +356,12 @@ def _typed(here: Lab, folder: Path, line: str) -> None:
     own = folder / "kubeconfig"
     own.write_text(yaml.safe_dump(config))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environ = {**os.environ, "KUBECONFIG": str(own), "PATH": path}
+    return {**os.environ, "KUBECONFIG": str(own), "PATH": path}
+
+
+def _typed(here: Lab, folder: Path, line: str) -> None:
+    """A line as they type it."""
+    environ = _environ(here, folder)
     done = subprocess.run(["bash", "-c", line], env=environ, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"$ {line}\n{done.stdout}{done.stderr}"
 

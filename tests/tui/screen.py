@@ -70,9 +70,9 @@ def lines(pilot: Pilot[None]) -> list[str]:
     return text(pilot).split("\n")
 
 
-async def until(pilot: Pilot[None], words: str, *, gone: bool = False) -> str:
+async def until(pilot: Pilot[None], words: str, *, gone: bool = False, within: float = DEADLINE_S) -> str:
     """The screen's text once it has the words, or no longer has them."""
-    deadline = asyncio.get_running_loop().time() + DEADLINE_S
+    deadline = asyncio.get_running_loop().time() + within
     while (words in (shown := text(pilot))) is gone:
         if asyncio.get_running_loop().time() > deadline:
             raise AssertionError(f"{words!r} is {'still' if gone else 'not'} on the screen:\n{shown}")
