@@ -38,11 +38,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--bridge", action="append", default=[], metavar="NAME", help="a bridge VMs may be put on; repeatable, kept"
     )
+    parser.add_argument(
+        "--backup-folder", action="append", default=[], metavar="DIR", type=_folder,
+        help="a folder backups may be stored in; repeatable, kept",
+    )  # fmt: skip
     parser.add_argument("--example", action="store_true", help="make the example's VMs again if they were deleted")
     parser.add_argument(
         "--wait", type=float, default=_GUESTS_TIMEOUT_S, metavar="S", help="with HEADLESS=1: for guests"
     )
     return parser
+
+
+def _folder(words: str) -> str:
+    """An absolute path of a folder that is there: made by us, it could be on another disk than was meant."""
+    if not Path(words).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {words}: make it first")
+    return str(Path(words).absolute())
 
 
 def _bring_up(here: Places, options: argparse.Namespace, environ: Mapping[str, str], talk: Talk) -> None:
@@ -60,7 +71,8 @@ def _bring_up(here: Places, options: argparse.Namespace, environ: Mapping[str, s
         with talk.step("api") as tell:
             url = local_api.ensure(here, options.port, tell)
         with talk.step("controller") as tell:
-            local_controller.ensure(here, url, uri, options.virt_type, options.bridge, tell)
+            grants = local_controller.Grants(options.bridge, options.backup_folder)
+            local_controller.ensure(here, url, uri, options.virt_type, grants, tell)
         _apply_example(here, options.example, talk)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from hyperctl.stack.local_api import choose_port
-from hyperctl.stack.local_controller import bridge_options, node_name
+from hyperctl.stack.local_controller import grant_options, node_name
 from hypersdk.errors import HyperSDKError
 
 
@@ -53,5 +53,6 @@ def test_node_is_named_as_an_object_may_be(hostname: str, name: str) -> None:
 
 
 def test_bridges_are_told_one_by_one() -> None:
-    assert bridge_options("") == []
-    assert bridge_options("br0,br-lab") == ["--bridge", "br0", "--bridge", "br-lab"]
+    assert grant_options("", "") == []
+    assert grant_options("br0,br-lab", "") == ["--bridge", "br0", "--bridge", "br-lab"]
+    assert grant_options("", "/srv/a,b\n/srv/c") == ["--backup-folder", "/srv/a,b", "--backup-folder", "/srv/c"]
