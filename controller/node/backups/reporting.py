@@ -33,8 +33,9 @@ class Reporter:
     def __call__(self, phase: str, done: int, total: int) -> None:
         """Take a figure; it is written soon."""
         is_new = phase not in self._began
-        began = self._began.setdefault(phase, self.now())
-        self._newest = progress(phase, done, total, began, self.now(), self.spans[phase])
+        now = self.now()  # once: a rate over the moment between two looks at the clock is one of terabytes
+        began = self._began.setdefault(phase, now)
+        self._newest = progress(phase, done, total, began, now, self.spans[phase])
         if is_new:
             self._woken.set()
 
