@@ -139,25 +139,25 @@ def abort(connection: libvirt.virConnect, uuid: str) -> None:
     domain = our_domain(connection, uuid)
     if domain is None or not domain.isActive():
         return
-    if _backup(domain) is None:
+    if under_way(domain) is None:
         return
     with suppress(libvirt.libvirtError):  # it has just ended by itself
         domain.abortJob()
     end = time.monotonic() + _END_WITHIN_S
     # The call only asks for the end, and nobody tells of it to a thread that waits here.
-    while _backup(domain) is not None and time.monotonic() < end:
+    while under_way(domain) is not None and time.monotonic() < end:
         time.sleep(_LOOK_EVERY_S)
 
 
 def shown(connection: libvirt.virConnect, uuid: str) -> str:
     """Where the disks are shown."""
     domain = our_domain(connection, uuid)
-    found = _backup(domain) if domain is not None and domain.isActive() else None
+    found = under_way(domain) if domain is not None and domain.isActive() else None
     server = found.find("server") if found is not None else None
     return server.get("socket", "") if server is not None else ""
 
 
-def _backup(domain: libvirt.virDomain) -> Element | None:
+def under_way(domain: libvirt.virDomain) -> Element | None:
     """The backup that goes on."""
     try:
         return fromstring(domain.backupGetXMLDesc())

@@ -12,6 +12,7 @@ import libvirt
 
 from controller.domain.hardware import read_disk, read_hardware, read_interface
 from controller.domain.plug import dimm_xml
+from controller.hypervisor.backups import under_way
 from controller.hypervisor.errors import is_code
 from controller.hypervisor.observe import running_domain
 from controller.hypervisor.port import PluggedDisk, PluggedInterface
@@ -58,8 +59,12 @@ def resize_disk(connection: libvirt.virConnect, uuid: str, path: str, size_bytes
     domain = running_domain(connection, uuid)
     dev = next((disk.dev for disk in read_hardware(fromstring(domain.XMLDesc())).disks if disk.path == path), path)
     with _refusals("make it larger"):
-        if domain.blockInfo(dev)[0] < size_bytes:
-            domain.blockResize(dev, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+        if domain.blockInfo(dev)[0] >= size_bytes:
+            return
+        if under_way(domain) is not None:
+            # QEMU's own words for it are that a device "(null)" is in use.
+            raise Terminal(REFUSED, "it is made larger once the backup or copy has ended that reads it now")
+        domain.blockResize(dev, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
 
 def set_cpus(connection: libvirt.virConnect, uuid: str, count: int) -> None:

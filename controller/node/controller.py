@@ -20,7 +20,7 @@ from controller.node.machine_state import MachineStates
 from controller.node.memory import Memories
 from controller.node.objects import Objects
 from controller.node.operations.conduct import Conductor
-from controller.node.operations.labour import Labour
+from controller.node.operations.labour import Labour, Waits
 from controller.node.operations.resize import Left, Resize
 from controller.node.operations.work import Work
 from controller.node.places import NodePlaces
@@ -79,6 +79,8 @@ class NodeController:
     operation_cache: Cache[VMOperation] = field(default_factory=Cache)
     works: dict[str, Work] = field(default_factory=dict)
     """What does the operations that are work, by their names; filled by whoever puts the process together."""
+    waits: list[Waits] = field(default_factory=list)
+    """What those may have to wait for before they begin; filled likewise."""
     _machine_of: dict[Key, Key] = field(default_factory=dict)
     """The VM of each operation, also of one that has just been deleted."""
 
@@ -157,7 +159,7 @@ class NodeController:
             host=self.host,
             vms=self.vms,
             conductor=conductor,
-            labour=Labour(conductor, near.now, self.works),
+            labour=Labour(conductor, near.now, self.works, self.waits),
             preparation=preparation,
             applier=applier,
             removal=Removal(near.hypervisor, applier, near.storage, self.vms, memories),

@@ -16,6 +16,7 @@ from controller.node.operations.conduct import Conductor
 from controller.node.operations.deletion import is_deletion
 from controller.node.operations.labour import Labour
 from controller.node.operations.obstacle import Obstacle
+from controller.node.operations.outcome import pending
 from controller.node.operations.power import as_intent
 from controller.node.operations.work import Job, is_work
 from controller.node.plan import is_winding_down, plan, run_of
@@ -37,6 +38,8 @@ from hypersdk.model.vmoperation import OperationPhase, VMOperation
 
 log = logging.getLogger(__name__)
 FINALIZERS_S = 10.0
+HELD_UP_S = 5.0
+"""Whatever is waited for wakes the VM when it is over; this is for what cannot."""
 ROUNDS = 4
 """Plans in one pass: a restart by force takes two, and nothing needs more."""
 STEPS = 4
@@ -82,7 +85,7 @@ class VmReconciler:
             await self.conductor.delete(operation, subject.vm)
             return Done()
         if is_work(operation):
-            return await self._labour(subject, await self._observe(subject), operation)
+            return await self._work_or_wait(subject, operation)
         try:
             return await self._live(subject, await self._observe(subject), operation)
         except (Transient, Terminal) as error:
@@ -139,6 +142,14 @@ class VmReconciler:
         look = next_look(state.observed, state.intent, state.prepared, state.operation, subject.vm, self.now())
         asked_in_s = memory.ask_agent_in_s(self.now()) if _could_answer(state.observed) else 0.0
         return sooner(sooner(look, memory.write_in_s), asked_in_s)
+
+    async def _work_or_wait(self, subject: Subject, op: VMOperation) -> Outcome:
+        """While it has to wait the VM is as without it: a guest that ends is started again, a spec is followed."""
+        observed = await self._observe(subject)
+        if not (reason := await self.labour.held_up(op, subject.vm)):
+            return await self._labour(subject, observed, op)
+        await self.conductor.write(op, pending(op, reason))
+        return sooner(await self._live(subject, observed, None), HELD_UP_S)
 
     async def _labour(self, subject: Subject, observed: ObservedDomain | None, op: VMOperation) -> Outcome:
         """One step of work; only where the work allows it the VM is brought to its spec as well."""

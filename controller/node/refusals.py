@@ -1,7 +1,7 @@
 """Which changes of a running guest were refused, and when each is worth another try?"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from controller.node.intent import Run
@@ -41,6 +41,10 @@ class Refusals:
         delay = spread(FIRST_RETRY_S, LONGEST_RETRY_S, count - 1, lambda: chance)
         self._all[run, change] = Refusal(words, count, now + timedelta(seconds=delay))
         return before is None
+
+    def try_again(self, now: datetime) -> None:
+        """What stood in the way may have gone: all of them may be tried now."""
+        self._all = {key: replace(said, retry_at=now) for key, said in self._all.items()}
 
     def words(self) -> tuple[str, ...]:
         """What was said of each, with its field."""

@@ -1,4 +1,4 @@
-"""How is a small file written so that whoever looks later, also after a power cut, finds all of it or what was there?"""
+"""How is a small file written so that whoever looks after a power cut finds all of it, or what was there before?"""
 
 import os
 from pathlib import Path

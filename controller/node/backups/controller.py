@@ -9,7 +9,6 @@ from pathlib import Path
 from controller.hypervisor.backup_port import BackupHost
 from controller.node.backups.destination import Destinations
 from controller.node.backups.errands import Errands
-from controller.node.backups.guard import AfterBackups
 from controller.node.backups.journal import Scratch
 from controller.node.backups.keeper import BackupKeeper
 from controller.node.backups.making import Maker
@@ -29,6 +28,7 @@ from hypersdk.kube.watch import Watch
 from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.kinds import BACKUP_JOBS, RESTORE_JOBS
 from hypersdk.model.restorejob import RestoreJob
+from hypersdk.model.vmoperation import VMOperation
 
 _AT_ANY_TIME = frozenset({"resize"})
 """Operations that QEMU does beside a backup."""
@@ -80,15 +80,18 @@ class BackupController:
             near.now,
         )
 
-        for name, work in self.node.works.items():
-            if name not in _AT_ANY_TIME:
-                self.node.works[name] = AfterBackups(work, self.under_way)
+        self.node.waits.append(self.holds_up)
 
-    async def under_way(self, machine: Key) -> str:
-        """The backup of that VM that is being made, or goes on with its moment later; empty for none."""
-        for job in [one for one in self.jobs if one.machine == machine and not one.is_over]:
+    async def holds_up(self, op: VMOperation) -> str:
+        """What an operation has to wait for: the backup of its VM that is being made, or goes on with its moment later.
+
+        QEMU does one such job of a VM at a time, a backup or another.
+        """
+        if op.spec.operation in _AT_ANY_TIME:
+            return ""
+        for job in [one for one in self.jobs if one.machine == op.machine and not one.is_over]:
             if self.errands.is_on(job.key) or await self.maker.has_moment(job):
-                return job.metadata.name
+                return f"waits for the backup {job.metadata.name}"
         return ""
 
     async def run(self) -> None:
@@ -96,6 +99,7 @@ class BackupController:
         client, settings = self.node.with_.client, self.node.settings
         stops = [
             on_change(self.jobs, self.queue, lambda key: [key]),
+            on_change(self.jobs, self.node.queue, self._freed),
             on_change(self.node.vm_cache, self.queue, self._waiting_of),
             on_change(self.node.operation_cache, self.queue, lambda _: self._unfinished()),
             on_change(self.restore_jobs, self.restore_queue, lambda key: [key]),
@@ -136,6 +140,15 @@ class BackupController:
 
     def _unfinished(self) -> list[Key]:
         return [job.key for job in self.jobs if not job.is_over]
+
+    def _freed(self, key: Key) -> Iterable[Key]:
+        """The VM for which operations and larger disks have waited: their turn is now."""
+        job = self.jobs.get(*key)
+        if job is None or not job.is_over:
+            return []
+        if (vm := self.node.vms.get(*job.machine)) is not None:
+            self.node.reconciler.memories.of(vm.metadata.uid).refusals.try_again(self.node.with_.now())
+        return [job.machine]
 
     def _waiting_of(self, machine: Key) -> Iterable[Key]:
         return [job.key for job in self.jobs if job.machine == machine and not job.is_over]

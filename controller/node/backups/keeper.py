@@ -116,17 +116,23 @@ class BackupKeeper:
         if (left := self.errands.due_in_s(job.key)) > 0:
             await self._say(job, job.status.phase or "Pending", self.errands.failed(job.key))
             return Later(left)
-        operations = [self.operations.newest(op) for op in self.operations.cache]
-        if await self.maker.has_moment(job):
-            operations = []  # they wait for it
-        others = (self.jobs.newest(one) for one in self.jobs.cache)
-        if reason := backup_waits(job, vm, others, operations, MOST_AT_ONCE - len(self.errands)):
+        has_moment = await self.maker.has_moment(job)
+        if not (reason := self._waits(job, vm, has_moment=has_moment)):
+            job = await self.jobs.hold(job, BACKUP_FINALIZER)
+            job = await self._begin(job)
+            # An operation may have come while that was written.
+            reason = self._waits(job, vm, has_moment=has_moment)
+        if reason:
             await self._say(job, job.status.phase or "Pending", reason)
             return Later(LOOK_AGAIN_S)
-        job = await self.jobs.hold(job, BACKUP_FINALIZER)
-        job = await self._begin(job)
         self.errands.start(job.key, self._make(job, vm))
         return Done()
+
+    def _waits(self, job: BackupJob, vm: VirtualMachine, *, has_moment: bool) -> str:
+        # One whose moment is taken is waited for.
+        operations = [] if has_moment else [self.operations.newest(op) for op in self.operations.cache]
+        others = (self.jobs.newest(one) for one in self.jobs.cache)
+        return backup_waits(job, vm, others, operations, MOST_AT_ONCE - len(self.errands))
 
     def _machine(self, job: BackupJob) -> VirtualMachine:
         vm = self.vms.get(*job.machine)

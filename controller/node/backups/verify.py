@@ -1,6 +1,6 @@
 """Can a stored backup still be restored? Every object of it, and of all that it stands on, is read and checked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.node.backups.chain import read_chain, read_part, stored_disk
@@ -26,7 +26,7 @@ class Verdict:
         return self.reason == "Restorable"
 
 
-async def verify(place: Place, folder: str, expected: str, tell: Callable[[int, int], None]) -> Verdict:
+async def verify(place: Place, folder: str, expected: str) -> Verdict:
     """Read all of it. Transient while the store does not answer, Terminal when it refuses the account."""
     try:
         chain = await read_chain(place, folder, expected)
@@ -38,7 +38,7 @@ async def verify(place: Place, folder: str, expected: str, tell: Callable[[int, 
             return Verdict(error.reason, str(error))
         raise
     total = sum(link.manifest.stored_bytes for link in chain)
-    done, objects, faults = 0, 0, []
+    objects, faults = 0, []
     for link in chain:
         for part, compression in _objects(link.manifest):
             try:
@@ -47,8 +47,7 @@ async def verify(place: Place, folder: str, expected: str, tell: Callable[[int, 
                 if error.reason != INVALID:
                     raise
                 faults.append(str(error))
-            done, objects = done + part.stored, objects + 1
-            tell(done, total)
+            objects += 1
     if faults:
         more = f"; and {len(faults) - MOST_TOLD} more" if len(faults) > MOST_TOLD else ""
         return Verdict(INVALID, "; ".join(faults[:MOST_TOLD]) + more)

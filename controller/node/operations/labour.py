@@ -1,21 +1,26 @@
 """Has work done: writes down that it begins, makes its steps, and undoes it when it is to end without its effect."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from controller.node.operations.conduct import Conductor
 from controller.node.operations.ending import ENDING, due, ended, note, noted
 from controller.node.operations.outcome import failed, running, succeeded
-from controller.node.operations.turn import of_machine
+from controller.node.operations.turn import of_machine, overtakes
 from controller.node.operations.work import PLANS, Going, Job, Work, Works
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.base import JsonObject
-from hypersdk.model.vmoperation import VMOperation, VMOperationStatus
+from hypersdk.model.virtualmachine import VirtualMachine
+from hypersdk.model.vmoperation import OperationPhase, VMOperation, VMOperationStatus
 
 RETRY_S = 3.0
 TELL_EVERY = timedelta(seconds=1)
 """How often it is written how far one is: each writing is seen as a change, and looked after."""
+
+
+Waits = Callable[[VMOperation], Awaitable[str]]
+"""What an operation has to wait for before it begins, in words; empty for nothing."""
 
 
 @dataclass
@@ -25,8 +30,16 @@ class Labour:
     conductor: Conductor
     now: Callable[[], datetime]
     works: Works = field(default_factory=dict)
+    waits: Sequence[Waits] = ()
     told: dict[str, datetime] = field(default_factory=dict)
     """When it was last written how far each of them is, by its uid."""
+
+    async def held_up(self, op: VMOperation, vm: VirtualMachine) -> str:
+        """What it waits for; one that has begun waits for nothing, for whatever comes after it waits for it."""
+        if op.phase is OperationPhase.RUNNING or any(overtakes(other) for other in self._others(op, vm)):
+            return ""
+        reasons = [await waits(op) for waits in self.waits]
+        return next(filter(None, reasons), "")
 
     def lets_plan(self, op: VMOperation) -> bool:
         """Whether the VM is brought to its spec while this goes on."""
@@ -40,7 +53,7 @@ class Labour:
         if work is None:
             refused = failed(job.op, "NotSupported", f"{job.op.spec.operation} is not supported yet")
             return await self.conductor.write(job.op, refused), 0.0
-        if noted(job.op) is None and (end := due(job.op, job.vm, self._others(job), self.now())) is not None:
+        if noted(job.op) is None and (end := due(job.op, job.vm, self._others(job.op, job.vm), self.now())) is not None:
             job = await self._to_end(job, *end)
         try:
             if (end := noted(job.op)) is not None:
@@ -87,9 +100,9 @@ class Labour:
         self.told.pop(op.metadata.uid, None)
         return await self.conductor.write(op, status), 0.0
 
-    def _others(self, job: Job) -> Iterable[VMOperation]:
+    def _others(self, op: VMOperation, vm: VirtualMachine) -> Iterable[VMOperation]:
         operations = self.conductor.operations
-        return of_machine((operations.newest(op) for op in operations.cache if op.key != job.op.key), job.vm)
+        return of_machine((operations.newest(one) for one in operations.cache if one.key != op.key), vm)
 
 
 def _merged(old: JsonObject, new: JsonObject) -> JsonObject:

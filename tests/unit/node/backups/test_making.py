@@ -51,7 +51,7 @@ async def test_disk_comes_back_as_it_was(bench: Bench, tmp_path: Path, form: obj
     folder = folder_of(job)
     assert f"{folder}/data.{suffix}.00000" in bench.objects() or suffix == "raw.zst"
     assert bench.objects() == bench.named(folder) | {"index.json"}
-    verdict = await verify(bench.place, folder, made.sha256, lambda *_: None)
+    verdict = await verify(bench.place, folder, made.sha256)
     assert (verdict.ok, verdict.reason) == (True, "Restorable")
     content = await restored(bench, folder, tmp_path / "back")
     if suffix.startswith("raw"):
@@ -74,7 +74,7 @@ async def test_death_at_any_write_is_gone_on_from(tmp_path: Path) -> None:
             break
         await bench.maker().finish(job)
         assert bench.objects() == bench.named(folder_of(job)) | {"index.json"}
-        assert (await verify(bench.place, folder_of(job), made.sha256, lambda *_: None)).ok
+        assert (await verify(bench.place, folder_of(job), made.sha256)).ok
         assert bench.scratch() == []
 
 
@@ -112,7 +112,7 @@ async def test_disk_that_changes_while_it_is_read_is_read_anew_and_leaves_nothin
     made = await bench.maker().make(job, bench.vm(), quiet)
     assert made.capture.consistency == "PoweredOff"
     assert bench.objects() == bench.named(folder_of(job)) | {"index.json"}
-    assert (await verify(bench.place, folder_of(job), made.sha256, lambda *_: None)).ok
+    assert (await verify(bench.place, folder_of(job), made.sha256)).ok
 
 
 @pytest.mark.parametrize("harm", ["missing", "short", "long", "flipped"])
@@ -130,7 +130,7 @@ async def test_harm_is_told_with_the_object(bench: Bench, tmp_path: Path, harm: 
             part.write_bytes(content + b"x")
         case "flipped":
             part.write_bytes(b"\xff" + content[1:])
-    verdict = await verify(bench.place, folder_of(job), "", lambda *_: None)
+    verdict = await verify(bench.place, folder_of(job), "")
     assert (verdict.ok, "data.raw.00001" in verdict.words) == (False, True)
     with pytest.raises(Terminal, match=r"data\.raw\.00001"):
         await restored(bench, folder_of(job), tmp_path / "back")
@@ -140,7 +140,7 @@ async def test_manifest_that_was_exchanged_is_not_believed(bench: Bench) -> None
     made = await bench.maker().make(backup(), bench.vm(), quiet)
     path = bench.root / "vault/default/web" / folder_of(backup()) / "manifest.json"
     path.write_text(path.read_text().replace('"web"', '"bew"'))
-    verdict = await verify(bench.place, folder_of(backup()), made.sha256, lambda *_: None)
+    verdict = await verify(bench.place, folder_of(backup()), made.sha256)
     assert (verdict.ok, verdict.reason) == (False, "BackupInvalid")
 
 
@@ -174,7 +174,7 @@ async def test_incremental_backup_is_as_good_as_what_it_stands_on(bench: Bench, 
             shutil.copy(path, below / "manifest.json")
         case "base is damaged":
             (below / "data.qcow2.zst.00000").write_bytes(b"x")
-    verdict = await verify(bench.place, folder_of(job), "", lambda *_: None)
+    verdict = await verify(bench.place, folder_of(job), "")
     assert (verdict.reason, verdict.ok) == (reason, reason == "Restorable"), verdict.words
     assert verdict.ok or folder_of(base) in verdict.words
 

@@ -83,7 +83,7 @@ async def test_guest_is_let_go_once_all_is_stored(bench: Bench, host: ShowingHos
     assert host.at == ""
     made = await bench.maker().make(job, bench.vm(), quiet)
     assert host.asked.count("show") == 1
-    assert (await verify(bench.place, folder_of(job), made.sha256, lambda *_: None)).ok
+    assert (await verify(bench.place, folder_of(job), made.sha256)).ok
     assert [one.job for one in (await read_index(bench.place)).backups] == ["nightly"]
 
 
@@ -95,9 +95,9 @@ async def test_state_of_the_machine_is_stored_privately_and_checked(bench: Bench
     capture = scratch_of(bench.maker().root, job.metadata.uid).folder / "capture.json"
     assert {path.stat().st_mode & 0o777 for path in (*folder.iterdir(), capture)} == {0o600}
     assert bench.objects() == bench.named(folder_of(job)) | {"index.json"}
-    assert (await verify(bench.place, folder_of(job), made.sha256, lambda *_: None)).ok
+    assert (await verify(bench.place, folder_of(job), made.sha256)).ok
     (folder / "machine.tpm.zst").unlink()
-    verdict = await verify(bench.place, folder_of(job), made.sha256, lambda *_: None)
+    verdict = await verify(bench.place, folder_of(job), made.sha256)
     assert (verdict.ok, "machine.tpm.zst is missing" in verdict.words) == (False, True)
     await bench.maker().undo(job, bench.vm())
     assert bench.objects() == {"index.json"}

@@ -1,19 +1,15 @@
 """Whose turn it is, what becomes of long work, and how far it is told to be."""
 
 import asyncio
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 
 from controller.node.backups.errands import Errands
-from controller.node.backups.guard import AfterBackups
 from controller.node.backups.status import progress
 from controller.node.backups.turn import backup_waits
 from controller.node.operations.turn import asks_for_cancel
-from controller.node.operations.work import Ended, Going, Job
 from hypersdk.errors import Terminal, Transient
-from hypersdk.kube.cache import Key
 from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.base import rfc3339
 from tests.unit.node.backups.bench import NOW, backup
@@ -111,38 +107,3 @@ def test_progress_tells_percent_rate_and_end() -> None:
     assert rfc3339(told.estimated_completion) == rfc3339(NOW + timedelta(seconds=10 + 700 / 30))
     first = progress("Copying", 0, 0, NOW, NOW, (0, 40))
     assert (first.percentage, first.bytes_per_second, first.estimated_completion) == (0.0, 0, None)
-
-
-@dataclass
-class Snapshots:
-    """The operation, which is written down."""
-
-    lets_plan: bool = False
-    calls: list[str] = field(default_factory=list)
-
-    async def step(self, job: Job) -> Going | Ended:
-        self.calls.append("step")
-        return Ended("done")
-
-    async def undo(self, job: Job) -> Going | None:
-        self.calls.append("undo")
-        return None
-
-
-async def test_operation_waits_for_the_backup_that_reads_the_disks_and_not_in_its_middle() -> None:
-    under_way, work = "nightly", Snapshots()
-
-    async def backup_of(machine: Key) -> str:
-        return under_way if machine == ("default", "web") else ""
-
-    guarded = AfterBackups(work, backup_of)
-    begun = operation("op", {"phase": "Running", "result": {"stage": "cut"}}, operation="snapshot")
-    new, going = (Job(op, machine(), None, NOW, lambda: None) for op in (operation("op", operation="snapshot"), begun))
-    with pytest.raises(Transient, match="waits for the backup nightly"):
-        await guarded.step(new)
-    assert work.calls == []
-    await guarded.undo(new)
-    await guarded.step(going)
-    under_way = ""
-    await guarded.step(new)
-    assert work.calls == ["undo", "step", "step"]
