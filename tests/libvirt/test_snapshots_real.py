@@ -1,8 +1,6 @@
 """Whether a real guest's disks and memory come back as they were: taken, gone back to, merged, in one life of it."""
 
 import asyncio
-import base64
-import json
 import os
 import shutil
 import subprocess
@@ -18,7 +16,6 @@ from controller.hypervisor.layers import seen_from_here
 from controller.node.snapshots.openers import openers
 from hyperctl.guest.image import build
 from hyperctl.stack.virsh import virsh
-from hypersdk.errors import HyperSDKError
 from hypersdk.kube.cache import Cache
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import JsonObject, condition
@@ -34,6 +31,7 @@ from tests.libvirt.benches import lone_bench
 from tests.libvirt.bootsector import write_echo_disk
 from tests.libvirt.conftest import Libvirtd
 from tests.libvirt.controllers import Bench
+from tests.libvirt.in_guest import InGuest
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(600)]
 
@@ -56,24 +54,7 @@ class Lab:
 
     async def shell(self, line: str) -> str:
         """What a line of shell prints in the guest; asked of the agent until it answers."""
-        command: JsonObject = {"path": "/bin/sh", "arg": ["-c", line], "capture-output": True}
-        pid = (await self._agent("guest-exec", command))["pid"]
-        while True:
-            status = await self._agent("guest-exec-status", {"pid": pid})
-            if status["exited"]:
-                return base64.b64decode(str(status.get("out-data", ""))).decode().strip()
-
-    async def _agent(self, command: str, arguments: JsonObject) -> JsonObject:
-        """What the agent returns, asked until it answers: of a guest that has just come back it takes a moment."""
-        asked = json.dumps({"execute": command, "arguments": arguments})
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                try:
-                    said = await asyncio.to_thread(virsh, self.uri, "qemu-agent-command", self.uid, asked)
-                except HyperSDKError:
-                    continue
-                found: JsonObject = json.loads(said)["return"]
-                return found
+        return (await InGuest(self.uri, self.uid, WITHIN_S).run(line)).strip()
 
     async def write(self, word: str) -> None:
         """Put a word on both disks."""
