@@ -30,9 +30,9 @@ class Stack:
 
     here: Places
 
-    def __call__(self, *words: str, code: int = 0) -> str:
+    def __call__(self, *words: str, code: int = 0, headless: str = "0") -> str:
         """What the command printed, all of it; it must end with that code."""
-        environ = {**os.environ, "HYPERSDK_STATE": str(self.here.state), "HEADLESS": "1"}
+        environ = {**os.environ, "HYPERSDK_STATE": str(self.here.state), "HEADLESS": headless}
         done = subprocess.run(
             [sys.executable, "-m", "hyperctl", *words],
             env=environ,
@@ -48,6 +48,15 @@ class Stack:
     def pids(self) -> dict[str, int]:
         """The pid of each part, as `status` has it."""
         return {part["name"]: part["pid"] for part in json.loads(self("status", "-o", "json"))["parts"]}
+
+    def started(self) -> set[int]:
+        """The pids of the two guests, once both are there."""
+        words = ("k8s", "vm", "wait", "-for", "phase=Running", "-timeout", "120s")
+        for name in ("demo-1", "demo-2"):
+            self(*words, name)
+        guests = self.guests()
+        assert len(guests) == 2
+        return guests
 
     def guests(self) -> set[int]:
         """The pids of the guests."""
@@ -65,12 +74,11 @@ def stack() -> Iterator[Stack]:
 
 
 def test_stack_lives_through_its_life(stack: Stack) -> None:
-    told = stack("up", "--wait", "300")
-    assert "demo-1 1" in told
+    # Without HEADLESS nobody waits for the guests: they boot while all this goes on.
+    assert "No terminal here" in stack("up")
     assert stack("kubeconfig").strip() == str(stack.here.kubeconfig)
     assert stack.here.kubeconfig.stat().st_mode & 0o777 == 0o600
-    pids, guests = stack.pids(), stack.guests()
-    assert len(guests) == 2
+    pids, guests = stack.pids(), stack.started()
 
     stack("up", *_NO_KVM)
     assert (stack.pids(), stack.guests()) == (pids, guests)
@@ -94,11 +102,12 @@ def test_stack_lives_through_its_life(stack: Stack) -> None:
     stack("status", code=1)
     stack("down")
 
-    stack("up", "--wait", "300", *_NO_KVM)
+    told = stack("up", "--wait", "300", *_NO_KVM, headless="1")
+    assert "demo-1 1" in told
     assert len(stack.guests()) == 2
 
     os.kill(lock_holder(stack.here.libvirt / "run/libvirtd.pid"), signal.SIGSTOP)
-    assert f"removed {stack.here.state}" in stack("down", "--purge")
+    assert f"removed {stack.here.state}" in stack("down", "--purge", "--wait", "1")
     assert not stack.here.state.exists()
 
 
