@@ -5,14 +5,15 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import libvirt
 from pydantic import JsonValue
 
-from hypersdk.kube.cache import Cache
+from hypersdk.kube.cache import Cache, Key
 from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.base import JsonObject, condition
 from hypersdk.model.kinds import BACKUP_JOBS, RESTORE_JOBS, VM_OPERATIONS
@@ -106,18 +107,34 @@ class Scene:
 
     async def operate(self, name: str, operation: str, **more: JsonValue) -> VMOperation:
         """Do one operation on a VM, and wait until it is over."""
+        return await self.operated(await self.ask(name, operation, **more))
+
+    async def ask(self, name: str, operation: str, **more: JsonValue) -> Key:
+        """Ask for one operation on a VM."""
         meta: JsonObject = {"generateName": f"{name}-{operation}-"}
         body: JsonObject = {"metadata": meta, "spec": {"vmRef": {"name": name}, "operation": operation, **more}}
-        made = await self.here.client.create(VM_OPERATIONS, self.here.namespace, body)
+        return (await self.here.client.create(VM_OPERATIONS, self.here.namespace, body)).key
+
+    async def operated(self, key: Key) -> VMOperation:
+        """The operation once it is over."""
 
         def over() -> bool:
-            op = self.here.operations.get(*made.key)
+            op = self.here.operations.get(*key)
             return op is not None and op.phase.is_over
 
         await self.here.until_of(self.here.operations, over, 90)
-        found = self.here.operations.get(*made.key)
+        found = self.here.operations.get(*key)
         assert found is not None
         return found
+
+    async def until_told(self, key: Key, words: str) -> None:
+        """Wait until an operation says so."""
+
+        def told() -> bool:
+            op = self.here.operations.get(*key)
+            return op is not None and op.status.message == words
+
+        await self.here.until_of(self.here.operations, told, 90)
 
     def phase(self, name: str) -> str | None:
         """Of a RestoreJob; None for one that is gone."""
@@ -206,13 +223,37 @@ def checkpoints(uri: str, uuid: str) -> list[str]:
         connection.close()
 
 
-def put_state(scene: Scene, name: str, content: bytes) -> Path:
-    """Firmware variables and a TPM's memory for the VM's next start; the folder that they lie in."""
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Callable[[], None]]:
+    """A file system on the folder that is too small for a backup, until what comes is called."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "small", folder], check=True)
+    try:
+        yield lambda: _enlarge(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def _enlarge(folder: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=512m", folder], check=True)
+
+
+def data_disk(size: str) -> JsonObject:
+    """The change of the guest's spec that makes its second disk as large as that."""
+    return {"spec": {"disks": [{"name": "root", "size": "256Mi"}, {"name": "data", "size": size}]}}
+
+
+def state_of(scene: Scene, name: str) -> dict[str, bytes]:
+    """What is kept for the VM's next start."""
+    machine = scene.here.controller.state / "machines" / scene.here.vm(name).metadata.uid
+    return {path.name: path.read_bytes() for path in machine.iterdir()}
+
+
+def put_state(scene: Scene, name: str, content: bytes) -> None:
+    """Firmware variables and a TPM's memory for the VM's next start."""
     machine = scene.here.controller.state / "machines" / scene.here.vm(name).metadata.uid
     machine.mkdir(mode=0o700, parents=True, exist_ok=True)
     (machine / "nvram.fd").write_bytes(content + b", nvram")
     (machine / "tpm2-00.permall").write_bytes(content + b", tpm")
-    return machine
 
 
 def qemu_io(disk: Path, *commands: str) -> None:

@@ -1,11 +1,13 @@
 """Are backups of a real guest whole, consistent and restorable, whatever happens while they are made?"""
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,7 +16,16 @@ from hyperctl.guest.image import build
 from hypersdk.kube.watch import Watch
 from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.base import JsonObject, condition, rfc3339
-from hypersdk.model.kinds import BACKUP_JOBS, BACKUP_SCHEDULES, RESTORE_JOBS, SECRETS, VIRTUAL_MACHINES
+from hypersdk.model.kinds import (
+    BACKUP_JOBS,
+    BACKUP_SCHEDULES,
+    RESTORE_JOBS,
+    SECRETS,
+    VIRTUAL_MACHINES,
+    VM_OPERATIONS,
+    VM_SNAPSHOTS,
+)
+from hypersdk.model.marks import CANCEL
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase
 from hypersdk.settings import places
@@ -24,6 +35,7 @@ from tests.folders import open_folder
 from tests.libvirt.backup_scene import (
     Scene,
     checkpoints,
+    data_disk,
     folder,
     hyperctl,
     keys,
@@ -31,6 +43,8 @@ from tests.libvirt.backup_scene import (
     qemu_io,
     reason,
     secret,
+    small_disk,
+    state_of,
 )
 from tests.libvirt.benches import lone_bench
 from tests.libvirt.conftest import Libvirtd
@@ -191,7 +205,7 @@ async def test_machine_that_is_off_goes_to_a_folder_and_back_in_place(scene: Sce
     await scene.here.until_phase("small", Phase.STOPPED)
     disk = scene.here.controller.state / "disks" / f"{scene.here.vm('small').metadata.uid}-disk-data.qcow2"
     qemu_io(disk, "write -P 0x2a 1M 64k")
-    machine = put_state(scene, "small", b"as it was")
+    put_state(scene, "small", b"as it was")
     vault = str(scene.here.controller.folder / "vault")
     source: JsonObject = {"provider": "libvirt", "vmName": "small"}
     job = await scene.back_up("at-home", {"type": "local", "bucket": vault}, source=source, format={"type": "raw"})
@@ -206,10 +220,7 @@ async def test_machine_that_is_off_goes_to_a_folder_and_back_in_place(scene: Sce
     done = await scene.restored("back")
     assert done.status.phase == "Completed", done.status.wire()
     qemu_io(disk, "read -P 0x2a 1M 64k")
-    assert {path.name: path.read_bytes() for path in machine.iterdir()} == {
-        "nvram.fd": b"as it was, nvram",
-        "tpm2-00.permall": b"as it was, tpm",
-    }
+    assert state_of(scene, "small") == {"nvram.fd": b"as it was, nvram", "tpm2-00.permall": b"as it was, tpm"}
 
     outside = await scene.back_up("outside", {"type": "local", "bucket": "/etc"}, source=source)
     assert reason(outside, "Succeeded") == ("False", "InvalidDestination")
@@ -219,6 +230,15 @@ async def test_machine_that_is_off_goes_to_a_folder_and_back_in_place(scene: Sce
     await scene.begin_restore("theirs", other, overwrite=True)
     theirs = await scene.restored("theirs")
     assert "only this namespace" in (theirs.status.error or "")
+
+
+async def test_restore_to_a_new_name_brings_firmware_variables_and_tpm_too(scene: Scene) -> None:
+    done = await scene.restore("beside", "at-home", renameVM="small-2")
+    assert done.status.phase == "Completed", done.status.wire()
+    uid = scene.here.vm("small-2").metadata.uid
+    assert uid != scene.here.vm("small").metadata.uid
+    qemu_io(scene.here.controller.state / "disks" / f"{uid}-disk-data.qcow2", "read -P 0x2a 1M 64k")
+    assert state_of(scene, "small-2") == {"nvram.fd": b"as it was, nvram", "tpm2-00.permall": b"as it was, tpm"}
 
 
 async def test_restore_in_place_over_a_snapshot_leaves_that_as_it_is(scene: Scene) -> None:
@@ -261,6 +281,33 @@ async def test_schedule_makes_up_for_the_night_that_was_missed(scene: Scene) -> 
     (job,) = made()
     assert job.status.phase == "Completed", job.status.wire()
     assert (job.metadata.labels or {})["hypersdk.io/schedule"] == "vm-daily-backup"
+
+
+async def test_disk_grows_after_the_backup_that_reads_it_and_a_snapshot_waits(scene: Scene) -> None:
+    here, vault = scene.here, scene.here.controller.folder / "vault"
+    with small_disk(vault) as enlarge:
+        await scene.begin("growing", {"type": "local"})
+        await scene.until("growing", lambda job: "No space left" in str(job.status.conditions))
+        waiting = await scene.ask("web", "snapshot", snapshotSpec={"name": "meanwhile"})
+        await scene.until_told(waiting, "waits for the backup growing")
+        await here.client.patch(VIRTUAL_MACHINES, here.namespace, "web", data_disk("128Mi"))
+        await here.until(lambda: here.reason("web", "RestartRequired") == "SpecChanged")
+        found = condition(here.vm("web").status.conditions, "RestartRequired")
+        assert found is not None
+        assert "made larger once the backup" in (found.message or "")
+        cancel: JsonObject = {"metadata": {"annotations": {CANCEL: ""}}}
+        await here.client.patch(VM_OPERATIONS, *waiting, cancel)
+        assert (await scene.operated(waiting)).phase is OperationPhase.CANCELLED
+        assert [one.metadata.name for one in await here.client.list(VM_SNAPSHOTS, here.namespace)] == ["small-before"]
+        enlarge()
+        job = await scene.over("growing")
+        assert job.status.phase == "Completed", job.status.wire()
+        assert await scene.verified("growing") == ("True", "Restorable")
+        manifest = json.loads((Path(job.status.output_path or "") / "manifest.json").read_text())
+        assert {disk["name"]: disk["virtual_bytes"] >> 20 for disk in manifest["disks"]} == {"root": 256, "data": 64}
+    await here.until(lambda: here.reason("web", "RestartRequired") == "")
+    assert "131072 vdb" in await scene.guest.run("cat /proc/partitions")
+    assert scene.left() == []
 
 
 async def test_command_line_backs_up_verifies_restores_and_deletes(scene: Scene) -> None:
