@@ -1,26 +1,29 @@
-"""A full backup of a running VM to a folder beside `qemu-img convert` of its disk, and how long a guest is frozen.
+"""A backup of a running VM to a folder beside `qemu-img convert` of its disk, its restore beside the same by hand.
 
-Both are safe on disk at the end; what is on the disk cannot be made smaller.
+All of it is safe on disk at the end; what is on the disk cannot be made smaller. And how long a guest is frozen.
 """
 
 import asyncio
 import os
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 from benchmarks.figures import Figure, median
 from benchmarks.node import NAMESPACE, Node, command
-from benchmarks.running import seconds
+from benchmarks.running import renamed, seconds
 from hyperctl.guest.image import build
 from hypersdk.kube.cache import Cache
 from hypersdk.kube.watch import Watch
 from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.base import JsonObject
-from hypersdk.model.kinds import BACKUP_JOBS, VIRTUAL_MACHINES
+from hypersdk.model.kinds import BACKUP_JOBS, RESTORE_JOBS, VIRTUAL_MACHINES
+from hypersdk.model.restorejob import RestoreJob
 from hypersdk.settings import places
 from tests.controlplane.caches import running, until
 
 TURNS = 5
+PEER = "by-hand"
 MIB = 1024
 """Of random bytes on the disk, which nothing makes smaller."""
 WITHIN_S = 300.0
@@ -35,11 +38,13 @@ async def run(node: Node) -> list[Figure]:
         disk = await _full_disk(node)
         plain = await _compared(node, jobs, disk, packed=False)
         packed = await _compared(node, jobs, disk, packed=True)
+        restored = [*await _restores(node, jobs, packed=False), *await _restores(node, jobs, packed=True)]
         await node.delete("full")
         frozen = await _frozen(node, jobs)
     return [
         *plain,
         *packed,
+        *restored,
         Figure("backup: the longest that a guest was frozen", max(frozen) / 1000, "s", promise=0.5),
     ]
 
@@ -64,6 +69,73 @@ async def _compared(node: Node, jobs: Cache[BackupJob], disk: Path, *, packed: b
         ),
         Figure(f"backup: throughput, {kind}", MIB / median(ours), "MiB/s"),
     ]
+
+
+async def _restores(node: Node, backups: Cache[BackupJob], *, packed: bool) -> list[Figure]:
+    """To a new VM that runs, beside its disk by zstd and qemu-img and a domain by virsh."""
+    kind = "packed" if packed else "plain"
+    source, ours, peer = f"kept-{kind}", [], []
+    await _backed_up(node, backups, source, "full", packed=packed)
+    jobs: Cache[RestoreJob] = Cache()
+    async with running(Watch(node.client, RESTORE_JOBS, jobs)):
+        for turn in range(TURNS):
+            name = f"back-{kind}-{turn}"
+            await command("sync")
+            ours.append(await seconds(_restored(node, jobs, name, source)))
+            await node.delete(name)
+            await command("sync")
+            peer.append(await seconds(_by_hand(node, backups, source, packed=packed)))
+            await _forgotten(node)
+    await _removed(node, source)
+    what = "zstd -d" if packed else "cat"
+    return [
+        Figure(f"restore: {MIB} MiB from a folder to a VM that runs, {kind}", median(ours), "s"),
+        Figure(f"restore: {what} of the same, sync, virsh define, virsh start", median(peer), "s"),
+        Figure(f"restore: ours to that by hand, {kind}", median(ours) / median(peer), "ratio", promise=PROMISED),
+    ]
+
+
+async def _restored(node: Node, jobs: Cache[RestoreJob], name: str, backup: str) -> None:
+    spec: JsonObject = {
+        "source": {"type": "backup-ref", "backupJobRef": {"name": backup}},
+        "destination": {"provider": "libvirt"},
+        "options": {"renameVM": name, "powerOnAfterRestore": True},
+    }
+    await node.client.create(RESTORE_JOBS, NAMESPACE, {"metadata": {"name": name}, "spec": spec})
+
+    def is_over() -> bool:
+        job = jobs.get(NAMESPACE, name)
+        return job is not None and job.is_over
+
+    await until(jobs, is_over, WITHIN_S)
+    job = jobs.objects[(NAMESPACE, name)]
+    if job.status.phase != "Completed":
+        raise SystemExit(f"the restore failed: {job.status.error}")
+
+
+async def _by_hand(node: Node, jobs: Cache[BackupJob], backup: str, *, packed: bool) -> None:
+    """As docs/tasks/backups.md has it for whoever has nothing but the folder."""
+    folder, disk = Path(jobs.objects[(NAMESPACE, backup)].status.output_path or ""), _peers_disk(node)
+    how = "zstd -d" if packed else "cat"
+    await command("sh", "-c", f'cat "$1"/data.qcow2*.0* | {how} > "$2"', "sh", str(folder), str(disk))
+    await command("sync", str(disk))
+    xml = ElementTree.fromstring(await node.virsh("dumpxml", "--inactive", "default.full"))
+    renamed(xml, PEER, disk.parent)
+    definition = disk.with_suffix(".xml")
+    definition.write_text(ElementTree.tostring(xml, encoding="unicode"))
+    await node.virsh("define", str(definition))
+    await node.virsh("start", PEER)
+
+
+async def _forgotten(node: Node) -> None:
+    await node.virsh("destroy", PEER)
+    await node.virsh("undefine", PEER)
+    _peers_disk(node).unlink()
+
+
+def _peers_disk(node: Node) -> Path:
+    """Among the disks of the VMs: on the same file system, open to QEMU."""
+    return node.folder / "node" / "disks" / f"{PEER}.qcow2"
 
 
 async def _full_disk(node: Node) -> Path:

@@ -51,7 +51,10 @@ async def verify(client: Client, job: BackupJob, progress: Progress) -> Outcome:
         if now is None:
             return Outcome(False, "it was deleted")
         if now.status.verify_request != request:
-            progress(None, f"node {now.status.node_name} reads the backup")
+            found = condition(now.status.conditions, "Verified")
+            is_held_up = found is not None and found.reason == "Retrying"
+            words = found.message if found is not None and is_held_up else ""
+            progress(None, words or f"node {now.status.node_name} reads the backup")
             return None
         return _of_condition(now, "Verified")
 

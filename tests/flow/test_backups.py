@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from controller.node.backups.destination import Destinations
 from controller.node.backups.errands import Errands
 from controller.node.backups.keeper import BackupKeeper
 from controller.node.backups.making import Maker, Report
+from controller.node.backups.store import Place
 from controller.node.objects import Objects
 from controller.runtime.queue import KeyQueue
 from controller.runtime.sources import on_change
@@ -22,7 +25,7 @@ from hypersdk.kube.watch import Watch
 from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.base import JsonObject, condition
 from hypersdk.model.kinds import BACKUP_JOBS, VIRTUAL_MACHINES, VM_OPERATIONS
-from hypersdk.model.marks import BACKUP_FINALIZER
+from hypersdk.model.marks import BACKUP_FINALIZER, DELETE_DATA, VERIFY
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmoperation import VMOperation
 from tests.flow.virtual import virtual_now
@@ -60,8 +63,21 @@ class FakeMaker:
         return None
 
 
+@dataclass
+class LostStore:
+    """Does not answer, and then refuses."""
+
+    silences: int
+
+    async def place(self, *_: object) -> Place:
+        self.silences -= 1
+        if self.silences >= 0:
+            raise Transient("the store is away")
+        raise Terminal("AccessDenied", "the account is not known")
+
+
 @asynccontextmanager
-async def keeper(world: World, maker: FakeMaker) -> AsyncIterator[None]:
+async def keeper(world: World, maker: FakeMaker, store: LostStore | None = None) -> AsyncIterator[None]:
     """The passes of one node; their end is as sudden as kill -9."""
     jobs: Cache[BackupJob] = Cache()
     vms: Cache[VirtualMachine] = Cache()
@@ -74,7 +90,7 @@ async def keeper(world: World, maker: FakeMaker) -> AsyncIterator[None]:
         Objects(world.client, VIRTUAL_MACHINES, vms),
         Objects(world.client, VM_OPERATIONS, operations),
         cast("Maker", maker),
-        cast("Destinations", None),
+        cast("Destinations", store),
         errands,
         Recorder(world.client, "hypersdk-controller", NODE, virtual_now),
         virtual_now,
@@ -211,5 +227,27 @@ def test_what_cannot_be_had_fails_at_once(tmp_path: Path) -> None:
             await world.until(lambda: job(world).is_over)
             assert "set it to qcow2 or raw" in (job(world).status.error or "")
             assert maker.calls == ["undo"]
+
+    on(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(("mark", "kind"), [(VERIFY, "Verified"), (DELETE_DATA, "DataDeleted")])
+def test_question_about_a_backup_whose_store_is_away_says_so_until_it_is_answered(
+    tmp_path: Path, mark: str, kind: str
+) -> None:
+    async def scenario(world: World) -> None:
+        async with keeper(world, FakeMaker(), LostStore(3)):
+            await ask(world)
+            done: JsonObject = {"status": {"phase": "Completed", "nodeName": NODE}}
+            await world.client.patch(BACKUP_JOBS, "default", "nightly", done, subresource="status")
+            note: JsonObject = {"metadata": {"annotations": {mark: "1"}}}
+            await world.client.patch(BACKUP_JOBS, "default", "nightly", note)
+            await world.until(lambda: reason(world, kind) == "Retrying")
+            assert "the store is away" in str(job(world).status.conditions)
+            await world.until(lambda: reason(world, kind) == "AccessDenied", 120)
+            answered = job(world).status
+            assert "1" in {answered.verify_request, answered.delete_request}
+            await world.pass_time(600)
+            assert job(world).status == answered
 
     on(tmp_path, scenario)

@@ -41,10 +41,18 @@ class Afterwards:
         if asked is None or self.errands.is_on(job.key):
             return Done()
         if (left := self.errands.due_in_s(job.key)) > 0:
-            return Later(left)
+            return await self._waits(job, asked, left)
         self.errands.raise_bug(job.key)
         self.errands.start(job.key, self._answer(job, asked))
         return Done()
+
+    async def _waits(self, job: BackupJob, asked: "_Asked", seconds: float) -> Outcome:
+        """Whoever asked sees why there is no answer yet."""
+        said = conditions(
+            job.status.conditions, self.now(), (asked.kind, "Unknown", "Retrying", self.errands.failed(job.key))
+        )
+        await self.jobs.write_status(job, job.status.wire(), job.status.but(conditions=said).wire())
+        return Later(seconds)
 
     async def _answer(self, job: BackupJob, asked: "_Asked") -> None:
         place = None

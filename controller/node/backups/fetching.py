@@ -21,6 +21,8 @@ class Fetched:
 
     path: Path
     format: str
+    is_alone: bool
+    """Whether there is nothing below it."""
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Fetching:
                 below = ("-F", "qcow2", "-b", str(files[-1]))
                 await qemu_img("rebase", "-q", "-u", "-f", "qcow2", *below, "--", str(path))
             files.append(path)
-        return Fetched(files[-1], stored.format)
+        return Fetched(files[-1], stored.format, len(files) == 1)
 
     async def _file(self, path: Path, folder: str, disk: StoredDisk) -> None:
         seen = path.with_name(f"{path.name}.seen")

@@ -11,7 +11,7 @@ from typing import Literal
 from controller.hypervisor.backup_port import BackupHost
 from controller.hypervisor.port import Hypervisor
 from controller.node.backups.chain import Link, read_chain
-from controller.node.backups.fetching import Fetching
+from controller.node.backups.fetching import Fetched, Fetching
 from controller.node.backups.journal import Scratch, scratch_of
 from controller.node.backups.manifest import INVALID
 from controller.node.backups.origin import Origin, Origins
@@ -34,6 +34,7 @@ from controller.node.objects import Objects
 from controller.node.places import NodePlaces, checked_uid
 from controller.node.qemu_img import qemu_img
 from controller.node.room import check_room
+from controller.runtime.waiting import within
 from controller.settings import Settings
 from hypersdk.errors import AlreadyExists, Invalid, NotFound, Terminal, Transient
 from hypersdk.model.base import JsonObject, condition
@@ -45,7 +46,7 @@ from hypersdk.model.virtualmachine import Phase, VirtualMachine
 Report = Callable[[Literal["Fetching", "Assembling", "Starting"], int, int], None]
 _SWAPPING = "swapping"
 _PRIVATE = 0o600
-_LOOK_S = 1.0
+_LOOK_S = 5.0
 UP_WITHIN_S = 600.0
 REBASE_WITHIN_S = 12 * 3600.0
 
@@ -183,8 +184,9 @@ class Restorer:
             whole = await fetching.disk(name, chain)
             written = planned[name].written
             fresh = written.with_name(f".{checked_uid(uid)}-{written.name}.tmp")
-            await asyncio.to_thread(check_room, fresh.parent, whole.path.stat().st_blocks * 512, f"disk {name}")
-            await convert(whole.path, fresh, _part_of(report, number, len(names)), format=whole.format)
+            if written != planned[name].path or not await asyncio.to_thread(_is_it, whole, fresh):
+                await asyncio.to_thread(check_room, fresh.parent, whole.path.stat().st_blocks * 512, f"disk {name}")
+                await convert(whole.path, fresh, _part_of(report, number, len(names)), format=whole.format)
             if written != planned[name].path:
                 await _onto(fresh, written)
             await asyncio.to_thread(fresh.chmod, _PRIVATE)
@@ -202,12 +204,15 @@ class Restorer:
 
     async def _up(self, job: RestoreJob, vm: VirtualMachine) -> VirtualMachine:
         """Wait until it is seen to be as wanted."""
-        options = job.spec.options or RestoreOptions()
+        options, key = job.spec.options or RestoreOptions(), vm.key
         wanted = Phase.RUNNING if options.power_on_after_restore else Phase.STOPPED
+        changed = asyncio.Event()
+        stop = self.vms.cache.subscribe(lambda keys: changed.set() if key in keys else None)
         try:
             async with asyncio.timeout(UP_WITHIN_S):
                 while vm.phase is not wanted:
-                    await asyncio.sleep(_LOOK_S)
+                    await within(changed, _LOOK_S)
+                    changed.clear()
                     vm = await self.vms.client.get(VIRTUAL_MACHINES, *vm.key)
         except TimeoutError:
             found = condition(vm.status.conditions, "Ready")
@@ -216,6 +221,8 @@ class Restorer:
             raise Terminal("NotStarted", words) from None
         except NotFound as error:
             raise Terminal("VMDeleted", f"{vm.metadata.name} was deleted while it was restored") from error
+        finally:
+            stop()
         return vm
 
     async def _found(self, job: RestoreJob, name: str) -> VirtualMachine | None:
@@ -249,6 +256,17 @@ def _note(vm: VirtualMachine, name: str) -> str:
 
 def _part_of(report: Report, number: int, count: int) -> Callable[[float], None]:
     return lambda part: report("Assembling", round(1000 * (number + part)), 1000 * count)
+
+
+def _is_it(whole: Fetched, fresh: Path) -> bool:
+    """Let what was fetched be the disk's file as it is, which saves a copy; not of a chain, nor from another disk."""
+    if whole.format != "qcow2" or not whole.is_alone or whole.path.stat().st_dev != fresh.parent.stat().st_dev:
+        return False
+    fresh.unlink(missing_ok=True)
+    # Both names: whoever comes after a kill finds it fetched.
+    fresh.hardlink_to(whole.path)
+    settle(fresh)
+    return True
 
 
 async def _onto(fresh: Path, layer: Path) -> None:
