@@ -18,6 +18,9 @@ PRIVATE = Path(__file__).parent.parent / "scripts/private-network.sh"
 LANES: Final = 3
 """For two cores: one of them mostly waits, for a screen to settle, a guest to go off or a server to come up."""
 
+TIMEOUT_S: Final = 30
+"""For a test that names no time of its own: longer than alone, for it has not a whole core to itself."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run them all; 0 only when every test has passed."""
@@ -26,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     with ExitStack() as stack:
         claims = stack.enter_context(tempfile.TemporaryDirectory())
         # In one word: of a path that stands alone pytest would think that the tests are there.
-        shared = ["-p", "tests.lanes", f"--claims={claims}", *arguments]
+        shared = ["-p", "tests.lanes", f"--claims={claims}", f"--timeout={TIMEOUT_S}", *arguments]
         # The first is told as it goes on, each other one as a whole after it.
         kept = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(1, LANES)]
         running = [_start(shared, output) for output in (None, *kept)]

@@ -5,6 +5,8 @@ however long the parts take. `-p tests.lanes --claims=FOLDER`.
 """
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +22,6 @@ LONG: Final = (
     "libvirt/test_stack_whole.py",
 )
 """Parts that take minutes, the longest first: begun last, they would be waited for."""
-_CLAIMS = pytest.StashKey[dict[str, bool]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,10 +37,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    """Leave a test to another run when that has taken its part."""
-    folder: Path | None = item.config.getoption("--claims")
-    return None if folder is None or _is_ours(item, folder) else True
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run what no other run has taken; each test is told which of ours is next, by which its fixtures end or stay."""
+    folder: Path | None = session.config.getoption("--claims")
+    if folder is None or session.testsfailed or session.config.option.collectonly:
+        return None
+    ours = _taken(session.items, folder)
+    item = next(ours, None)
+    while item is not None:
+        following = next(ours, None)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+        item = following
+    return True
 
 
 def part_of(item: pytest.Item) -> str:
@@ -55,13 +68,17 @@ def _rank(item: pytest.Item) -> int:
     return next((at for at, name in enumerate(LONG) if part.endswith(name)), others)
 
 
-def _is_ours(item: pytest.Item, folder: Path) -> bool:
-    claims = item.config.stash.setdefault(_CLAIMS, {})
-    part = part_of(item)
-    if part not in claims:
-        try:
-            (folder / hashlib.sha256(part.encode()).hexdigest()).touch(exist_ok=False)
-            claims[part] = True
-        except FileExistsError:
-            claims[part] = False
-    return claims[part]
+def claim(folder: Path, part: str) -> bool:
+    """Take a part; False when another run has it."""
+    try:
+        (folder / hashlib.sha256(part.encode()).hexdigest()).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _taken(items: Iterable[pytest.Item], folder: Path) -> Iterator[pytest.Item]:
+    """The tests of each part that can be had, which is taken when its turn comes and not before."""
+    for part, group in groupby(items, part_of):
+        if claim(folder, part):
+            yield from group

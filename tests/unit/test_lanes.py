@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.__main__ import verdict
+from tests.lanes import claim
 
 
 @pytest.mark.parametrize(
@@ -39,16 +40,59 @@ def test_of_a_server():
 """
 
 
-@pytest.mark.timeout(60)
-def test_each_part_is_run_once_by_one_of_three_runs(tmp_path: Path) -> None:
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    libvirt: guests\n    e2e: all\n    kube: server\n")
-    for number in range(6):
-        (tmp_path / f"test_{number}.py").write_text(FILE)
-    claims = tmp_path / "claims"
-    claims.mkdir()
+SHARED = """
+import pytest
+
+made = []
+
+@pytest.fixture(scope="session")
+def server():
+    made.append(1)
+    yield len(made)
+    print("server ends")
+"""
+USES_IT = """
+def test_it(server):
+    assert server == 1
+"""
+INI = "[pytest]\nmarkers =\n    libvirt: guests\n    e2e: all\n    kube: server\n"
+
+
+@pytest.fixture
+def claims(tmp_path: Path) -> Path:
+    """Where the runs say what they have taken, beside their tests."""
+    (tmp_path / "pytest.ini").write_text(INI)
+    folder = tmp_path / "claims"
+    folder.mkdir()
+    return folder
+
+
+def started(claims: Path) -> subprocess.Popen[str]:
+    """One run."""
     command = [sys.executable, "-m", "pytest", "-v", "-c", "pytest.ini", "-p", "tests.lanes", f"--claims={claims}"]
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    runs = [subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) for _ in "123"]
+    return subprocess.Popen(command, cwd=claims.parent, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.timeout(60)
+def test_what_others_have_taken_is_left_out_and_fixtures_stay(claims: Path) -> None:
+    (claims.parent / "conftest.py").write_text(SHARED)
+    for name in ("one/test_a.py", "one/test_b.py", "two/test_c.py", "two/test_d.py"):
+        file = claims.parent / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(USES_IT)
+        assert name[-4] not in "bd" or claim(claims, str(file))
+    run = started(claims)
+    told = run.communicate(timeout=50)[0]
+    assert re.findall(r"^(\S+) PASSED", told, re.MULTILINE) == ["one/test_a.py::test_it", "two/test_c.py::test_it"]
+    assert run.returncode == 0, told
+
+
+@pytest.mark.timeout(60)
+def test_each_part_is_run_once_by_one_of_three_runs(claims: Path) -> None:
+    for number in range(6):
+        (claims.parent / f"test_{number}.py").write_text(FILE)
+    runs = [started(claims) for _ in range(3)]
     passed = [re.findall(r"^(\S+) PASSED", run.communicate(timeout=50)[0], re.MULTILINE) for run in runs]
     expected = [f"test_{number}.py::test_it[{at}]" for number in range(6) for at in range(3)]
     expected += [f"test_{number}.py::test_of_a_server" for number in range(6)]
