@@ -40,21 +40,10 @@ class IdleHost:
 
     asked: list[str] = field(default_factory=list)
 
-    async def begin(
-        self, uuid: str, copies: Sequence[DiskCopy], *, checkpoint: str = "", since: str = "", quiesce: bool = True
-    ) -> BackupBegun:
+    async def begin(self, *_: Any, **__: Any) -> BackupBegun:
         raise AssertionError("nothing runs here")
 
-    async def show(
-        self,
-        uuid: str,
-        copies: Sequence[DiskCopy],
-        socket: str,
-        *,
-        checkpoint: str = "",
-        since: str = "",
-        quiesce: bool = True,
-    ) -> BackupBegun:
+    async def show(self, *_: Any, **__: Any) -> BackupBegun:
         raise AssertionError("nothing runs here")
 
     async def shown(self, uuid: str) -> str:
@@ -87,16 +76,7 @@ class ShowingHost(IdleHost):
     at: str = ""
     process: subprocess.Popen[bytes] | None = None
 
-    async def show(
-        self,
-        uuid: str,
-        copies: Sequence[DiskCopy],
-        socket: str,
-        *,
-        checkpoint: str = "",
-        since: str = "",
-        quiesce: bool = True,
-    ) -> BackupBegun:
+    async def show(self, uuid: str, copies: Sequence[DiskCopy], socket: str, **_: Any) -> BackupBegun:
         (copy,) = copies
         self.asked.append("show")
         await asyncio.to_thread(shutil.copy, self.disk, copy.target)
