@@ -223,6 +223,15 @@ def checkpoints(uri: str, uuid: str) -> list[str]:
         connection.close()
 
 
+def check_disks(scene: Scene, name: str, count: int) -> None:
+    """That many files of the VM's are sound qcow2 files, and nobody's else."""
+    uid = scene.here.vm(name).metadata.uid
+    found = sorted((scene.here.controller.state / "disks").glob(f"*{uid}*"))
+    assert [path.stat().st_nlink for path in found] == [1] * count
+    for path in found:
+        subprocess.run(["qemu-img", "check", "-q", "-f", "qcow2", path], check=True)
+
+
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Callable[[], None]]:
     """A file system on the folder that is too small for a backup, until what comes is called."""

@@ -34,6 +34,7 @@ from tests.controlplane.caches import running
 from tests.folders import open_folder
 from tests.libvirt.backup_scene import (
     Scene,
+    check_disks,
     checkpoints,
     data_disk,
     folder,
@@ -327,6 +328,7 @@ async def test_command_line_backs_up_verifies_restores_and_deletes(scene: Scene)
         scene, "restore create -vm web-5 -path", path, "-endpoint", scene.s3.endpoint, "-secret", "store"
     )
     assert (back.code, "web-5 is restored" in back.out) == (0, True), back
+    check_disks(scene, "web-5", 2)
     assert (await hyperctl(scene, "backup delete by-hand")).code == 0
     assert scene.stored("nightly", "web", path.rpartition("/")[2]) == []
     refused = await hyperctl(scene, "backup create -vm web -name hopeless -secret wrong -bucket", BUCKET, *store[2:4])

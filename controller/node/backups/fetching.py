@@ -10,6 +10,7 @@ from controller.node.backups.chain import Link, read_part, stored_disk
 from controller.node.backups.manifest import INVALID, StoredDisk
 from controller.node.backups.pieces import is_zero, offsets
 from controller.node.backups.store import Place
+from controller.node.convert import settle
 from controller.node.qemu_img import HEAD, QCOW2_MAGIC, inspect, qemu_img
 from controller.node.room import check_room
 from hypersdk.errors import Terminal
@@ -23,6 +24,19 @@ class Fetched:
     format: str
     is_alone: bool
     """Whether there is nothing below it."""
+
+    def became(self, place: Path) -> bool:
+        """Whether it is the disk's file at that place now, which saves a copy; only where it can be one. Blocks."""
+        if self.format != "qcow2" or not self.is_alone:
+            return False
+        place.unlink(missing_ok=True)
+        try:
+            # Under both names: whoever comes after a kill finds it fetched.
+            place.hardlink_to(self.path)
+        except OSError:
+            return False  # on another file system, or on one that cannot do that
+        settle(place)
+        return True
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Literal
 from controller.hypervisor.backup_port import BackupHost
 from controller.hypervisor.port import Hypervisor
 from controller.node.backups.chain import Link, read_chain
-from controller.node.backups.fetching import Fetched, Fetching
+from controller.node.backups.fetching import Fetching
 from controller.node.backups.journal import Scratch, scratch_of
 from controller.node.backups.manifest import INVALID
 from controller.node.backups.origin import Origin, Origins
@@ -184,7 +184,7 @@ class Restorer:
             whole = await fetching.disk(name, chain)
             written = planned[name].written
             fresh = written.with_name(f".{checked_uid(uid)}-{written.name}.tmp")
-            if written != planned[name].path or not await asyncio.to_thread(_is_it, whole, fresh):
+            if written != planned[name].path or not await asyncio.to_thread(whole.became, fresh):
                 await asyncio.to_thread(check_room, fresh.parent, whole.path.stat().st_blocks * 512, f"disk {name}")
                 await convert(whole.path, fresh, _part_of(report, number, len(names)), format=whole.format)
             if written != planned[name].path:
@@ -256,17 +256,6 @@ def _note(vm: VirtualMachine, name: str) -> str:
 
 def _part_of(report: Report, number: int, count: int) -> Callable[[float], None]:
     return lambda part: report("Assembling", round(1000 * (number + part)), 1000 * count)
-
-
-def _is_it(whole: Fetched, fresh: Path) -> bool:
-    """Let what was fetched be the disk's file as it is, which saves a copy; not of a chain, nor from another disk."""
-    if whole.format != "qcow2" or not whole.is_alone or whole.path.stat().st_dev != fresh.parent.stat().st_dev:
-        return False
-    fresh.unlink(missing_ok=True)
-    # Both names: whoever comes after a kill finds it fetched.
-    fresh.hardlink_to(whole.path)
-    settle(fresh)
-    return True
 
 
 async def _onto(fresh: Path, layer: Path) -> None:

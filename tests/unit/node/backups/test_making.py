@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from controller.node.backups.chain import read_chain
-from controller.node.backups.fetching import Fetching
+from controller.node.backups.fetching import Fetched, Fetching
 from controller.node.backups.index import Entry, Index, read_index
 from controller.node.backups.journal import Scratch
 from controller.node.backups.making import folder_of
@@ -230,3 +230,14 @@ def test_incremental_stands_on_the_newest_or_says_why_not() -> None:
         assert why in found[1]
     long = [entry("0", 99), *(entry(str(n), 99 - n, str(n - 1)) for n in range(1, LONGEST_CHAIN))]
     assert "stand on each other" in base_for(Index(backups=long), "vm", layers, [f"hypersdk-{LONGEST_CHAIN - 1}"])[1]
+
+
+def test_what_was_fetched_becomes_the_disk_where_it_can(tmp_path: Path) -> None:
+    path, place, elsewhere = tmp_path / "x.0.qcow2", tmp_path / "disk.qcow2", Path("/proc/disk.qcow2")
+    path.write_bytes(b"content")
+    place.write_bytes(b"of an earlier try")
+    assert Fetched(path, "qcow2", is_alone=True).became(place)
+    assert (place.read_bytes(), path.read_bytes()) == (b"content", b"content")
+    for whole in (Fetched(path, "raw", is_alone=True), Fetched(path, "qcow2", is_alone=False)):
+        assert not whole.became(tmp_path / "other.qcow2")
+    assert not Fetched(path, "qcow2", is_alone=True).became(elsewhere)
