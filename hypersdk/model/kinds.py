@@ -5,6 +5,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
+from hypersdk.errors import NotFound
 from hypersdk.model.base import Resource
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ GROUP = "hypersdk.io"
 VERSION = "v1alpha1"
 SUBRESOURCES = "subresources.hypersdk.io/v1alpha1"
 FINALIZER = "hypersdk.io/vm-finalizer"
+
+_NO_SEGMENT = frozenset("/%?#")
 
 R = TypeVar("R", bound=Resource, covariant=True)
 
@@ -67,7 +70,13 @@ class Kind(Generic[R]):
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The URL path of the collection or the object; no namespace means all of them."""
+        """The URL path of the collection or the object; no namespace means all of them.
+
+        NotFound for what cannot be a name (Kubernetes: IsValidPathSegmentName): `a/../b` would be the path of another.
+        """
+        for part in (namespace, name):
+            if part in {".", ".."} or not _NO_SEGMENT.isdisjoint(part):
+                raise NotFound(f'{self.plural} "{part}" not found: that cannot be a name', 404, "NotFound")
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         scope = f"/namespaces/{namespace}" if self.namespaced and namespace else ""
         return root + scope + "".join(f"/{part}" for part in (self.plural, name, subresource) if part)
