@@ -32,8 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is long first, then the other guests, part by part, so that what is left for the end is short."""
-    place = {part: at for at, part in enumerate(dict.fromkeys(part_of(item) for item in items))}
-    items.sort(key=lambda item: (_rank(item), place[part_of(item)]))
+    parts = {part: at for at, part in enumerate(dict.fromkeys(part_of(item) for item in items))}
+    guests = {part_of(item) for item in items if any(item.get_closest_marker(name) for name in GUESTS)}
+    place = {part: (_rank(part, part in guests), at) for part, at in parts.items()}
+    items.sort(key=lambda item: place[part_of(item)])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,10 +64,8 @@ def part_of(item: pytest.Item) -> str:
     return WHOLE if item.get_closest_marker("e2e") is not None else str(item.path)
 
 
-def _rank(item: pytest.Item) -> int:
-    part = part_of(item)
-    others = len(LONG) + (not any(item.get_closest_marker(name) for name in GUESTS))
-    return next((at for at, name in enumerate(LONG) if part.endswith(name)), others)
+def _rank(part: str, has_guests: bool) -> int:
+    return next((at for at, name in enumerate(LONG) if part.endswith(name)), len(LONG) + (not has_guests))
 
 
 def claim(folder: Path, part: str) -> bool:

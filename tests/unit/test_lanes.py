@@ -34,6 +34,10 @@ import pytest
 def test_it(number):
     pass
 
+@pytest.mark.libvirt
+def test_of_a_guest():
+    pass
+
 @pytest.mark.kube
 def test_of_a_server():
     pass
@@ -95,7 +99,7 @@ def test_each_part_is_run_once_by_one_of_three_runs(claims: Path) -> None:
     runs = [started(claims) for _ in range(3)]
     passed = [re.findall(r"^(\S+) PASSED", run.communicate(timeout=50)[0], re.MULTILINE) for run in runs]
     expected = [f"test_{number}.py::test_it[{at}]" for number in range(6) for at in range(3)]
-    expected += [f"test_{number}.py::test_of_a_server" for number in range(6)]
+    expected += [f"test_{number}.py::test_of_a_{what}" for number in range(6) for what in ("guest", "server")]
     assert sorted(name for names in passed for name in names) == sorted(expected)
     assert {run.returncode for run in runs} == {0}
     with_server = [names for names in passed if any("server" in name for name in names)]
