@@ -114,7 +114,7 @@ def test_operation_waits_until_the_disks_are_read_and_begins_at_once_then(tmp_pa
             world.works[name] = work
             op = await world.operate(name)
             await until_waits(world, op)
-            await world.pass_time(900)  # longer than an operation may take
+            await world.pass_time(700)  # longer than an operation may take
             assert (work.calls, world.op(op).phase) == ([], OperationPhase.PENDING)
             maker.may_end.set()
             assert (await world.done(op, within=4)).phase is OperationPhase.SUCCEEDED
