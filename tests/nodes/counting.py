@@ -9,7 +9,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-FILLED = 5 << 20
+FILLED = 3 << 20
 """Bytes behind the counter that are never written to, and never the same twice."""
 _COUNTER_AT = 2048 * 512
 _START = 0x7C00

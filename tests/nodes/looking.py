@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 
 from hypersdk.kube.client import Client
 from hypersdk.kube.streams import metrics
+from tests.nodes.guest import WITHIN
 from tests.nodes.lab import Lab
 from tests.tui.screen import started, until
 from tests.unit.gateway.loopback import FrontProxy
@@ -20,7 +21,6 @@ from tui.options import Options
 from tui.screens.detail import DetailScreen
 from tui.session import Session, live_session
 
-WITHIN = 180.0
 ADMIN = "kubernetes-admin"
 
 
