@@ -191,7 +191,7 @@ def test_disk_that_may_not_grow_while_it_is_read_grows_right_afterwards(tmp_path
             world.hypervisor.fail("attach", *[IN_USE] * 6)
             await world.set(disks=[ROOT, DATA])
             await world.until(lambda: "once the backup has ended" in required())
-            await world.pass_time(300)
+            await world.pass_time(60)
             world.hypervisor.fail_no_more("attach")
             maker.may_end.set()
             await world.until(lambda: phase(world) == "Completed")
