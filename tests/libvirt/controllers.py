@@ -27,7 +27,7 @@ from tests.controlplane.caches import running, until
 
 NODE = "node-1"
 READY_WITHIN_S = 60.0
-BOOT_WITHIN_S = 90.0
+BOOT_WITHIN_S = 180.0
 R = TypeVar("R", bound=Resource)
 
 

@@ -74,7 +74,7 @@ class Lab:
 
     async def connected(self) -> None:
         """Wait for the agent."""
-        await self.bench.until(lambda: self.bench.reason(self.name, "LivenessProbe") == "AgentAnswers")
+        await self.bench.until(lambda: self.bench.reason(self.name, "LivenessProbe") == "AgentAnswers", WITHIN_S)
 
     async def operate(self, operation: str, **spec: JsonValue) -> VMOperation:
         """Do one operation, and wait until it is over."""
