@@ -1,15 +1,19 @@
 """Snapshots where nobody dies: what becomes of disks and memory, what waits or is refused, and how long they stay."""
 
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from controller.hypervisor.port import DomainState
-from hypersdk.model.base import rfc3339
+from hypersdk.model.base import JsonObject, rfc3339
+from hypersdk.model.kinds import VM_OPERATIONS
+from hypersdk.model.marks import CANCEL
 from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase
-from tests.flow.fake_layers import FakeFile
+from tests.flow.fake_layers import FakeFile, FakeLayers
 from tests.flow.snapshot_lab import DATA, SNAPS, Lab
 from tests.flow.virtual import EPOCH, virtual_now
 from tests.flow.world import World, play
@@ -102,6 +106,39 @@ def test_agent_is_left_alone_while_it_holds_the_guest(tmp_path: Path) -> None:
             assert world.reason("LivenessProbe") == "AgentAnswers"
             await world.until(lambda: lab.phase("first") == "Ready", 60)
             await world.until(lambda: world.hypervisor.questions > before)
+
+    play(tmp_path, scenario)
+
+
+@dataclass
+class Late(FakeLayers):
+    """Somebody has second thoughts of an operation in the moment in which its layers are put in place."""
+
+    regret: Callable[[], Awaitable[object]] | None = None
+
+    async def put(self, uuid: str, files: Mapping[str, str]) -> None:
+        await super().put(uuid, files)
+        if self.regret is not None:
+            await self.regret()
+
+
+def test_return_that_is_cancelled_once_it_is_done_says_that_it_is_done(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        lab = Lab(world)
+        late = lab.layers = Late(world.hypervisor)
+        async with lab.controller():
+            await lab.start(running=False)
+            await lab.take("first")
+            lab.layers.write(lab.uid, "two")
+            op = await lab.restore("first")
+            cancel: JsonObject = {"metadata": {"annotations": {CANCEL: "true"}}}
+            late.regret = lambda: world.client.patch(VM_OPERATIONS, *op.key, cancel)
+            op = await world.done(op)
+            assert op.phase is OperationPhase.SUCCEEDED, op.status
+            assert "the disks are those of first" in (op.status.message or "")
+            assert not {"ending", "stage", "before"} & set(op.status.result or {})
+            assert lab.layers.read(lab.uid) == {"one"}
+            lab.assert_nothing_left_over()
 
     play(tmp_path, scenario)
 

@@ -8,7 +8,7 @@ from controller.node.operations.conduct import Conductor
 from controller.node.operations.ending import ENDING, due, ended, note, noted
 from controller.node.operations.outcome import failed, running, succeeded
 from controller.node.operations.turn import of_machine, overtakes
-from controller.node.operations.work import PLANS, Going, Job, Work, Works
+from controller.node.operations.work import PLANS, Ended, Going, Job, Work, Works
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.base import JsonObject
 from hypersdk.model.virtualmachine import VirtualMachine
@@ -72,11 +72,12 @@ class Labour:
             return job.op, 0.0
         if isinstance(done, Going):
             return await self._going(job.op, done)
-        op = job.op.but(status=job.op.status.but(result=_merged(job.notes, done.result)))
-        return await self._over(job.op, succeeded(op, done.words))
+        return await self._done(job, done)
 
     async def _undo(self, work: Work, job: Job, reason: str, message: str) -> tuple[VMOperation, float]:
         left = await work.undo(job)
+        if isinstance(left, Ended):
+            return await self._done(job, left)
         if left is not None:
             return await self._going(job.op, left)
         return await self._over(job.op, ended(job.op, reason, message))
@@ -95,6 +96,10 @@ class Labour:
             return op, min(going.again_in_s, (told + TELL_EVERY - self.now()).total_seconds())
         self.told[op.metadata.uid] = self.now()
         return await self.conductor.write(op, status), going.again_in_s
+
+    async def _done(self, job: Job, done: Ended) -> tuple[VMOperation, float]:
+        result = _merged(job.notes, {ENDING: None} | done.result)
+        return await self._over(job.op, succeeded(job.op.but(status=job.op.status.but(result=result)), done.words))
 
     async def _over(self, op: VMOperation, status: VMOperationStatus) -> tuple[VMOperation, float]:
         self.told.pop(op.metadata.uid, None)

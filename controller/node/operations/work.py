@@ -84,8 +84,11 @@ class Work(Protocol):
         """Do what is to be done next; Terminal with a reason when it cannot be done, which has it undone."""
         ...
 
-    async def undo(self, job: Job) -> Going | None:
-        """Take back what was begun; None once nothing of it is left. Also for one of which nothing was begun."""
+    async def undo(self, job: Job) -> Going | Ended | None:
+        """Take back what was begun; None once nothing of it is left. Also for one of which nothing was begun.
+
+        Ended where its effect is there for good: its end came too late, and it has succeeded.
+        """
         ...
 
 

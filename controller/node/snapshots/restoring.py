@@ -45,26 +45,24 @@ class RestoreWork:
         if job.observed is None:
             raise Transient("waits until the VM has a domain on its node")
         disks = taken_disks(job.observed, job.vm.metadata.uid)
-        snapshot = await self._snapshot(job)
         stage = job.notes.get(STAGE)
+        if stage == DONE:
+            return await self._finish(disks, job)
+        snapshot = await self._snapshot(job)
         if stage is None:
             return await self._check(snapshot, disks, job)
         if stage == CUT:
             return await self._return(snapshot, job.observed, disks, job)
-        if stage == RESUME:
-            return await self._resume(snapshot, job.observed, job)
-        await self._sweep(disks, job)
-        return Ended(_words(snapshot, job), {BEFORE: None, STAGE: None})
+        return await self._resume(snapshot, job.observed, job)
 
-    async def undo(self, job: Job) -> Going | None:
-        """Let the VM write to what it wrote to before, unless the return has been seen to be done."""
+    async def undo(self, job: Job) -> Going | Ended | None:
+        """Let the VM write to what it wrote to before; a return that has been seen to be done is done."""
         before, uid = Before.of(job.notes), job.vm.metadata.uid
         if before is None or job.observed is None:
             return None
         disks = taken_disks(job.observed, uid)
         if job.notes.get(STAGE) == DONE:
-            await self._sweep(disks, job)
-            return None
+            return await self._finish(disks, job)
         ours = layers_of(disks, tag_of(RESTORE, job.uid))
         if any(written(disk) == ours[dev] for dev, disk in disks.items()):
             if job.observed.is_active:
@@ -172,7 +170,7 @@ class RestoreWork:
         return path
 
     async def _snapshot(self, job: Job) -> VMSnapshot:
-        name = (job.op.spec.restore_spec.snapshot_name if job.op.spec.restore_spec else None) or ""
+        name = _wanted(job)
         found = await self.store.fresh(job.op.key[0], name)
         if found is None:
             raise Terminal("SnapshotNotFound", f"there is no VMSnapshot {name} in {job.op.key[0]}")
@@ -182,6 +180,14 @@ class RestoreWork:
             words = f"VMSnapshot {name} is {found.status.phase or 'Pending'}: only a Ready one can be gone back to"
             raise Terminal("SnapshotNotReady", words)
         return found
+
+    async def _finish(self, disks: dict[str, PluggedDisk], job: Job) -> Ended:
+        await self._sweep(disks, job)
+        name = _wanted(job)
+        # Whoever deletes it now takes nothing of this back.
+        snapshot = await self.store.fresh(job.op.key[0], name)
+        words = _words(name, snapshot is not None and snapshot.status.consistency == "Memory", job)
+        return Ended(words, {BEFORE: None, STAGE: None})
 
     async def _sweep(self, disks: dict[str, PluggedDisk], job: Job) -> None:
         """Remove the layers that neither the VM nor a snapshot of it needs now."""
@@ -240,9 +246,13 @@ def _first(disks: dict[str, PluggedDisk]) -> str:
     return disks[min(disks)].path
 
 
-def _words(snapshot: VMSnapshot, job: Job) -> str:
-    name = snapshot.metadata.name
-    if snapshot.status.consistency == "Memory":
+def _wanted(job: Job) -> str:
+    """The name of the snapshot that is gone back to."""
+    return (job.op.spec.restore_spec.snapshot_name if job.op.spec.restore_spec else None) or ""
+
+
+def _words(name: str, has_memory: bool, job: Job) -> str:
+    if has_memory:
         return f"the guest goes on from where it was in {name}"
     then = "the guest is started anew" if job.vm.spec.running else "the VM is off"
     return f"the disks are those of {name}; {then}"
