@@ -158,6 +158,8 @@ def _copy(source: str, target: str) -> bool:
 def _remove(paths: Sequence[str]) -> None:
     for path in paths:
         Path(path).unlink(missing_ok=True)
+        # And what a controller has left of it that was killed while it made it.
+        _fresh(path).unlink(missing_ok=True)
 
 
 def _allocated(paths: Sequence[str]) -> dict[str, int]:
