@@ -231,3 +231,20 @@ async def bench(client: Client, namespace: str, controller: ControllerProcess) -
 def is_alive(pid: int | None) -> bool:
     """Whether the process is there."""
     return pid is not None and os.path.exists(f"/proc/{pid}")
+
+
+async def until_gone(pid: int | None) -> None:
+    """Wait until the process has ended; libvirt tells of a QEMU's end while it is ending."""
+    assert pid is not None
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_reader(handle, ended.set)
+    try:
+        async with asyncio.timeout(30):
+            await ended.wait()
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)

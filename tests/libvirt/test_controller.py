@@ -21,7 +21,7 @@ from hypersdk.model.vmoperation import OperationPhase
 from hypersdk.settings import places
 from tests.controlplane.api import Api
 from tests.libvirt.conftest import Libvirtd
-from tests.libvirt.controllers import NODE, Bench, ControllerProcess, bench, is_alive
+from tests.libvirt.controllers import NODE, Bench, ControllerProcess, bench, is_alive, until_gone
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(420)]
 
@@ -119,7 +119,7 @@ async def test_guest_lives_through_its_whole_life(here: Bench, local: str, libvi
     stop = await here.operate("web", "stop")
     assert stop.phase is OperationPhase.SUCCEEDED, stop.status.message
     await here.until_phase("web", Phase.STOPPED, "Stopped")
-    assert not is_alive(status.qemu_pid)
+    await until_gone(status.qemu_pid)
     assert here.vm("web").spec.running is False
     assert "PowerCut" not in {event.reason for event in await here.events()}
 

@@ -20,7 +20,7 @@ from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from tests.controlplane.api import Api
 from tests.libvirt.benches import lone_bench
 from tests.libvirt.conftest import Libvirtd, served
-from tests.libvirt.controllers import Bench, ControllerProcess, bench, is_alive
+from tests.libvirt.controllers import Bench, ControllerProcess, bench, until_gone
 from tests.libvirt.keysector import READY, WRITTEN, press, until_said, write_key_disk
 
 pytestmark = [pytest.mark.libvirt, pytest.mark.timeout(240)]
@@ -168,7 +168,7 @@ async def test_resets_crashes_and_power_offs_are_told_apart(story: Story) -> Non
     await story.key("p")
     await story.reaches(Phase.FAILED, "GuestCrashed")
     assert story.message == "the guest crashed: it reported a panic"
-    assert not is_alive(pid)
+    await until_gone(pid)
     await story.does("start")
     await story.says(READY, 3)
 
