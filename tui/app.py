@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App
 from textual.command import Provider
 from textual.message import Message
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 
 from hypersdk.errors import HyperSDKError
@@ -191,8 +191,12 @@ class HypersdkApp(PacedApp):
     def _journal_moved(self, entry: Entry) -> None:
         for screen in self._console_screens():
             screen.journal_moved(entry)
+        if any(isinstance(screen, ModalScreen) for screen in self.screen_stack):
+            return  # it would lie over the question that is being answered; the status line says it
         many = sum(one.state is State.RUNNING for one in self.workspace.journal.entries) > MANY
         if entry.state is State.FAILED:
+            self.clear_notifications()
             self.notify(entry.words, severity="error", timeout=15, markup=False)
         elif entry.state is State.DONE and not many:
+            self.clear_notifications()
             self.notify(entry.words, markup=False)

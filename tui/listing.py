@@ -45,6 +45,8 @@ class Listing(Generic[R]):
     moved: Callable[[Changes], frozenset[Key]]
     sort: str = "name"
     descending: bool = False
+    says: Callable[[R], str] = lambda item: ""
+    """What a row has to say, whole: its column may be cut or have no room at all."""
 
     def counted(self, count: int) -> str:
         """So many of them: `1 VM`, `2 VMs`."""

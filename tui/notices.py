@@ -13,6 +13,8 @@ MADE_BY: Final = {
     "snapshots": ("vm.snapshot", "on a VM takes one"),
     "templates": ("vm.make-template", "on a VM that is off makes one"),
     "backups": ("vm.back-up", "on a VM makes one"),
+    "restores": ("backup.restore", "on a backup makes one"),
+    "schedules": ("", "'hyperctl k8s apply -f' makes one (docs/tasks/backup.md)"),
 }
 """By what is listed: the command that makes one, and what its key does."""
 
@@ -60,7 +62,7 @@ def _loading(workspace: Workspace, word: str, error: str) -> list[Line]:
 def _empty(workspace: Workspace, listing: Listing[R]) -> list[Line]:
     keys = workspace.keymap
     command, words = MADE_BY.get(listing.word, ("", ""))
-    make = [f"{keys.shown(command)} {words}"] if command and not workspace.read_only else []
+    make = [f"{keys.shown(command)} {words}".lstrip()] if words and not workspace.read_only else []
     ways = "; ".join([*make, f"{keys.shown('view.namespace')} switches the namespace"])
     return _words(f"There are no {listing.word} in {workspace.where}.", f"{ways}.")
 

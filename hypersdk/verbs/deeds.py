@@ -104,8 +104,10 @@ def _unless_usable(template: "VMTemplate") -> str:
 
 
 RESTORE = Deed["VMSnapshot"](
-    "snapshot.restore", "Restore", "return the VM to it: what was written since is lost", Danger.NAME, _unless_ready,
-    _restore, line=lambda one: ["vm", "snapshot", "restore", one.machine[1], "-snapshot", one.metadata.name],
+    "snapshot.restore", "Restore",
+    "return the VM to it: what was written since is lost; a guest that runs starts anew, unless it has memory",
+    Danger.NAME, _unless_ready, _restore,
+    line=lambda one: ["vm", "snapshot", "restore", one.machine[1], "-snapshot", one.metadata.name],
 )  # fmt: skip
 CLONE = Deed["VMSnapshot"](
     "snapshot.clone", "Clone", "make another VM of it", Danger.CONFIRM, _unless_ready, _clone,

@@ -104,6 +104,36 @@ async def test_rows_say_what_is_kept_and_how_it_is(size: tuple[int, int]) -> Non
                 await until(pilot, "1 VM, 1 running")
 
 
+@pytest.mark.timeout(60)
+async def test_message_that_its_column_cuts_is_whole_below_and_above_the_manifest() -> None:
+    why = "this node keeps no backups in folders: start it again with --backup-folder DIR"
+    session = ScriptedSession(objects=[vm("web-1"), backup("old", "Completed", "stored"), backup("new", "Failed", why)])
+    async with console(session, (100, 24)) as pilot:
+        await until(pilot, "web-1")
+        await pilot.press("f8")
+        await until(pilot, "2 backups")
+        await pilot.press("end" if "✗" in lines(pilot)[3] else "home")
+        await until(pilot, f" {why}")
+        await pilot.press("enter")
+        await until(pilot, "kind: BackupJob")
+        assert why in text(pilot)
+        await pilot.press("escape")
+        await until(pilot, "esc Back")
+
+
+async def test_what_came_of_a_deed_is_read_until_the_cursor_moves_on() -> None:
+    objects = [vm("web-1"), backup("old", "Completed", "stored"), backup("new", "Completed", "kept")]
+    async with console(ScriptedSession(objects=objects)) as pilot:
+        await until(pilot, "web-1")
+        await pilot.press("f8")
+        await until(pilot, "2 backups")
+        await pilot.press("e", "y")
+        await until(pilot, "Verify new: done")
+        assert "Verify new: done" in lines(pilot)[-2]
+        await pilot.press("end")
+        await until(pilot, "2/2  stored")
+
+
 async def test_lists_are_live_and_say_when_they_cannot_be_had() -> None:
     session = ScriptedSession(objects=[vm("web-1")])
     async with console(session) as pilot:
@@ -121,6 +151,10 @@ async def test_lists_are_live_and_say_when_they_cannot_be_had() -> None:
         await until(pilot, "The templates cannot be listed.")
         session.find()
         await until(pilot, "There are no templates in default.")
+        await pilot.press("f10")
+        assert "U on a backup makes one" in await until(pilot, "There are no restores in default.")
+        await pilot.press("f9")
+        assert "'hyperctl k8s apply -f' makes one" in await until(pilot, "There are no schedules in default.")
 
 
 Done = tuple[str, str, dict[str, str]]

@@ -80,4 +80,5 @@ BACKUPS: Final = Listing[BackupJob](
     cache=lambda feed: feed.follow(BACKUP_JOBS),
     moved=lambda changes: changes.of(BACKUP_JOBS.plural),
     sort="age",
+    says=message,
 )

@@ -59,4 +59,5 @@ EVENTS: Final = Listing[Event](
     cache=lambda feed: feed.events,
     moved=lambda changes: changes.events,
     sort="age",
+    says=lambda event: event.message or "",
 )

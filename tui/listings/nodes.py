@@ -37,6 +37,12 @@ def status(node: VMNode) -> tuple[str, bool]:
     return " ".join([words, *pressing]), not pressing
 
 
+def says(node: VMNode) -> str:
+    """Why it is not ready; what presses it."""
+    wrong = [one for one in node.status.conditions or [] if (one.status == "True") is one.type.endswith("Pressure")]
+    return "; ".join(one.message or one.reason or one.type for one in wrong)
+
+
 def _cells(node: VMNode, sight: Sight) -> Cells:
     seen, (words, is_well) = node.status, status(node)
     sign = sight.glyphs.well if is_well else sight.glyphs.failed
@@ -80,4 +86,5 @@ NODES: Final = Listing[VMNode](
     wanted=by_fields(_FIELDS),
     cache=lambda feed: feed.nodes,
     moved=lambda changes: changes.nodes,
+    says=says,
 )

@@ -68,4 +68,5 @@ OPERATIONS: Final = Listing[VMOperation](
     cache=lambda feed: feed.operations,
     moved=lambda changes: changes.operations,
     sort="age",
+    says=lambda op: op.status.message or "",
 )

@@ -85,4 +85,5 @@ RESTORES: Final = Listing[RestoreJob](
     cache=lambda feed: feed.follow(RESTORE_JOBS),
     moved=lambda changes: changes.of(RESTORE_JOBS.plural),
     sort="age",
+    says=message,
 )

@@ -88,4 +88,5 @@ SCHEDULES: Final = Listing[BackupSchedule](
     wanted=by_fields(_FIELDS),
     cache=lambda feed: feed.follow(BACKUP_SCHEDULES),
     moved=lambda changes: changes.of(BACKUP_SCHEDULES.plural),
+    says=message,
 )

@@ -15,9 +15,9 @@ from tui.listing import Listing, Sight, latest_first
 from tui.tone import Span, Tone
 
 COLUMNS: Final = (
-    Column("name", "SNAPSHOT", 13, rank=0, widest=36),
+    Column("name", "SNAPSHOT", 20, rank=0, widest=36),
     Column("vm", "VM", 10, rank=1, widest=32),
-    Column("status", "STATUS", 16, rank=2, widest=30),
+    Column("status", "STATUS", 10, rank=2, widest=30),
     Column("consistency", "CONSISTENCY", 11, rank=4, widest=16),
     Column("size", "SIZE", 7, rank=5, right=True),
     Column("parent", "PARENT", 10, rank=6, widest=36),
@@ -89,4 +89,5 @@ SNAPSHOTS: Final = Listing[VMSnapshot](
     cache=lambda feed: feed.follow(VM_SNAPSHOTS),
     moved=lambda changes: changes.of(VM_SNAPSHOTS.plural),
     sort="age",
+    says=message,
 )

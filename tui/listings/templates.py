@@ -77,4 +77,5 @@ TEMPLATES: Final = Listing[VMTemplate](
     wanted=by_fields(_FIELDS),
     cache=lambda feed: feed.follow(VM_TEMPLATES),
     moved=lambda changes: changes.of(VM_TEMPLATES.plural),
+    says=message,
 )

@@ -55,6 +55,10 @@ class ConsoleScreen(Screen[None]):
         """Show something again and again, as long as it is seen."""
         self.set_interval(seconds, lambda: None if self.is_covered else show())
 
+    def on_screen_suspend(self) -> None:
+        """What popped up would lie over the dialog or the page that is opened."""
+        self._clear_popups()
+
     def on_screen_resume(self) -> None:
         """Seen again: show what was missed."""
         missed, self._missed = self._missed, Changes()
@@ -100,6 +104,7 @@ class ConsoleScreen(Screen[None]):
         else:
             from tui.screens.confirm import ConfirmScreen
 
+            self._clear_popups()  # or it would stay beside the question
             refused = [doing.refusal(one) for one in items if not doing.applies(one)]
             dialog = ConfirmScreen(doing, able, refused, self.workspace.keymap)
             self.app.push_screen(dialog, lambda values: self._answered(doing, able, values))
@@ -121,6 +126,10 @@ class ConsoleScreen(Screen[None]):
     def on_resize(self) -> None:
         """Another width has room for other keys."""
         self._show_keys()
+
+    def _clear_popups(self) -> None:
+        if self.app._notifications:  # where nothing has popped up, the screen is left as it is
+            self.app.clear_notifications()
 
     def _show_banner(self) -> None:
         """For how long nothing was heard of the API; no banner while it answers."""

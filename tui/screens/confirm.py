@@ -6,6 +6,7 @@ from typing import ClassVar, Generic, TypeVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.markup import escape
 from textual.widgets import Input, Static
 
 from hypersdk.model.base import Resource
@@ -17,6 +18,7 @@ from tui.screens.dialog import Dialog
 from tui.widgets.option import Option
 
 R = TypeVar("R", bound=Resource)
+NEEDED, OPTIONAL = "(needed)", "(may be left out)"
 LISTED = 6
 """So many are named; the rest is counted."""
 
@@ -42,7 +44,8 @@ class ConfirmScreen(Dialog[Values | None], Generic[R]):
 
     def compose(self) -> ComposeResult:
         """The question, the plan, the options, the command, and the way to say yes."""
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog") as box:
+            box.border_subtitle = escape(self._ways())  # always in view, however small the terminal
             yield Static(f"{self._deed.title} {plain(self._wanted)}?", classes="dialog--title", markup=False)
             yield Static("\n".join(self._plan()), markup=False)
             for param in self._deed.params:
@@ -50,8 +53,7 @@ class ConfirmScreen(Dialog[Values | None], Generic[R]):
             yield Static(self._command(), id="command", classes="dialog--command", markup=False)
             if self._deed.danger is Danger.NAME:
                 yield Static(f"Type {self._wanted!r} to confirm:", markup=False)
-                yield Input(id="name", compact=True)
-            yield Static(self._ways(), classes="dialog--keys", markup=False)
+                yield Input(id="name", placeholder=NEEDED, compact=True)
 
     def on_mount(self) -> None:
         """What is to be typed is typed at once; where nothing is, keys answer."""
@@ -156,4 +158,7 @@ def _asked(param: Param) -> ComposeResult:
         yield Option(param.name, f"{param.name}: {param.help}")
         return
     yield Static(f"{param.name}: {param.help}", markup=False)
-    yield Input(id=f"value-{param.name}", type="integer" if param.type == "int" else "text", compact=True)
+    hint = NEEDED if param.required else OPTIONAL
+    yield Input(
+        id=f"value-{param.name}", placeholder=hint, type="integer" if param.type == "int" else "text", compact=True
+    )

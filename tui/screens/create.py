@@ -26,6 +26,7 @@ class CreateScreen(ModalScreen[None]):
         super().__init__()
         self._workspace = workspace
         session = workspace.session
+        self._is_busy = False
         self._namespace = workspace.namespace or (session.namespace if session else "default")
 
     def compose(self) -> ComposeResult:
@@ -61,7 +62,9 @@ class CreateScreen(ModalScreen[None]):
         except HyperSDKError as error:
             self.query_one("#wrong", Static).update(str(error))
             return
-        self.run_worker(self._create(manifest), group="create", exclusive=True)
+        if not self._is_busy:
+            # The app's, as the verbs: left with this dialog it would be cut off, and nobody would know what came of it.
+            self.app.run_worker(self._create(manifest), group="verbs", exclusive=False)
 
     @property
     def _wish(self) -> Wish:
@@ -77,11 +80,19 @@ class CreateScreen(ModalScreen[None]):
         if session is None:
             return
         entry = journal.begin("Create", name, self._command)
+        self._is_busy = True
+        self._say(f"creating {name} …")
         try:
             await session.create(self._namespace, manifest)
         except HyperSDKError as error:
             journal.end(entry, False, str(error))
-            self.query_one("#wrong", Static).update(plain(str(error)))
+            self._say(str(error))
         else:
             journal.end(entry, True, f"{name} is created; the list shows how it starts")
-            self.dismiss(None)
+            if self.is_current:
+                self.dismiss(None)
+        self._is_busy = False
+
+    def _say(self, words: str) -> None:
+        if self.is_attached:
+            self.query_one("#wrong", Static).update(plain(words))

@@ -12,7 +12,7 @@ from tui.commands import View, bindings
 from tui.listing import Listing, R
 from tui.manifest import manifest
 from tui.screens.searching import SearchingScreen
-from tui.tone import Span, Tone
+from tui.tone import Span, Tone, line
 from tui.widgets.bar import Bar
 from tui.widgets.lines import Lines
 from tui.workspace import Workspace
@@ -62,5 +62,7 @@ class ManifestScreen(SearchingScreen, Generic[R]):
         if item is None:
             title.append(Span("it does not exist any more; this is the last that was seen of it", Tone.BAD))
         else:
-            self.query_one("#yaml", Lines).show(manifest(item))
+            words = plain(self._listing.says(item))
+            head = [line(Span(words, Tone.ACCENT)), line()] if words else []
+            self.query_one("#yaml", Lines).show([*head, *manifest(item)])
         self.query_one("#title", Bar).show(tuple(title))

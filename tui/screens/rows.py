@@ -133,6 +133,8 @@ class RowsScreen(ConsoleScreen, Generic[R]):
 
     @on(Table.Moved)
     def _moved(self) -> None:
+        if self._said is not None and self._said.state is not State.RUNNING:
+            self._said = None  # it was read: from here on the row under the cursor speaks
         self._show_status()
 
     @on(Table.SortAsked)
@@ -180,7 +182,11 @@ class RowsScreen(ConsoleScreen, Generic[R]):
         if count := len(table.marked):
             spans.append(Span(f" {count} marked ", Tone.ACCENT))
         spans.append(Span(f" {table.position + 1 if len(self._fleet) else 0}/{len(self._fleet)} ", Tone.DIM))
-        if self._said is not None:
+        if self._said is None:
+            at = self.look_up(table.cursor) if table.cursor else None
+            if at is not None and (words := self.listing.says(at)):
+                spans.append(Span(f" {plain(words)}", Tone.DIM))
+        else:
             tone = {State.RUNNING: Tone.ACCENT, State.DONE: Tone.OK, State.FAILED: Tone.BAD}[self._said.state]
             spans.append(Span(f" {plain(self._said.words)}", tone))
         self.query_one("#status", Bar).show(tuple(spans))

@@ -51,6 +51,8 @@ class Lines(Canvas, Searchable, can_focus=True):
         """Line `y` of what is in view."""
         index = self._top + y
         line = self._wrapped[index] if index < len(self._wrapped) else ()
+        if y == self.size.height - 1 and (more := len(self._wrapped) - index - 1) > 0:
+            line = self._with_more(line, f" +{more}")
         return self.strip(tuple(Span(span.text, Tone.ACCENT) for span in line) if index == self._found else line)
 
     def search(self, needle: str) -> bool:
@@ -92,6 +94,16 @@ class Lines(Canvas, Searchable, can_focus=True):
         """Three lines up."""
         event.stop()
         self._go(self._top - 3)
+
+    def _with_more(self, line: Line, words: str) -> Line:
+        """The last line in view says how many are below it, over whatever of it is in the way."""
+        room = self.size.width - len(words)
+        head, left = [], room
+        for span in line:
+            cut = _longest(span.text, left)
+            left -= cell_len(cut)
+            head.append(Span(cut, span.tone))
+        return (*head, Span(" " * left + words, Tone.ACCENT))
 
     def _seek(self, step: int) -> bool:
         start = self._top if self._found is None else self._found + step
