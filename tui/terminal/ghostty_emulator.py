@@ -13,6 +13,7 @@ REPLIES: Final = 1024
 """Bytes of answers that wait; a guest that asks more is not answered."""
 LARGEST: Final = 1000
 FULL: Final = 2
+_RESET: Final = b"\x1b[!p\x1b[?1049l\x1b[0m\x1b[2J\x1b[H\x1b(B\x0f"
 DECCKM, BRACKETED_PASTE, CURSOR_SHOWN = 1, 2004, 25
 
 
@@ -59,8 +60,7 @@ class GhosttyEmulator:
 
     def feed(self, data: bytes) -> None:
         """Take in guest output."""
-        self._lib.ghostty_terminal_vt_write(self._terminal[0], data, len(data))
-        self._is_stale = True
+        self._write(data)
 
     def take_dirty(self) -> set[int]:
         """The rows that changed."""
@@ -127,9 +127,8 @@ class GhosttyEmulator:
 
     def reset(self) -> None:
         """As RIS; the history stays where the library keeps it."""
-        self._lib.ghostty_terminal_vt_write(self._terminal[0], b"\x1b[!p\x1b[?1049l\x1b[0m\x1b[2J\x1b[H\x1b(B\x0f", 29)
+        self._write(_RESET)
         self._rows.clear()
-        self._is_stale = True
         self._dirty |= set(range(self.rows))
 
     @property
@@ -141,6 +140,10 @@ class GhosttyEmulator:
     def bracketed_paste(self) -> bool:
         """Mode 2004."""
         return self._mode(BRACKETED_PASTE)
+
+    def _write(self, data: bytes) -> None:
+        self._lib.ghostty_terminal_vt_write(self._terminal[0], data, len(data))
+        self._is_stale = True
 
     def _new(self, name: str, make: Any, *arguments: int) -> Any:  # noqa: ANN401 - cffi's
         made = self._ffi.new(f"{name} *")

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,8 @@ from rich.cells import cell_len
 
 from tui.terminal.choice import BACK_ENDS
 from tui.terminal.emulator import CellStyle, Emulator
+from tui.terminal.ghostty import ghostty
+from tui.terminal.ghostty_emulator import GhosttyEmulator
 
 Fed = Callable[..., Emulator]
 
@@ -202,3 +205,30 @@ def test_twenty_thousand_sequences_leave_a_whole_screen(back_end: str) -> None:
     emulator.reset()
     emulator.feed(b"\x1b\\\x1b[2J\x1b[Hwell")
     assert lines(emulator)[0] == "well"
+
+
+class Strict:
+    """The library, which looks at how much of a text it is to read: beyond its end lies whatever memory holds."""
+
+    def __init__(self, lib: object) -> None:
+        self._lib = lib
+
+    def __getattr__(self, name: str) -> object:
+        """All else as it is."""
+        return getattr(self._lib, name)
+
+    def ghostty_terminal_vt_write(self, terminal: object, data: bytes, size: int) -> None:
+        """Not a byte more."""
+        assert size == len(data), data
+        write: Callable[[object, bytes, int], None] = self.__getattr__("ghostty_terminal_vt_write")  # type: ignore[assignment]
+        write(terminal, data, size)
+
+
+def test_no_memory_beyond_a_text_is_shown() -> None:
+    native = ghostty()
+    assert native is not None
+    emulator = GhosttyEmulator(replace(native, lib=Strict(native.lib)), 20, 4)
+    emulator.feed(b"before")
+    emulator.reset()
+    emulator.feed(b"login: ")
+    assert lines(emulator) == ["login:", "", "", ""]
