@@ -15,7 +15,7 @@ from typing import Protocol
 from controller.hypervisor.layer_port import DomainFiles
 from controller.node.places import NodePlaces
 from controller.node.refused import tried
-from controller.node.whole_file import write_whole
+from controller.node.whole_file import replace_whole
 from hypersdk.errors import Transient
 
 NVRAM, TPM = "nvram.fd", "tpm2-00.permall"
@@ -74,7 +74,7 @@ class MachineStates:
         for name, content in ((NVRAM, state.nvram), (TPM, state.tpm)):
             if content:
                 folder.mkdir(_PRIVATE, parents=True, exist_ok=True)
-                _write(folder / name, content)
+                replace_whole(folder / name, content)
 
     def _place(self, uid: str, there: DomainFiles) -> None:
         folder = self.places.machine(uid)
@@ -82,7 +82,8 @@ class MachineStates:
             # A machine that has no TPM any more is not given what an earlier one had.
             if target is not None and (content := _content(folder / name)):
                 _make_folders(target.parent)
-                _write(target, content)
+                # The first start gives a new one to its user.
+                replace_whole(target, content)
         shutil.rmtree(folder)
 
 
@@ -116,8 +117,3 @@ def _make_folders(folder: Path) -> None:
     """Folders as libvirt makes them; it gives the last one to swtpm's user."""
     folder.parent.mkdir(_PASSABLE, parents=True, exist_ok=True)
     folder.mkdir(_PRIVATE, exist_ok=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, and whose the file was; the first start gives a new one to its user."""
-    write_whole(path, content, like=path.stat() if path.exists() else None)

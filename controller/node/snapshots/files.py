@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +13,7 @@ from controller.node.qemu_img import qemu_img
 from controller.node.refused import tried
 from controller.node.room import check_room
 from controller.node.snapshots.chain import LayerFile, Tree
+from controller.node.whole_file import beside, replace_whole
 
 LONGEST_S = 6 * 3600.0
 """Of a merge; the operation has a deadline of its own."""
@@ -69,7 +69,8 @@ class NodeLayerFiles:
 
     async def over(self, path: str, backing: str) -> None:
         """Make an empty layer over a file."""
-        fresh = _fresh(path)
+        # Begins with a dot and the VM's uid: swept away with what else was half made.
+        fresh = beside(Path(path))
         await tried(asyncio.to_thread(check_room, fresh.parent, _EMPTY_BYTES, "a layer"))
         try:
             await qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, "--", str(fresh))
@@ -127,11 +128,6 @@ def _refuse(error: OSError) -> None:
     raise error
 
 
-def _fresh(path: str) -> Path:
-    """Begins with a dot and the VM's uid: swept away with what else was half made."""
-    return Path(path).with_name(f".{Path(path).name}.tmp")
-
-
 def _put(fresh: Path, path: str) -> None:
     fresh.chmod(_PRIVATE)
     fresh.rename(path)
@@ -140,18 +136,7 @@ def _put(fresh: Path, path: str) -> None:
 def _copy(source: str, target: str) -> bool:
     if not Path(source).exists():
         return False
-    fresh = _fresh(target)
-    try:
-        shutil.copyfile(source, fresh)
-        if Path(target).exists():
-            facts = Path(target).stat()
-            os.chown(fresh, facts.st_uid, facts.st_gid)
-            fresh.chmod(facts.st_mode & 0o777)
-        else:
-            fresh.chmod(_PRIVATE)
-        fresh.rename(target)
-    finally:
-        fresh.unlink(missing_ok=True)
+    replace_whole(Path(target), Path(source).read_bytes())
     return True
 
 
@@ -159,7 +144,7 @@ def _remove(paths: Sequence[str]) -> None:
     for path in paths:
         Path(path).unlink(missing_ok=True)
         # And what a controller has left of it that was killed while it made it.
-        _fresh(path).unlink(missing_ok=True)
+        beside(Path(path)).unlink(missing_ok=True)
 
 
 def _allocated(paths: Sequence[str]) -> dict[str, int]:
