@@ -52,10 +52,13 @@ class Objects(Generic[T]):
         self._written[obj.key] = (older | {obj.metadata.resource_version}, answer)
         return answer
 
-    async def write_status(self, obj: T, old: JsonObject, new: JsonObject) -> T:
-        """Patch the status when it differs."""
+    async def write_status(self, obj: T, old: JsonObject, new: JsonObject, *, only_this: bool = False) -> T:
+        """Patch the status when it differs; `only_this` makes it a Conflict when the API has another version by now."""
         patch = merge_patch(old, new)
-        return await self.write(obj, {"status": patch}, subresource="status") if patch else obj
+        if not patch:
+            return obj
+        guard: JsonObject = {"metadata": {"resourceVersion": obj.metadata.resource_version}} if only_this else {}
+        return await self.write(obj, guard | {"status": patch}, subresource="status")
 
     async def hold(self, obj: T, finalizer: str) -> T:
         """Keep the object, once it is deleted, until it is released; nothing for one that is being deleted already."""

@@ -27,6 +27,7 @@ from controller.node.situation import State
 from controller.node.status import being_filled, stopping_since
 from controller.node.steps import AttachConsole, Resume
 from controller.node.telling import Teller
+from controller.runtime.together import together
 from controller.runtime.worker import Done, Later, Outcome
 from controller.settings import Settings
 from controller.telemetry.context import about_operation
@@ -145,11 +146,12 @@ class VmReconciler:
 
     async def _work_or_wait(self, subject: Subject, op: VMOperation) -> Outcome:
         """While it has to wait the VM is as without it: a guest that ends is started again, a spec is followed."""
-        observed = await self._observe(subject)
-        if not (reason := await self.labour.held_up(op, subject.vm)):
-            return await self._labour(subject, observed, op)
-        await self.conductor.write(op, pending(op, reason))
-        return sooner(await self._live(subject, observed, None), HELD_UP_S)
+        if reason := await self.labour.held_up(op, subject.vm):
+            observed = await self._observe(subject)
+            await self.conductor.write(op, pending(op, reason))
+            return sooner(await self._live(subject, observed, None), HELD_UP_S)
+        observed, op = await together(self._observe(subject), self.conductor.hold(op))
+        return await self._labour(subject, observed, op)
 
     async def _labour(self, subject: Subject, observed: ObservedDomain | None, op: VMOperation) -> Outcome:
         """One step of work; only where the work allows it the VM is brought to its spec as well."""
@@ -158,7 +160,8 @@ class VmReconciler:
         key, is_deleted = subject.vm.key, subject.vm.metadata.deletion_timestamp is not None
         if not is_deleted:
             subject.vm = await self.removal.hold(subject.vm)
-        subject.vm, op = await self.conductor.begin(op, subject.vm, observed)
+        notes = await self.labour.opening(self._job(subject, op, observed))
+        subject.vm, op = await self.conductor.begin(op, subject.vm, observed, notes)
         if self.labour.lets_plan(op) and not is_deleted:
             state = await self._work(subject, observed, None)
         else:
@@ -166,8 +169,7 @@ class VmReconciler:
             state = State(subject, observed, None, Prepared(), self._intent(subject, None), op.spec.operation)
         again_in_s = 0.0
         for _ in range(STEPS):
-            job = Job(op, subject.vm, state.observed, self.now(), lambda: self.wake(key))
-            op, again_in_s = await self.labour.go_on(job)
+            op, again_in_s = await self.labour.go_on(self._job(subject, op, state.observed))
             vm = self.vms.get(*key)
             if vm is None or vm.status.node_name != self.settings.node:
                 return Later(again_in_s)
@@ -177,6 +179,10 @@ class VmReconciler:
                 break
         await self.teller.tell(state)
         return Later(again_in_s)
+
+    def _job(self, subject: Subject, op: VMOperation, observed: ObservedDomain | None) -> Job:
+        key = subject.vm.key
+        return Job(op, subject.vm, observed, self.now(), lambda: self.wake(key))
 
     async def _begin(self, subject: Subject, op: VMOperation, observed: ObservedDomain | None) -> VMOperation:
         subject.operation = op.metadata.name

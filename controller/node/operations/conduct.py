@@ -24,7 +24,7 @@ from controller.node.operations.power import (
 )
 from controller.node.operations.turn import of_machine, turn
 from hypersdk.errors import NotFound
-from hypersdk.model.base import rfc3339_micro
+from hypersdk.model.base import JsonObject, rfc3339_micro
 from hypersdk.model.kinds import VIRTUAL_MACHINES
 from hypersdk.model.marks import KEEP_DISKS, OPERATION_FINALIZER
 from hypersdk.model.virtualmachine import VirtualMachine
@@ -52,19 +52,22 @@ class Conductor:
                 # First, for once it is over nobody comes back to it.
                 vm = await self._take_back(op, vm)
             if status.phase is OperationPhase.RUNNING:
-                op = await self.operations.hold(op, OPERATION_FINALIZER)
+                op = await self.hold(op)
             await self.write(op, status)
         for op in known:
             if op.phase.is_over and op.machine == vm.key:
                 await self.release(op)
         return vm, mine.current
 
+    async def hold(self, op: VMOperation) -> VMOperation:
+        """Keep the object until it is over."""
+        return await self.operations.hold(op, OPERATION_FINALIZER)
+
     async def begin(
-        self, op: VMOperation, vm: VirtualMachine, observed: ObservedDomain | None
+        self, op: VMOperation, vm: VirtualMachine, observed: ObservedDomain | None, notes: JsonObject | None = None
     ) -> tuple[VirtualMachine, VMOperation]:
-        """Write down that it begins, and from where; only then is anything done."""
-        op = await self.operations.hold(op, OPERATION_FINALIZER)
-        op = await self.write(op, taken_up(op, vm, observed, self.now()))
+        """Write down that it begins, from where, and with what notes; only then is anything done."""
+        op = await self.write(await self.hold(op), taken_up(op, vm, observed, self.now(), notes))
         result, wanted = op.status.result or {}, wanted_running(op)
         if wanted is None or result.get(SPEC_WRITTEN):
             return vm, op
@@ -99,7 +102,7 @@ class Conductor:
 
     async def delete(self, op: VMOperation, vm: VirtualMachine) -> None:
         """Delete the VM for it; the operation goes on until the VM is gone."""
-        op = await self.operations.hold(op, OPERATION_FINALIZER)
+        op = await self.hold(op)
         await self.write(op, begun(op, vm, self.now()))
         if KEEP_DISKS in (op.metadata.annotations or {}):
             vm = await self.vms.write(vm, {"metadata": {"annotations": {KEEP_DISKS: "true"}}})

@@ -8,7 +8,7 @@ from controller.node.operations.conduct import Conductor
 from controller.node.operations.ending import ENDING, due, ended, note, noted
 from controller.node.operations.outcome import failed, running, succeeded
 from controller.node.operations.turn import of_machine, overtakes
-from controller.node.operations.work import PLANS, Ended, Going, Job, Work, Works
+from controller.node.operations.work import PLANS, Ended, Going, Job, Opening, Work, Works
 from hypersdk.errors import Terminal, Transient
 from hypersdk.model.base import JsonObject
 from hypersdk.model.virtualmachine import VirtualMachine
@@ -46,6 +46,20 @@ class Labour:
         work = self.works.get(op.spec.operation)
         lets = work is not None and (work.lets_plan or bool((op.status.result or {}).get(PLANS)))
         return noted(op) is None and lets
+
+    async def opening(self, job: Job) -> JsonObject:
+        """What is to be written down with its beginning; nothing for one that has begun."""
+        work: object = self.works.get(job.op.spec.operation)
+        if job.op.phase is OperationPhase.RUNNING:
+            return {}
+        # That it begins is told next: words alone come TELL_EVERY after that.
+        self.told[job.uid] = self.now()
+        if not isinstance(work, Opening):
+            return {}
+        try:
+            return await work.opening(job)
+        except (Transient, Terminal):
+            return {}  # the first step meets the same, and says it
 
     async def go_on(self, job: Job) -> tuple[VMOperation, float]:
         """One step, written down; the operation, and when the next step is due at the latest."""

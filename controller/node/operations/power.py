@@ -31,7 +31,13 @@ OLD_RUN_ENDED = "oldRunEnded"
 DEADLINE = "DeadlineExceeded"
 
 
-def taken_up(op: VMOperation, vm: VirtualMachine, observed: ObservedDomain | None, now: datetime) -> VMOperationStatus:
+def taken_up(
+    op: VMOperation,
+    vm: VirtualMachine,
+    observed: ObservedDomain | None,
+    now: datetime,
+    notes: JsonObject | None = None,
+) -> VMOperationStatus:
     """The status that says that work begins, with what was found at the beginning."""
     if op.phase is OperationPhase.RUNNING and op.status.start_time is not None:
         return op.status
@@ -41,7 +47,7 @@ def taken_up(op: VMOperation, vm: VirtualMachine, observed: ObservedDomain | Non
         found |= {"qemuPidBefore": there.pid, "qemuStartBefore": there.started_at}
     if is_held_by_disk(there):
         found |= {HELD_BY_DISK: True}
-    return running(op, 10, f"{op.spec.operation} begins").but(start_time=now, result=found)
+    return running(op, 10, f"{op.spec.operation} begins").but(start_time=now, result=found | (notes or {}))
 
 
 def wanted_running(op: VMOperation) -> bool | None:

@@ -8,7 +8,7 @@ without its effect (cancelled, out of time, failed) is undone first, and only th
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from controller.hypervisor.port import ObservedDomain
 from hypersdk.model.base import JsonObject
@@ -88,6 +88,18 @@ class Work(Protocol):
         """Take back what was begun; None once nothing of it is left. Also for one of which nothing was begun.
 
         Ended where its effect is there for good: its end came too late, and it has succeeded.
+        """
+        ...
+
+
+@runtime_checkable
+class Opening(Protocol):
+    """What a work may have in addition: notes that are written with the operation's beginning, in one."""
+
+    async def opening(self, job: Job) -> JsonObject:
+        """Look, and make ready what harms nobody if the operation never begins; called again until it has begun.
+
+        What it raises is left to the first step, which meets the same.
         """
         ...
 

@@ -14,7 +14,7 @@ from controller.node.objects import Objects
 from controller.node.snapshots.chain import ancestors, parents
 from controller.node.snapshots.files import LayerFiles
 from controller.node.snapshots.merging import Merger
-from controller.node.snapshots.status import deleting, failed, files_of, waiting
+from controller.node.snapshots.status import creating, deleting, failed, files_of, waiting
 from controller.node.snapshots.store import SnapshotStore
 from controller.node.snapshots.users import user_of
 from controller.runtime.worker import Done, Later, Outcome
@@ -29,6 +29,8 @@ from hypersdk.model.vmsnapshot import VMSnapshot
 
 RETRY_S = 30.0
 """After a merge that came to nothing."""
+TOLD_AFTER_S = 1.0
+"""Most are taken in a tenth of that, and what is written meanwhile holds them up."""
 TIMEOUT = "6h"
 LONGEST_NAME = 200
 
@@ -61,23 +63,17 @@ class SnapshotKeeper:
             return await self._end(snapshot, vm)
         if snapshot.status.phase in {None, "Pending", "Creating"}:
             return await self._begin(snapshot, vm)
-        if snapshot.status.phase == "Ready":
+        if snapshot.status.phase == "Ready" and _unfinished(self._taking(snapshot)) is None:
             await self._trace(snapshot, vm)
         return Done()
 
     async def _begin(self, snapshot: VMSnapshot, vm: VirtualMachine) -> Outcome:
-        ours = self._operations_for(snapshot, "snapshot")
-        made_by = (snapshot.metadata.annotations or {}).get(MADE_BY)
-        if made_by is not None:
-            ours = [op for op in self.operations.cache if op.metadata.uid == made_by]
-        if going := next((op for op in ours if not op.phase.is_over), None):
-            if going.phase is OperationPhase.PENDING:
-                words = going.status.message or "waits for its turn"
-                await self.store.write(snapshot, waiting(snapshot.status, "Waiting", words, self.now()))
-            return Done()
+        ours, is_its_own = self._taking(snapshot), _maker(snapshot) is not None
+        if going := _unfinished(ours):
+            return await self._tell(snapshot, going, is_its_own=is_its_own)
         if ours and all(op.phase.is_over for op in ours):
             return await self._fail(snapshot, ours[-1])
-        if made_by is not None:
+        if is_its_own:
             # Its operation is not seen yet, or was cleared away before it could say anything.
             return Later(RETRY_S)
         snapshot = await self.store.hold(snapshot)
@@ -88,6 +84,17 @@ class SnapshotKeeper:
         }
         await self._ask("snapshot", snapshot, {"snapshotSpec": spec}, "1h")
         return Later(RETRY_S)
+
+    async def _tell(self, snapshot: VMSnapshot, op: VMOperation, *, is_its_own: bool) -> Outcome:
+        """Say how far its taking is; one that its operation has made itself does not wait any more."""
+        if op.phase is OperationPhase.RUNNING:
+            if (early_s := TOLD_AFTER_S - self._since(op.status.start_time)) > 0:
+                return Later(early_s)
+            await self.store.say(snapshot, creating(snapshot.status, "it is being taken", self.now()))
+        elif not is_its_own:
+            words = op.status.message or "waits for its turn"
+            await self.store.say(snapshot, waiting(snapshot.status, "Waiting", words, self.now()))
+        return Done()
 
     async def _fail(self, snapshot: VMSnapshot, op: VMOperation) -> Outcome:
         found = condition(op.status.conditions, "Succeeded")
@@ -100,8 +107,7 @@ class SnapshotKeeper:
     async def _end(self, snapshot: VMSnapshot, vm: VirtualMachine) -> Outcome:
         if SNAPSHOT_FINALIZER not in (snapshot.metadata.finalizers or []):
             return Done()
-        taking = self._operations_for(snapshot, "snapshot")
-        if going := next((op for op in taking if not op.phase.is_over), None):
+        if going := _unfinished(self._taking(snapshot)):
             if going.phase is OperationPhase.PENDING:
                 namespace, name = going.key
                 with contextlib.suppress(NotFound):
@@ -113,11 +119,11 @@ class SnapshotKeeper:
             await self.store.release(snapshot)
             return Done()
         merges = self._operations_for(snapshot, "merge")
-        if going := next((op for op in merges if not op.phase.is_over), None):
+        if going := _unfinished(merges):
             words = going.status.message or "waits for its turn"
             await self.store.write(snapshot, deleting(snapshot.status, "Merging", words, self.now()))
             return Done()
-        if merges and (wait_s := self._since(merges[-1])) < RETRY_S:
+        if merges and (wait_s := self._since(merges[-1].status.completion_time)) < RETRY_S:
             await self.store.write(snapshot, deleting(snapshot.status, "Retrying", _why(merges[-1]), self.now()))
             return Later(RETRY_S - wait_s)
         observed = await self.hypervisor.observe(vm.metadata.uid)
@@ -151,22 +157,36 @@ class SnapshotKeeper:
         with contextlib.suppress(AlreadyExists):
             await self.vms.client.create(VM_OPERATIONS, namespace, {"metadata": meta, "spec": spec | extra})
 
+    def _taking(self, snapshot: VMSnapshot) -> list[VMOperation]:
+        """Those that take it: the one that made it, or those that were made for it."""
+        if (maker := _maker(snapshot)) is None:
+            return self._operations_for(snapshot, "snapshot")
+        return [self.operations.newest(op) for op in self.operations.cache if op.metadata.uid == maker]
+
     def _operations_for(self, snapshot: VMSnapshot, operation: OperationName) -> list[VMOperation]:
         """Those that were made for its sake, the newest last."""
         newest = (self.operations.newest(op) for op in self.operations.cache)
         mine = [op for op in newest if op.spec.operation == operation and _is_for(op, snapshot)]
         return sorted(mine, key=lambda op: op.metadata.name)
 
-    def _since(self, op: VMOperation) -> float:
-        ended = op.status.completion_time
-        return (self.now() - ended).total_seconds() if ended is not None else 0.0
+    def _since(self, moment: datetime | None) -> float:
+        return (self.now() - moment).total_seconds() if moment is not None else 0.0
 
 
 def of_operation(op: VMOperation, snapshots: list[VMSnapshot]) -> list[Key]:
     """The snapshots that wait for an operation."""
     uid = (op.metadata.annotations or {}).get(MADE_FOR)
-    made_by = [one.key for one in snapshots if (one.metadata.annotations or {}).get(MADE_BY) == op.metadata.uid]
+    made_by = [one.key for one in snapshots if _maker(one) == op.metadata.uid]
     return [*made_by, *(one.key for one in snapshots if one.metadata.uid == uid)]
+
+
+def _maker(snapshot: VMSnapshot) -> str | None:
+    """The uid of the operation that made the object."""
+    return (snapshot.metadata.annotations or {}).get(MADE_BY)
+
+
+def _unfinished(operations: list[VMOperation]) -> VMOperation | None:
+    return next((op for op in operations if not op.phase.is_over), None)
 
 
 def _is_for(op: VMOperation, snapshot: VMSnapshot) -> bool:

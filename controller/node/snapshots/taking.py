@@ -25,8 +25,9 @@ from controller.node.snapshots.names import (
     taken_disks,
     written,
 )
-from controller.node.snapshots.status import CONSISTENT, Kept, creating, failed, moment, ready
+from controller.node.snapshots.status import CONSISTENT, Kept, failed, moment, ready
 from controller.node.snapshots.store import SnapshotStore
+from controller.runtime.together import together
 from hypersdk.errors import AlreadyExists, Forbidden, Invalid, Terminal, Transient
 from hypersdk.model.base import JsonObject, condition
 from hypersdk.model.kinds import VM_SNAPSHOTS
@@ -83,12 +84,23 @@ class SnapshotWork:
             return Going(80, "taken", again_in_s=AT_ONCE_S)
         if BEGUN not in job.notes:
             await self._check(job, observed)
-            await self.store.write(snapshot, creating(snapshot.status, "it is being taken", job.now))
-            self.first.add(job.uid)
-            return Going(10, "taking it", {NAME: name, BEGUN: _found(job, observed, disks)}, again_in_s=0.0)
+            return Going(10, "taking it", self._begun(name, job, observed), again_in_s=0.0)
         if not observed.is_active:
             return await self._offline(disks, wanted, job)
         return await self._live(snapshot, observed, disks, wanted, job)
+
+    async def opening(self, job: Job) -> JsonObject:
+        """The object is made, and the domain looked at, before the operation is said to run."""
+        if not (name := _name(job)):
+            return {NAME: _chosen(job)}
+        if job.observed is None:
+            return {}
+        await together(self._object(name, job), self._check(job, job.observed))
+        return self._begun(name, job, job.observed)
+
+    def _begun(self, name: str, job: Job, observed: ObservedDomain) -> JsonObject:
+        self.first.add(job.uid)
+        return {NAME: name, BEGUN: _found(job, observed, taken_disks(observed, job.vm.metadata.uid))}
 
     async def undo(self, job: Job) -> Going | None:
         """Leave nothing of it; where it was taken already, its layers are merged again."""
@@ -139,11 +151,12 @@ class SnapshotWork:
     async def _object(self, name: str, job: Job) -> VMSnapshot:
         """The object, made where it is not there; Terminal when it is another one's."""
         namespace = job.op.key[0]
-        snapshot = await self.store.fresh(namespace, name)
-        if snapshot is None:
-            if MADE_FOR in (job.op.metadata.annotations or {}):
+        snapshot = self.store.objects.get(namespace, name)
+        if snapshot is None and MADE_FOR in (job.op.metadata.annotations or {}):
+            snapshot = await self.store.fresh(namespace, name)
+            if snapshot is None:
                 raise Terminal("SnapshotGone", f"VMSnapshot {name} was deleted before it was taken")
-            snapshot = await self._create(namespace, name, job)
+        snapshot = snapshot or await self._create(namespace, name, job)
         if not _is_of(snapshot, job):
             raise Terminal("AlreadyExists", f"there is a VMSnapshot {name} already: choose another name")
         if snapshot.metadata.deletion_timestamp is not None:
@@ -151,6 +164,7 @@ class SnapshotWork:
         return await self.store.hold(snapshot)
 
     async def _create(self, namespace: str, name: str, job: Job) -> VMSnapshot:
+        """The new object, or the one that is there and that the cache has not seen yet."""
         asked = job.op.spec.snapshot_spec or SnapshotSpec()
         meta: JsonObject = {
             "name": name,
@@ -168,7 +182,9 @@ class SnapshotWork:
         try:
             return await self.store.objects.client.create(VM_SNAPSHOTS, namespace, {"metadata": meta, "spec": spec})
         except AlreadyExists as error:
-            raise Transient(f"VMSnapshot {name} has just been made") from error
+            if (there := await self.store.fresh(namespace, name)) is not None:
+                return there
+            raise Transient(f"VMSnapshot {name} has just been deleted") from error
         except (Invalid, Forbidden) as error:
             raise Terminal("SnapshotRefused", f"the VMSnapshot {name} is refused: {error}") from error
 
@@ -220,23 +236,23 @@ class SnapshotWork:
             return snapshot
         uid, base = job.vm.metadata.uid, _first(disks)
         tag = tag_of(SNAPSHOT, snapshot.metadata.uid)
-        tree = await self.files.tree(uid)
+        tree, there = await together(self.files.tree(uid), self.layers.files(uid))
         memory, nvram, started = (name(base, uid, tag) for name in (memory_of, nvram_of, started_of))
         before = job.notes.get(BEGUN)
         was_active, state = _before(before if isinstance(before, dict) else {})
         if taken is None and was_active:
             # By a controller that has died since, perhaps before it let the guest go.
             await self.layers.thaw(uid)
-        if (variables := (await self.layers.files(uid)).nvram) and nvram not in await self.files.allocated([nvram]):
-            await self.files.copy(variables, nvram)
+        if there.nvram and nvram not in await self.files.allocated([nvram]):
+            await self.files.copy(there.nvram, nvram)
         frozen = [tree[path].backing for path in layers_of(disks, tag).values()]
         kept = await self.files.allocated([*frozen, memory, nvram])
         if memory in kept:
             await self.files.copy(str(self.places.definition(uid)), started)
             kept |= await self.files.allocated([started])
         seen = moment(taken, was_active=was_active, memory=memory in kept)
-        there = Kept(kept, state, uid, self.node)
-        return await self.store.write(snapshot, ready(snapshot.status, seen, there, job.now))
+        ours = Kept(kept, state, uid, self.node)
+        return await self.store.write(snapshot, ready(snapshot.status, seen, ours, job.now))
 
     async def _remove(
         self, snapshot: VMSnapshot, disks: dict[str, PluggedDisk], wanted: dict[str, str], job: Job
