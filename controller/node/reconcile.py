@@ -160,8 +160,9 @@ class VmReconciler:
         key, is_deleted = subject.vm.key, subject.vm.metadata.deletion_timestamp is not None
         if not is_deleted:
             subject.vm = await self.removal.hold(subject.vm)
-        notes = await self.labour.opening(self._job(subject, op, observed))
-        subject.vm, op = await self.conductor.begin(op, subject.vm, observed, notes)
+        job = self._job(subject, op, observed)
+        begun = self.conductor.begin(op, subject.vm, observed, self.labour.opening(job))
+        (subject.vm, op), _ = await together(begun, self.labour.meanwhile(job))
         if self.labour.lets_plan(op) and not is_deleted:
             state = await self._work(subject, observed, None)
         else:

@@ -1,6 +1,7 @@
 """Has work done: writes down that it begins, makes its steps, and undoes it when it is to end without its effect."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -47,19 +48,21 @@ class Labour:
         lets = work is not None and (work.lets_plan or bool((op.status.result or {}).get(PLANS)))
         return noted(op) is None and lets
 
-    async def opening(self, job: Job) -> JsonObject:
+    def opening(self, job: Job) -> JsonObject:
         """What is to be written down with its beginning; nothing for one that has begun."""
-        work: object = self.works.get(job.op.spec.operation)
         if job.op.phase is OperationPhase.RUNNING:
             return {}
         # That it begins is told next: words alone come TELL_EVERY after that.
         self.told[job.uid] = self.now()
-        if not isinstance(work, Opening):
-            return {}
-        try:
-            return await work.opening(job)
-        except (Transient, Terminal):
-            return {}  # the first step meets the same, and says it
+        work: object = self.works.get(job.op.spec.operation)
+        return work.opening(job) if isinstance(work, Opening) else {}
+
+    async def meanwhile(self, job: Job) -> None:
+        """What goes on while that is written."""
+        work: object = self.works.get(job.op.spec.operation)
+        if isinstance(work, Opening) and job.op.phase is not OperationPhase.RUNNING:
+            with suppress(Transient, Terminal):
+                await work.meanwhile(job)
 
     async def go_on(self, job: Job) -> tuple[VMOperation, float]:
         """One step, written down; the operation, and when the next step is due at the latest."""

@@ -94,10 +94,14 @@ class Work(Protocol):
 
 @runtime_checkable
 class Opening(Protocol):
-    """What a work may have in addition: notes that are written with the operation's beginning, in one."""
+    """What a work may have in addition, so that its first step finds everything there; until an operation has begun."""
 
-    async def opening(self, job: Job) -> JsonObject:
-        """Look, and make ready what harms nobody if the operation never begins; called again until it has begun.
+    def opening(self, job: Job) -> JsonObject:
+        """Notes that are written with the operation's beginning, in one."""
+        ...
+
+    async def meanwhile(self, job: Job) -> None:
+        """Make ready, while that is written, what harms nobody if the operation never begins.
 
         What it raises is left to the first step, which meets the same.
         """

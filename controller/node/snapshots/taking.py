@@ -7,7 +7,7 @@ begun is removed and begun anew.
 from dataclasses import dataclass, field
 from functools import partial
 
-from controller.hypervisor.layer_port import Copying, LayerHost, Taken
+from controller.hypervisor.layer_port import Copying, DomainFiles, LayerHost, Taken
 from controller.hypervisor.port import DomainState, ObservedDomain, PluggedDisk
 from controller.node.errands import Errands
 from controller.node.operations.ending import noted as noted_end
@@ -55,6 +55,8 @@ class SnapshotWork:
     errands: Errands[Taken] = field(default_factory=Errands)
     first: set[str] = field(default_factory=set)
     """Those that have not been tried yet, by anybody: of them nothing can be left that would have to be looked for."""
+    there: dict[str, DomainFiles] = field(default_factory=dict)
+    """What files their domains have, once it is known that nobody else has snapshots of them."""
     settled: set[str] = field(default_factory=set)
     """Those of which it is known that no call of an earlier controller goes on in libvirt."""
     lets_plan: bool = False
@@ -76,27 +78,29 @@ class SnapshotWork:
         is_taken = {dev: written(disk) for dev, disk in disks.items()} == wanted
         taken = self.errands.look(job.uid) if errand is not None else None
         if is_taken:
-            self.settled.discard(job.uid)
             snapshot = await self._finish(snapshot, disks, taken, job)
             await self.errands.end(job.uid)
+            self._forget(job)
             return _ended(snapshot)
         if taken is not None:
             return Going(80, "taken", again_in_s=AT_ONCE_S)
+        await self._check(job)
         if BEGUN not in job.notes:
-            await self._check(job, observed)
             return Going(10, "taking it", self._begun(name, job, observed), again_in_s=0.0)
         if not observed.is_active:
             return await self._offline(disks, wanted, job)
         return await self._live(snapshot, observed, disks, wanted, job)
 
-    async def opening(self, job: Job) -> JsonObject:
-        """The object is made, and the domain looked at, before the operation is said to run."""
+    def opening(self, job: Job) -> JsonObject:
+        """The name, and what the VM is like."""
         if not (name := _name(job)):
             return {NAME: _chosen(job)}
-        if job.observed is None:
-            return {}
-        await together(self._object(name, job), self._check(job, job.observed))
-        return self._begun(name, job, job.observed)
+        return self._begun(name, job, job.observed) if job.observed is not None else {}
+
+    async def meanwhile(self, job: Job) -> None:
+        """The object is made; under a name that was chosen, once that is written."""
+        if name := _name(job):
+            await together(self._object(name, job), self._check(job))
 
     def _begun(self, name: str, job: Job, observed: ObservedDomain) -> JsonObject:
         self.first.add(job.uid)
@@ -110,6 +114,7 @@ class SnapshotWork:
             return Going(0, "breaking off the saving of the memory", again_in_s=POLL_S)
         await self.errands.end(job.uid)
         self.first.discard(job.uid)
+        self.there.pop(job.uid, None)
         name = _name(job)
         snapshot = await self.store.fresh(job.op.key[0], name) if name else None
         if snapshot is None or not _is_of(snapshot, job):
@@ -120,6 +125,11 @@ class SnapshotWork:
         reason, words = noted_end(job.op) or ("Cancelled", "it was cancelled")
         await self.store.write(snapshot, failed(snapshot.status, reason, words, job.now))
         return None
+
+    def _forget(self, job: Job) -> None:
+        self.first.discard(job.uid)
+        self.settled.discard(job.uid)
+        self.there.pop(job.uid, None)
 
     async def _take_back(self, snapshot: VMSnapshot, job: Job) -> Going | None:
         uid, observed = job.vm.metadata.uid, job.observed
@@ -188,11 +198,15 @@ class SnapshotWork:
         except (Invalid, Forbidden) as error:
             raise Terminal("SnapshotRefused", f"the VMSnapshot {name} is refused: {error}") from error
 
-    async def _check(self, job: Job, observed: ObservedDomain) -> None:
-        there = await self.layers.files(job.vm.metadata.uid)
-        if there.has_snapshots:
-            words = f"the domain {observed.name} has snapshots that were made by virsh: remove them by virsh first"
-            raise Terminal("ForeignSnapshot", words)
+    async def _check(self, job: Job) -> DomainFiles:
+        """The domain's files; Terminal when somebody else has snapshots of it."""
+        if job.uid not in self.there:
+            there = await self.layers.files(job.vm.metadata.uid)
+            if there.has_snapshots:
+                words = "the domain has snapshots that were made by virsh: remove them by virsh first"
+                raise Terminal("ForeignSnapshot", words)
+            self.there[job.uid] = there
+        return self.there[job.uid]
 
     async def _offline(self, disks: dict[str, PluggedDisk], wanted: dict[str, str], job: Job) -> Going:
         for dev, layer in wanted.items():
@@ -236,7 +250,7 @@ class SnapshotWork:
             return snapshot
         uid, base = job.vm.metadata.uid, _first(disks)
         tag = tag_of(SNAPSHOT, snapshot.metadata.uid)
-        tree, there = await together(self.files.tree(uid), self.layers.files(uid))
+        tree, there = await self.files.tree(uid), await self._check(job)
         memory, nvram, started = (name(base, uid, tag) for name in (memory_of, nvram_of, started_of))
         before = job.notes.get(BEGUN)
         was_active, state = _before(before if isinstance(before, dict) else {})
