@@ -14,7 +14,7 @@ from controller.node.memory import Memories
 from controller.node.objects import Objects
 from controller.node.operations.conduct import Conductor
 from controller.node.operations.deletion import is_deletion
-from controller.node.operations.labour import Labour
+from controller.node.operations.labour import Labour, Stepped
 from controller.node.operations.obstacle import Obstacle
 from controller.node.operations.outcome import pending
 from controller.node.operations.power import as_intent
@@ -168,18 +168,20 @@ class VmReconciler:
         else:
             await self._adopt(subject, observed)
             state = State(subject, observed, None, Prepared(), self._intent(subject, None), op.spec.operation)
-        again_in_s = 0.0
+        stepped = Stepped(op)
         for _ in range(STEPS):
-            op, again_in_s = await self.labour.go_on(self._job(subject, op, state.observed))
+            stepped = await self.labour.go_on(self._job(subject, stepped.op, state.observed))
             vm = self.vms.get(*key)
             if vm is None or vm.status.node_name != self.settings.node:
-                return Later(again_in_s)
+                return Later(stepped.again_in_s)
+            if stepped.domain_stays:
+                return Later(stepped.again_in_s)
             # For the status, and for the step that follows at once.
             subject.vm, state.observed = vm, await self._observe(subject)
-            if again_in_s or op.phase.is_over or self.labour.lets_plan(op):
+            if stepped.again_in_s or stepped.op.phase.is_over or self.labour.lets_plan(stepped.op):
                 break
         await self.teller.tell(state)
-        return Later(again_in_s)
+        return Later(stepped.again_in_s)
 
     def _job(self, subject: Subject, op: VMOperation, observed: ObservedDomain | None) -> Job:
         key = subject.vm.key

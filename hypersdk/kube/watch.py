@@ -77,6 +77,13 @@ class Watch(Generic[T]):
             await asyncio.sleep(max(pause, self._delay(in_vain)))
             in_vain += 1
 
+    def begin_from(self, written: T) -> None:
+        """Spare the first list: of the one object that is watched this is the answer to a write, and watching goes on
+        from its version (Kubernetes: API concepts, "resourceVersion in metadata")."""
+        self.cache.put([written])
+        self._version = written.metadata.resource_version
+        self.cache.live(asyncio.get_running_loop().time())
+
     def _delay(self, failures: int) -> float:
         return spread(self.pace.first_retry, self.pace.longest_retry, failures, self.chance)
 

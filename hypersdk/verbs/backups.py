@@ -37,7 +37,7 @@ async def end_of(client: Client, made: BackupJob, progress: Progress) -> Outcome
         progress(*progress_words(job.status.progress, waiting(job)))
         return None
 
-    return await until(client, BACKUP_JOBS, *made.key, over)
+    return await until(client, BACKUP_JOBS, *made.key, over, made=made)
 
 
 async def verify(client: Client, job: BackupJob, progress: Progress) -> Outcome:
@@ -94,7 +94,7 @@ async def end_of_restore(client: Client, made: RestoreJob, progress: Progress) -
         progress(*progress_words(job.status.progress, words))
         return None
 
-    return await until(client, RESTORE_JOBS, *made.key, over)
+    return await until(client, RESTORE_JOBS, *made.key, over, made=made)
 
 
 def backup_spec(vm: str, values: Values) -> JsonObject:

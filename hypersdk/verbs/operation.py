@@ -41,7 +41,7 @@ async def operate(client: Client, vm: VirtualMachine, operation: str, extra: Jso
         words = op.status.message or str(op.phase)
         return Outcome(op.phase is OperationPhase.SUCCEEDED, words)
 
-    return await until(client, VM_OPERATIONS, namespace, made.metadata.name, over)
+    return await until(client, VM_OPERATIONS, *made.key, over, made=made)
 
 
 async def cancel(client: Client, op: VMOperation, progress: Progress) -> Outcome:
@@ -74,9 +74,18 @@ async def gone(client: Client, vm: VirtualMachine, progress: Progress) -> Outcom
 
 
 async def until(
-    client: Client, kind: Kind[R], namespace: str, name: str, decide: Callable[[R | None], Outcome | None]
+    client: Client,
+    kind: Kind[R],
+    namespace: str,
+    name: str,
+    decide: Callable[[R | None], Outcome | None],
+    *,
+    made: R | None = None,
 ) -> Outcome:
-    """Watch one object until `decide` has an outcome for it (None stands for an object that is not there)."""
+    """Watch one object until `decide` has an outcome for it (None stands for an object that is not there).
+
+    `made` is the object as it was just created, if it was: what has happened to it since then is told without a list.
+    """
     cache: Cache[R] = Cache()
     decided: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
@@ -85,10 +94,11 @@ async def until(
             decided.set_result(outcome)
 
     cache.subscribe(look)
+    watch = Watch(client, kind, cache, namespace=namespace, fields=f"metadata.name={name}")
+    if made is not None:
+        watch.begin_from(made)
     async with asyncio.TaskGroup() as group:
-        watching = group.create_task(
-            Watch(client, kind, cache, namespace=namespace, fields=f"metadata.name={name}").run()
-        )
+        watching = group.create_task(watch.run())
         outcome = await decided
         watching.cancel()
     return outcome

@@ -24,6 +24,17 @@ Waits = Callable[[VMOperation], Awaitable[str]]
 """What an operation has to wait for before it begins, in words; empty for nothing."""
 
 
+@dataclass(frozen=True)
+class Stepped:
+    """What came of one step."""
+
+    op: VMOperation
+    again_in_s: float = 0.0
+    """The next step is due then at the latest."""
+    domain_stays: bool = False
+    """What was observed before the step still holds."""
+
+
 @dataclass
 class Labour:
     """The work of this node."""
@@ -64,12 +75,12 @@ class Labour:
             with suppress(Transient, Terminal):
                 await work.meanwhile(job)
 
-    async def go_on(self, job: Job) -> tuple[VMOperation, float]:
-        """One step, written down; the operation, and when the next step is due at the latest."""
+    async def go_on(self, job: Job) -> Stepped:
+        """One step, written down."""
         work = self.works.get(job.op.spec.operation)
         if work is None:
             refused = failed(job.op, "NotSupported", f"{job.op.spec.operation} is not supported yet")
-            return await self.conductor.write(job.op, refused), 0.0
+            return Stepped(await self.conductor.write(job.op, refused))
         if noted(job.op) is None and (end := due(job.op, job.vm, self._others(job.op, job.vm), self.now())) is not None:
             job = await self._to_end(job, *end)
         try:
@@ -79,19 +90,19 @@ class Labour:
         except Transient as error:
             # Not an end, unless its time is up: whoever looks sees what it waits for.
             op = await self.conductor.write(job.op, running(job.op, job.op.status.progress or 0, str(error)))
-            return op, RETRY_S
+            return Stepped(op, RETRY_S)
 
-    async def _step(self, work: Work, job: Job) -> tuple[VMOperation, float]:
+    async def _step(self, work: Work, job: Job) -> Stepped:
         try:
             done = await work.step(job)
         except Terminal as error:
             job = await self._to_end(job, error.reason or "Failed", str(error))
-            return job.op, 0.0
+            return Stepped(job.op)
         if isinstance(done, Going):
             return await self._going(job.op, done)
         return await self._done(job, done)
 
-    async def _undo(self, work: Work, job: Job, reason: str, message: str) -> tuple[VMOperation, float]:
+    async def _undo(self, work: Work, job: Job, reason: str, message: str) -> Stepped:
         left = await work.undo(job)
         if isinstance(left, Ended):
             return await self._done(job, left)
@@ -101,26 +112,27 @@ class Labour:
 
     async def _to_end(self, job: Job, reason: str, message: str) -> Job:
         notes: JsonObject = {ENDING: note(reason, message)}
-        op, _ = await self._going(job.op, Going(job.op.status.progress or 0, f"undoing: {message}", notes))
-        return replace(job, op=op)
+        stepped = await self._going(job.op, Going(job.op.status.progress or 0, f"undoing: {message}", notes))
+        return replace(job, op=stepped.op)
 
-    async def _going(self, op: VMOperation, going: Going) -> tuple[VMOperation, float]:
+    async def _going(self, op: VMOperation, going: Going) -> Stepped:
         notes, figures = op.status.result or {}, going.figures
         status = running(op, going.percent, going.words).but(result=_merged(notes, going.notes | figures))
         told = self.told.get(op.metadata.uid)
         is_noted = notes == _merged(notes, going.notes)
         if told is not None and is_noted and status != op.status and self.now() < told + TELL_EVERY:
-            return op, min(going.again_in_s, (told + TELL_EVERY - self.now()).total_seconds())
+            wait_s = min(going.again_in_s, (told + TELL_EVERY - self.now()).total_seconds())
+            return Stepped(op, wait_s, going.domain_stays)
         self.told[op.metadata.uid] = self.now()
-        return await self.conductor.write(op, status), going.again_in_s
+        return Stepped(await self.conductor.write(op, status), going.again_in_s, going.domain_stays)
 
-    async def _done(self, job: Job, done: Ended) -> tuple[VMOperation, float]:
+    async def _done(self, job: Job, done: Ended) -> Stepped:
         result = _merged(job.notes, {ENDING: None} | done.result)
         return await self._over(job.op, succeeded(job.op.but(status=job.op.status.but(result=result)), done.words))
 
-    async def _over(self, op: VMOperation, status: VMOperationStatus) -> tuple[VMOperation, float]:
+    async def _over(self, op: VMOperation, status: VMOperationStatus) -> Stepped:
         self.told.pop(op.metadata.uid, None)
-        return await self.conductor.write(op, status), 0.0
+        return Stepped(await self.conductor.write(op, status))
 
     def _others(self, op: VMOperation, vm: VirtualMachine) -> Iterable[VMOperation]:
         operations = self.conductor.operations

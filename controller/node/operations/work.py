@@ -32,6 +32,8 @@ class Going:
     """The next step comes then at the latest; `Job.wake` brings it earlier."""
     figures: JsonObject = field(default_factory=dict)
     """Merged into `status.result` for whoever looks on; like words and percent, they are written now and then."""
+    domain_stays: bool = False
+    """What is done to the domain has just begun, in the background: a new look at it would only hold that up."""
 
 
 @dataclass(frozen=True)

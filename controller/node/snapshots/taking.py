@@ -235,12 +235,13 @@ class SnapshotWork:
         live = observed.state is DomainState.RUNNING
         ask = partial(self.layers.take, uid, wanted, memory=memory, quiesce=spec.quiesce, live=live)
         self.errands.begin(job.uid, lambda _: ask(), job.wake)
-        return Going(10, "taking it", again_in_s=POLL_S)
+        return Going(10, "taking it", again_in_s=POLL_S, domain_stays=True)
 
     async def _look(self, job: Job) -> Going:
         asked = job.op.spec.snapshot_spec or SnapshotSpec()
         saving = await self.layers.saving(job.vm.metadata.uid) if asked.include_memory else None
-        return Going(_percent(saving), _words(saving), again_in_s=POLL_S)
+        # A memory takes a while: what the domain is like meanwhile is told.
+        return Going(_percent(saving), _words(saving), again_in_s=POLL_S, domain_stays=not asked.include_memory)
 
     async def _finish(
         self, snapshot: VMSnapshot, disks: dict[str, PluggedDisk], taken: Taken | None, job: Job

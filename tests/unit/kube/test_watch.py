@@ -50,6 +50,17 @@ async def test_a_watch_that_ends_goes_on_where_it_was(tmp_path: Path) -> None:
         assert cache.health is Health.LIVE
 
 
+async def test_of_an_object_that_was_just_made_nothing_is_listed(tmp_path: Path) -> None:
+    made = VirtualMachine.model_validate(machine("a", "7"))
+    async with scripted(tmp_path, events(("MODIFIED", machine("a", "8")), then="stay")) as (script, client):
+        watch = _watch(client)
+        watch.begin_from(made)
+        assert watch.cache.synced.is_set()
+        async with running(watch) as cache:
+            await until(cache, lambda: [vm.metadata.resource_version for vm in cache] == ["8"])
+        assert [query.get("resourceVersion") for query in script.asked] == ["7"]
+
+
 FORGOTTEN = {
     "as an answer": refusal(410, "Expired"),
     "as an event": events(("ERROR", status(410, "Expired"))),
