@@ -196,6 +196,48 @@ def test_snapshot_operation_makes_its_object_and_refuses_a_taken_name(tmp_path: 
     play(tmp_path, scenario)
 
 
+def test_short_taking_writes_no_more_than_has_to_be_known_after_a_death(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        lab = Lab(world)
+        async with lab.controller():
+            await lab.start()
+            lab.layers.take_s = 0.05
+            await world.pass_time(30)
+            before = len(world.api.writes)
+            op = await world.done(await world.operate("snapshot", snapshotSpec={"name": "mine"}))
+            written = [
+                (method, path.split("/", 6)[-1].replace(op.metadata.name, "OP"))
+                for method, path in world.api.writes[before:]
+                if "vmoperations" in path or "vmsnapshots" in path
+            ]
+            assert written[:2] == [("POST", "vmoperations"), ("PATCH", "vmoperations/OP")]
+            # Its beginning and its object, whichever comes first; then that it is there, and that it is done.
+            assert sorted(written[2:4]) == [("PATCH", "vmoperations/OP/status"), ("POST", "vmsnapshots")]
+            assert written[4:6] == [("PATCH", "vmsnapshots/mine/status"), ("PATCH", "vmoperations/OP/status")]
+            found = lab.snapshot("mine")
+            assert found is not None
+            assert found.status.phase == "Ready"
+            await world.until(lambda: "snapshotChain" in str(world.api.objects[SNAPS, "mine"]))
+
+    play(tmp_path, scenario)
+
+
+def test_taking_that_lasts_is_told(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        lab = Lab(world)
+        async with lab.controller():
+            await lab.start()
+            lab.layers.take_s = 5.0
+            op = await world.operate("snapshot", snapshotSpec={"name": "mine"})
+            await world.until(lambda: lab.phase("mine") == "Creating", 3)
+            assert lab.why("mine") == "SnapshotCreating"
+            await world.until(lambda: world.op(op).status.message == "taking it", 3)
+            assert (await world.done(op)).phase is OperationPhase.SUCCEEDED
+            assert lab.phase("mine") == "Ready"
+
+    play(tmp_path, scenario)
+
+
 def test_snapshots_of_a_deleted_machine_end_with_words(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         lab = Lab(world)
