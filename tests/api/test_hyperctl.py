@@ -190,6 +190,19 @@ def test_operation_that_is_over_is_not_cancelled(run: Run, web: Kubectl) -> None
     assert "over already: it is Succeeded" in said.err
 
 
+@pytest.mark.parametrize("deed", ["restore", "delete"])
+def test_snapshot_that_is_not_there_or_of_another_vm_is_said_at_once(run: Run, web: Kubectl, deed: str) -> None:
+    web.apply(of_kind("VMSnapshot", "other-1", None, {"vmRef": {"name": "other"}}))
+    missing = run("vm", "snapshot", deed, "web", "-snapshot", "nope")
+    assert (missing.code, missing.out) == (3, "")
+    assert "nope" in missing.err
+    assert "not found" in missing.err
+    foreign = run("vm", "snapshot", deed, "web", "-snapshot", "other-1")
+    assert (foreign.code, foreign.out) == (2, "")
+    assert "other-1 is of other, not of web" in foreign.err
+    assert run("op", "list", "-o", "name").out == ""
+
+
 def test_apply_takes_files_folders_lists_and_standard_input(
     run: Run, judge: Kubectl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
