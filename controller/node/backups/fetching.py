@@ -2,7 +2,8 @@
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,17 +68,19 @@ class Fetching:
     async def _file(self, path: Path, folder: str, disk: StoredDisk) -> None:
         seen = path.with_name(f"{path.name}.seen")
         if await asyncio.to_thread(seen.exists):
-            self.done += disk.bytes
-            self.tell(self.done)
+            self._tell_of(disk.bytes)
             return
         await asyncio.to_thread(check_room, self.folder, disk.bytes, f"a copy of disk {disk.name}")
         there = await asyncio.to_thread(_size, path)
-        for at, part in offsets(disk):
-            if at + part.bytes > there:
-                piece = await read_part(self.place, folder, part, disk.compression)
+        missing = [(at, part) for at, part in offsets(disk) if at + part.bytes > there]
+        self._tell_of(disk.bytes - sum(part.bytes for _, part in missing))
+        reads = (read_part(self.place, folder, part, disk.compression) for _, part in missing)
+        async with aclosing(one_ahead(reads)) as pieces:
+            where = iter(missing)
+            async for piece in pieces:
+                at, part = next(where)
                 await asyncio.to_thread(_write, path, at, piece)
-            self.done += part.bytes
-            self.tell(self.done)
+                self._tell_of(part.bytes)
         words = self.place.words(folder, disk.name)
         if disk.format == "qcow2":
             if not await asyncio.to_thread(_is_qcow2, path):
@@ -90,6 +93,29 @@ class Fetching:
             raise Terminal(INVALID, f"{words} is larger than a disk may be")
         # Before anything is changed in it: what is checked now is not checked again.
         await asyncio.to_thread(seen.touch)
+
+    def _tell_of(self, more: int) -> None:
+        self.done += more
+        self.tell(self.done)
+
+
+async def one_ahead(reads: Iterable[Coroutine[None, None, bytes]]) -> AsyncGenerator[bytes, None]:
+    """What each of them reads, in their order; while the caller has one, the next is read already.
+
+    Close it, and what was being read ahead is over: two pieces are held at most.
+    """
+    under_way: asyncio.Task[bytes] | None = None
+    try:
+        for read in reads:
+            before, under_way = under_way, asyncio.create_task(read)
+            if before is not None:
+                yield await before
+        if under_way is not None:
+            yield await under_way
+    finally:
+        if under_way is not None:
+            under_way.cancel()
+            await asyncio.gather(under_way, return_exceptions=True)
 
 
 def _size(path: Path) -> int:
