@@ -35,7 +35,7 @@ RESTORE: Final = b"\x1b[!p\x1b[?1049l\x1b[?25h\x1b[?1000l\x1b[?1006l\x1b[?2004l\
 
 
 async def console(session: Session, arguments: argparse.Namespace) -> int:
-    """Attach until the user leaves or standard input ends."""
+    """Attach until the user leaves; without a terminal, until it is interrupted."""
     if arguments.vnc:
         from hyperctl.k8s.vnc import vnc  # which says what it does by what is here
 
@@ -155,7 +155,7 @@ class Attached:
             say(words)
 
     async def _read_keyboard(self) -> None:
-        """Standard input to the guest; Ctrl-] on a terminal, or the end of a pipe, leaves."""
+        """Standard input to the guest; Ctrl-] on a terminal leaves. After the end of a pipe answers are still shown."""
         is_terminal, keys = os.isatty(0), Keys()
         async for data in standard_input():
             pieces, leave = keys.take(data) if is_terminal else ([data], False)
