@@ -1,6 +1,7 @@
 """What is asked of a libvirtd by the command line tool: guests and networks stopped, all of them."""
 
 import subprocess
+from collections.abc import Callable
 
 from hypersdk.errors import HyperSDKError
 
@@ -31,7 +32,15 @@ def active_networks(uri: str) -> list[str]:
 
 def destroy_everything(uri: str) -> None:
     """Cut the power of every guest and take every network down, dnsmasq with it; definitions stay."""
-    for domain in active_domains(uri):
-        virsh(uri, "destroy", domain)
-    for network in active_networks(uri):
-        virsh(uri, "net-destroy", network)
+    _end(uri, "destroy", active_domains)
+    _end(uri, "net-destroy", active_networks)
+
+
+def _end(uri: str, word: str, active: Callable[[str], list[str]]) -> None:
+    for one in active(uri):
+        try:
+            virsh(uri, word, one)
+        except HyperSDKError:
+            # A guest that was asked to may have powered off by itself just now.
+            if one in active(uri):
+                raise

@@ -17,18 +17,20 @@ class Site:
     bodies: dict[str, bytes] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
     hold: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    """Path and Range of each request."""
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    """Path and Range of each request that was answered with an image, or a part of one."""
     origin: str = ""
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One answer; the second half of it when the test lets it go."""
         name = request.match_info["name"]
         wanted = request.headers.get("Range", "")
-        self.asked.append((name, wanted))
         if name in self.moved:
             return web.Response(status=302, headers={"Location": self.moved[name]})
         body = self.bodies[name]
+        if name.startswith("held") and request.headers.get("If-None-Match") == f'"{name}"':
+            return web.Response(status=304, headers={"ETag": f'"{name}"'})
+        self.sent.append((name, wanted))
         start = int(wanted.removeprefix("bytes=").rstrip("-") or 0)
         response = web.StreamResponse(status=206 if start else 200, headers={"ETag": f'"{name}"'})
         if start:
