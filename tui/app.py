@@ -133,8 +133,7 @@ class HypersdkApp(PacedApp):
         """Show the cluster of that context from now on; what was shown of the other one goes first."""
         self.workers.cancel_group(self, "feed")
         self.workspace.feed, self.workspace.problem = None, f"connecting to {name}"
-        for screen in self._console_screens():
-            screen.start_over()
+        self._start_over()
         self.run_worker(self._switch(name), group="session", exclusive=True)
 
     async def _switch(self, context: str) -> None:
@@ -165,8 +164,12 @@ class HypersdkApp(PacedApp):
         garbage.unsettle()
         self.run_worker(feed.run(), group="feed", exclusive=True)
         self.run_worker(_settled(feed), group="garbage", exclusive=True)
+        self._start_over()
+
+    def _start_over(self) -> None:
         for screen in self._console_screens():
-            screen.start_over()
+            if screen.is_mounted:  # else it will begin with what is known by then
+                screen.start_over()
 
     def _console_screens(self) -> list[ConsoleScreen]:
         return [screen for screen in self.screen_stack if isinstance(screen, ConsoleScreen)]

@@ -69,6 +69,10 @@ class ScriptedSession:
     """Which consoles were attached to, in order."""
     answers: bool = True
     """Whether lists are answered at all; a server that does not leaves the caches loading."""
+    places: list[str] = field(default_factory=lambda: ["default", "prod", "staging"])
+    """The namespaces that there are."""
+    places_known: asyncio.Event | None = None
+    """The namespaces are answered once this is set, where it is given."""
     lost: dict[str, str] = field(default_factory=dict)
     """The namespaces that the API answers no more about, with the words; also to watches that begin later."""
 
@@ -130,8 +134,10 @@ class ScriptedSession:
         return made
 
     async def namespaces(self) -> list[str]:
-        """Three."""
-        return ["default", "prod", "staging"]
+        """Those that there are, when the test lets them be known."""
+        if self.places_known is not None:
+            await self.places_known.wait()
+        return self.places
 
     async def log(self, namespace: str, name: str) -> AsyncIterator[str]:
         """The lines, then silence."""

@@ -16,6 +16,7 @@ from tests.tui.scripted import ScriptedSession
 from tests.tui.test_navigation import node
 from tui.glyphs import UNICODE
 from tui.lineage import lineage
+from tui.screens.listings import list_screen
 
 EARLIER = rfc3339(NOW - timedelta(minutes=5))
 
@@ -155,6 +156,20 @@ async def test_lists_are_live_and_say_when_they_cannot_be_had() -> None:
         assert "U on a backup makes one" in await until(pilot, "There are no restores in default.")
         await pilot.press("f9")
         assert "'hyperctl k8s apply -f' makes one" in await until(pilot, "There are no schedules in default.")
+
+
+async def test_changes_before_a_screen_is_made_are_kept_for_it() -> None:
+    session = ScriptedSession(objects=[vm("web-1")])
+    async with console(session) as pilot:
+        await until(pilot, "web-1")
+        app = app_of(pilot)
+        app.push_screen(list_screen("snapshots", app.workspace))
+        app.on_hypersdk_app_feed_moved()
+        app.enter("default")
+        app.on_hypersdk_app_feed_moved()
+        await until(pilot, "There are no snapshots in default.")
+        await pilot.press("f2")
+        await until(pilot, "1 VM, 1 running")
 
 
 Done = tuple[str, str, dict[str, str]]

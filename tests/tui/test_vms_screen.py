@@ -264,6 +264,44 @@ async def test_namespace_switch_shows_another_list() -> None:
         assert "NAMESPACE" in await until(pilot, "web-1")
 
 
+async def test_namespaces_that_come_late_are_shown_from_the_first_on() -> None:
+    session = three()
+    session.places = ["a-first", "b-second", "default", *(f"t-{count:02}" for count in range(60))]
+    session.places_known = asyncio.Event()
+    async with console(session) as pilot:
+        await until(pilot, "web-2")
+        await pilot.press("n")
+        await until(pilot, "all namespaces")
+        session.places_known.set()
+        await until(pilot, "t-05")
+        assert "all namespaces" in await until(pilot, "a-first")
+
+
+async def test_namespace_that_was_gone_to_stays_under_the_cursor_when_the_others_come() -> None:
+    session = three()
+    session.places_known = asyncio.Event()
+    async with console(session) as pilot:
+        await until(pilot, "web-2")
+        await pilot.press("n")
+        await until(pilot, "all namespaces")
+        await pilot.press("home")
+        session.places_known.set()
+        await until(pilot, "staging")
+        await pilot.press("enter")
+        await until(pilot, "all namespaces @")
+
+
+async def test_namespace_far_down_is_shown_where_it_is() -> None:
+    session = three()
+    session.places = [*(f"a-{count:02}" for count in range(60)), "default", "prod"]
+    async with console(session) as pilot:
+        await until(pilot, "web-2")
+        await pilot.press("n")
+        await until(pilot, "a-59")
+        await pilot.press("down", "enter")
+        await until(pilot, "prod @")
+
+
 async def test_read_only_leaves_the_verbs_out() -> None:
     session = three()
     async with console(session, options=Options(read_only=True)) as pilot:

@@ -45,7 +45,9 @@ class ConsoleScreen(Screen[None]):
 
     @property
     def is_covered(self) -> bool:
-        """Whether another full screen is above this one, or it is shown no more; a dialog covers nothing."""
+        """Whether another full screen is above this one, or it is not shown yet or no more; a dialog covers none."""
+        if not self.is_mounted:
+            return True  # it is on the stack before it has anything to show changes with; when it has, it resumes
         stack = self.app.screen_stack
         if self not in stack:
             return True  # a timer of a screen that was just left may still come

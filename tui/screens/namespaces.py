@@ -13,6 +13,15 @@ from tui.commands import View, bindings
 from tui.workspace import ALL, Workspace
 
 
+class Names(OptionList):
+    """Names of which more can come while it is shown."""
+
+    def on_resize(self) -> None:
+        """What was scrolled away to show the highlight while there was less room comes back."""
+        self.scroll_home(animate=False, immediate=True)
+        self.scroll_to_highlight()
+
+
 class NamespacesScreen(ModalScreen[str | None]):
     """The answer is a namespace, `ALL`, or None for no change."""
 
@@ -28,7 +37,7 @@ class NamespacesScreen(ModalScreen[str | None]):
         """The list, and why it is short when it is."""
         with Vertical(classes="dialog"):
             yield Static("Namespace", classes="dialog--title", markup=False)
-            yield OptionList(id="namespaces", compact=True, markup=False)
+            yield Names(id="namespaces", compact=True, markup=False)
             yield Static("", id="why", classes="dialog--error", markup=False)
 
     def on_mount(self) -> None:
@@ -47,17 +56,19 @@ class NamespacesScreen(ModalScreen[str | None]):
         self.dismiss(self._names[event.option_index])
 
     def _fill(self, names: set[str]) -> None:
-        self._names = [ALL, *sorted(names - {ALL})]
         options = self.query_one(OptionList)
+        at = options.highlighted
+        chosen = self._workspace.namespace if at is None else self._names[at]
+        self._names = [ALL, *sorted(names - {ALL})]
         options.clear_options()
         options.add_options([Option(plain(name) or "all namespaces") for name in self._names])
-        options.highlighted = self._names.index(self._workspace.namespace)
+        options.highlighted = self._names.index(chosen)
 
     async def _load(self) -> None:
         session = self._workspace.session
         if session is None:
             return
         try:
-            self._fill({*await session.namespaces(), self._workspace.namespace})
+            self._fill({*await session.namespaces(), *self._names})
         except HyperSDKError as error:
             self.query_one("#why", Static).update(f"The namespaces cannot be listed: {plain(str(error))}")
