@@ -18,6 +18,7 @@ import libvirt
 import libvirt_qemu
 
 from controller.domain.metadata import NAMESPACE, PREFIX, owner_fragment
+from controller.hypervisor.blank_layers import blank_layers
 from controller.hypervisor.calls import Pool
 from controller.hypervisor.errors import is_code
 from controller.hypervisor.guest_agent import read_answer
@@ -33,6 +34,12 @@ _TAKE_DEADLINE_S = 60.0
 _MEMORY_DEADLINE_S = 6 * 3600.0
 """Of the whole memory; whoever waits for it has a deadline of its own."""
 _TAKE_UP_DEADLINE_S = 600.0
+_DISKS_ONLY = (
+    libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
+    | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
+    | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT
+)
+"""All disks or none, into files that are there."""
 
 
 class LibvirtLayers:
@@ -127,15 +134,22 @@ def take(
         # Of the memory the file systems' buffers are part: nothing has to be frozen.
         domain.snapshotCreateXML(xml, flags | (libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_LIVE if live else 0))
         return Taken()
-    why_not = freeze(domain) if quiesce else "it was not asked for"
-    frozen_at = time.monotonic()
-    try:
-        disks_only = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
-        domain.snapshotCreateXML(xml, flags | disks_only)
-    finally:
-        if quiesce:
-            let_go(domain)
-    return Taken(0.0 if why_not else time.monotonic() - frozen_at, why_not)
+    with blank_layers(_below(layers, document)) as made:
+        why_not = freeze(domain) if quiesce else "it was not asked for"
+        frozen_at = time.monotonic()
+        try:
+            made()
+            domain.snapshotCreateXML(xml, flags | _DISKS_ONLY)
+        finally:
+            if quiesce:
+                let_go(domain)
+        return Taken(0.0 if why_not else time.monotonic() - frozen_at, why_not)
+
+
+def _below(layers: Mapping[str, str], domain: Element) -> dict[str, str]:
+    """What each new layer is to stand on: the file that its disk writes to now."""
+    disks = {_dev(disk): disk for disk in domain.findall("devices/disk")}
+    return {layer: _chain(disks[dev])[0] for dev, layer in layers.items() if dev in disks}
 
 
 def put(connection: libvirt.virConnect, uuid: str, files: Mapping[str, str]) -> None:

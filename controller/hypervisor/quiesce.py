@@ -28,13 +28,16 @@ def thaw(connection: libvirt.virConnect, uuid: str) -> None:
     """Let go of those of a domain of ours that runs."""
     domain = our_domain(connection, uuid)
     if domain is not None and domain.isActive():
+        with suppress(libvirt.libvirtError):
+            domain.agentSetResponseTimeout(AGENT_TIMEOUT_S)
         let_go(domain)
 
 
 def let_go(domain: libvirt.virDomain) -> None:
-    """Thaw them, also after a freeze that failed: an agent that was too slow may have frozen since."""
-    with suppress(libvirt.libvirtError):
-        domain.agentSetResponseTimeout(AGENT_TIMEOUT_S)
+    """Thaw them, also after a freeze that failed: an agent that was too slow may have frozen since.
+
+    How long the agent has for that was said by the freeze.
+    """
     for _ in range(_THAWS):
         try:
             domain.fsThaw()
