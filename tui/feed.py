@@ -56,6 +56,7 @@ class Feed:
                 group.create_task(self.session.watch(VM_OPERATIONS, self.operations, self.namespace))
                 group.create_task(self.session.watch(EVENTS, self.events, self.namespace, ABOUT_VMS))
                 group.create_task(self.session.watch(VM_NODES, self.nodes, ""))
+                group.create_task(self.session.listen())
                 group.create_task(self._tick())
                 self._watching = group
                 for kind, cache in self._followed.values():

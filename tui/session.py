@@ -1,11 +1,12 @@
 """What the console needs of an API: the port that screens are written against, and the real one behind it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from hypersdk.kube.cache import Cache
 from hypersdk.kube.client import Client
+from hypersdk.kube.pulse import Beat, Pulse
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import JsonObject, Resource
 from hypersdk.model.kinds import NAMESPACES, VIRTUAL_MACHINES, Kind
@@ -66,6 +67,10 @@ class Session(Protocol):
         """Keep the cache equal to the server's list until cancelled."""
         ...
 
+    async def listen(self) -> None:
+        """See to it that no cache says that it is live when the server has fallen silent; until cancelled."""
+        ...
+
     async def do(self, deed: Deed[R], item: R, values: Values, progress: Progress) -> Outcome:
         """Do something to an object; ends when its effect was seen."""
         ...
@@ -109,6 +114,11 @@ class LiveSession:
 
     client: Client
     endpoint: "Endpoint"
+    beat: Beat = field(default_factory=Beat)
+    _pulse: Pulse = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pulse = Pulse(self.client, self.beat)
 
     @property
     def host(self) -> str:
@@ -133,7 +143,13 @@ class LiveSession:
 
     async def watch(self, kind: Kind[R], cache: Cache[R], namespace: str, fields: str = "") -> None:
         """Keep the cache equal to the server's list until cancelled."""
-        await Watch(self.client, kind, cache, namespace=namespace, fields=fields).run()
+        watch = Watch(self.client, kind, cache, namespace=namespace, fields=fields)
+        with self._pulse.over(watch):
+            await watch.run()
+
+    async def listen(self) -> None:
+        """Ask the server whether it is there while it has nothing to say."""
+        await self._pulse.run()
 
     async def do(self, deed: Deed[R], item: R, values: Values, progress: Progress) -> Outcome:
         """Do something to an object; ends when its effect was seen."""

@@ -8,7 +8,7 @@ import json
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -52,6 +52,10 @@ class Watch(Generic[T]):
     pace: Pace = Pace()
     chance: Callable[[], float] = random.random
     _heard: int = field(default=0, init=False)
+    _under_way: asyncio.Timeout | None = field(default=None, init=False)
+    """The watch request that goes on; it can be given up at any moment."""
+    _silence: str = field(default="", init=False)
+    """Why it was given up, if it was."""
     _version: str = field(default="", init=False)
     """Up to where the cache is known to be complete; empty when it has to be listed (again)."""
 
@@ -64,7 +68,8 @@ class Watch(Generic[T]):
             self.cache.watches += 1
             try:
                 self._version = self._version or await self._list()
-                await self._follow()
+                async with self._following():
+                    await self._follow()
             except Gone:
                 self._version = ""
             except (ApiError, Unreachable) as error:
@@ -83,6 +88,29 @@ class Watch(Generic[T]):
         self.cache.put([written])
         self._version = written.metadata.resource_version
         self.cache.live(asyncio.get_running_loop().time())
+
+    @property
+    def is_following(self) -> bool:
+        """Whether a watch request goes on, rather than a list or a pause."""
+        return self._under_way is not None
+
+    def cut(self, words: str) -> None:
+        """Give the watch request up, as the server has fallen silent: the cache is stale until another is answered."""
+        if self._under_way is not None:
+            self._silence = words
+            self._under_way.reschedule(asyncio.get_running_loop().time())
+
+    @asynccontextmanager
+    async def _following(self) -> AsyncIterator[None]:
+        """Unreachable in place of what is under way, once somebody gives it up."""
+        self._silence = ""
+        try:
+            async with asyncio.timeout(None) as self._under_way:
+                yield
+        except TimeoutError as error:
+            raise Unreachable(self._silence) from error
+        finally:
+            self._under_way = None
 
     def _delay(self, failures: int) -> float:
         return spread(self.pace.first_retry, self.pace.longest_retry, failures, self.chance)

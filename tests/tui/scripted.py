@@ -115,6 +115,10 @@ class ScriptedSession:
             cache.live(asyncio.get_running_loop().time())
         await asyncio.Event().wait()
 
+    async def listen(self) -> None:
+        """Nobody falls silent unless the test has it so."""
+        await asyncio.Event().wait()
+
     async def do(self, deed: Deed[R], item: R, values: Values, progress: Progress) -> Outcome:
         """Remember what was asked for."""
         self.done.append((deed.id, item.metadata.name, dict(values)))

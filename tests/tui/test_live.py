@@ -1,6 +1,8 @@
 """The console on real API servers: what a person does there reaches the objects, and what happens there is seen."""
 
 import asyncio
+import os
+import signal
 import uuid
 from collections.abc import Awaitable, Callable
 
@@ -9,6 +11,8 @@ import pytest
 from hypersdk.errors import NotFound
 from hypersdk.kube.cache import Cache
 from hypersdk.kube.client import Client
+from hypersdk.kube.endpoint import connect
+from hypersdk.kube.pulse import Beat
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import JsonObject, rfc3339
 from hypersdk.model.kinds import EVENTS, VIRTUAL_MACHINES, VM_OPERATIONS
@@ -18,7 +22,7 @@ from tests.controlplane.embedded import EmbeddedServer
 from tests.tui.builders import NOW
 from tests.tui.screen import started, until
 from tui.options import Options
-from tui.session import Session, live_session
+from tui.session import LiveSession, Session, live_session
 
 pytestmark = pytest.mark.timeout(90, func_only=True)
 
@@ -131,3 +135,20 @@ async def test_lost_server_makes_the_list_stale_and_its_return_makes_it_live(emb
         embedded_server.restart()
         await until(pilot, "✗ stale", gone=True)
     kubectl("delete", "vm", "stays")
+
+
+async def test_server_that_hangs_makes_the_list_stale_though_its_connections_stand(
+    embedded_server: EmbeddedServer,
+) -> None:
+    async def connect_impatiently(context: str) -> Session:
+        endpoint = embedded_server.api.endpoint
+        return LiveSession(Client(await connect(endpoint)), endpoint, Beat(quiet=0.5, patience=1.0))
+
+    async with started(connect_impatiently) as pilot:
+        await until(pilot, "There are no VMs")
+        os.kill(embedded_server.pid, signal.SIGSTOP)
+        try:
+            await until(pilot, "s: no answer from https://", within=30)
+        finally:
+            os.kill(embedded_server.pid, signal.SIGCONT)
+        await until(pilot, "✗ stale", gone=True, within=30)
