@@ -1,4 +1,4 @@
-"""`backup create|verify|delete`: asked of the API, followed to the end."""
+"""`backup create|verify|delete`, `backup schedule suspend|…|delete`: asked of the API, followed to the end."""
 
 import argparse
 import sys
@@ -7,9 +7,9 @@ from hyperctl.exits import Exit
 from hyperctl.k8s.acting import Teller
 from hyperctl.k8s.session import Session
 from hypersdk.errors import UsageError
-from hypersdk.model.kinds import BACKUP_JOBS
+from hypersdk.model.kinds import BACKUP_JOBS, BACKUP_SCHEDULES
 from hypersdk.plaintext import plain
-from hypersdk.verbs import backups
+from hypersdk.verbs import backups, schedules
 from hypersdk.verbs.verb import Outcome
 
 
@@ -37,6 +37,25 @@ async def delete(session: Session, arguments: argparse.Namespace) -> int:
     job = await session.client.get(BACKUP_JOBS, session.namespace, arguments.backup)
     outcome = await backups.delete(session.client, job, Teller(), keep_data=arguments.keep_data)
     return said(outcome, "delete", arguments.backup)
+
+
+async def suspend_schedule(session: Session, arguments: argparse.Namespace) -> int:
+    """Suspend a schedule, or resume it."""
+    name, word = arguments.schedule, arguments.command
+    schedule = await session.client.get(BACKUP_SCHEDULES, session.namespace, name)
+    return said(await schedules.suspend(session.client, schedule, word == "suspend"), word, name)
+
+
+async def run_schedule(session: Session, arguments: argparse.Namespace) -> int:
+    """Have a schedule's backups begun now; 1 when none was begun."""
+    schedule = await session.client.get(BACKUP_SCHEDULES, session.namespace, arguments.schedule)
+    return said(await schedules.run_now(session.client, schedule, Teller()), "run", arguments.schedule)
+
+
+async def delete_schedule(session: Session, arguments: argparse.Namespace) -> int:
+    """Delete a schedule."""
+    schedule = await session.client.get(BACKUP_SCHEDULES, session.namespace, arguments.schedule)
+    return said(await schedules.delete(session.client, schedule), "delete", arguments.schedule)
 
 
 def said(outcome: Outcome, what: str, name: str) -> int:

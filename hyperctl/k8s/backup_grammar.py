@@ -32,12 +32,23 @@ def backup_commands(commands: "Commands") -> None:
     schedules = group(commands, "schedule", "schedules of backups")
     for_list(listing := command(schedules, "list", "show schedules", "backup schedule list"))
     listing.set_defaults(group="schedule")
+    for word, what in (
+        ("suspend", "make no more backups at its times"),
+        ("resume", "make backups at its times again"),
+        ("run", "begin its backups at once; its times stay"),
+        ("delete", "delete a schedule; what its backups stored stays"),
+    ):
+        acting = command(schedules, word, what, f"backup schedule {word} nightly")
+        acting.add_argument("schedule", metavar="NAME")
+        acting.set_defaults(group="schedule")
 
 
 def restore_commands(commands: "Commands") -> None:
     """Every command of `restore`."""
     for_list(command(commands, "list", "show restores", "restore list"))
     for_one(command(commands, "get", "show one restore", "restore get my-vm-restore -o yaml"), "restore")
+    ending = "delete a restore: one under way is cancelled, of one that is over the virtual machine stays"
+    command(commands, "delete", ending, "restore delete my-vm-restore").add_argument("restore", metavar="NAME")
     example = "restore create -from nightly-1770206400 -vm my-vm-2 --start"
     parser = command(commands, "create", "make a virtual machine of a backup, and wait for the end", example)
     option(parser, "name", "of the RestoreJob; made up when left out")

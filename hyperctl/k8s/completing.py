@@ -18,7 +18,7 @@ DEADLINE_VARIABLE: Final = "HYPERCTL_COMPLETION_TIMEOUT"
 _SAFE: Final = re.compile(r"[\w.@:/+=,-]+", re.ASCII)
 """What a shell reads as itself: a name that could be a command never gets to the command line."""
 _WAITS: Final = ("condition=Ready", "phase=Running", "phase=Stopped", "jsonpath=", "delete")
-_NAMED: Final = {"vm", "node", "op", "template", "backup", "restore"}
+_NAMED: Final = {"vm", "node", "op", "template", "backup", "schedule", "restore"}
 
 
 def candidates(commands: Iterable[str], words: Sequence[str]) -> list[str]:

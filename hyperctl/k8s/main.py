@@ -40,9 +40,14 @@ _ANSWERS: Final = {
     "backup verify": "backing_up.verify",
     "backup delete": "backing_up.delete",
     "schedule list": "reading.list_objects",
+    "schedule suspend": "backing_up.suspend_schedule",
+    "schedule resume": "backing_up.suspend_schedule",
+    "schedule run": "backing_up.run_schedule",
+    "schedule delete": "backing_up.delete_schedule",
     "restore list": "reading.list_objects",
     "restore get": "reading.get_object",
     "restore create": "restoring.create",
+    "restore delete": "restoring.delete",
     "apply": "applying.apply",
 }
 """Module and function by group and command; what is not here is a verb of the table."""

@@ -1,4 +1,4 @@
-"""`restore create`: a VM of a backup, followed to the end."""
+"""`restore create|delete`: a VM of a backup, followed to the end."""
 
 import argparse
 
@@ -21,6 +21,12 @@ async def create(session: Session, arguments: argparse.Namespace) -> int:
     if arguments.no_wait:
         return Exit.OK
     return said(await backups.end_of_restore(session.client, made, Teller()), "restore", name)
+
+
+async def delete(session: Session, arguments: argparse.Namespace) -> int:
+    """Delete a RestoreJob, and wait until it is gone."""
+    job = await session.client.get(RESTORE_JOBS, session.namespace, arguments.restore)
+    return said(await backups.delete_restore(session.client, job), "delete", arguments.restore)
 
 
 def spec(arguments: argparse.Namespace) -> JsonObject:

@@ -123,6 +123,8 @@ class BackupScheduleStatus(Model):
     active: list[ActiveJob] | None = None
     last_schedule_time: Time | None = None
     last_successful_time: Time | None = None
+    run_request: str | None = None
+    """The `hypersdk.io/run-now` that was answered last; the condition `RunNow` has the answer."""
     conditions: list[Condition] | None = None
 
 

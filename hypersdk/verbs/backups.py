@@ -97,6 +97,16 @@ async def end_of_restore(client: Client, made: RestoreJob, progress: Progress) -
     return await until(client, RESTORE_JOBS, *made.key, over, made=made)
 
 
+async def delete_restore(client: Client, job: RestoreJob) -> Outcome:
+    """Delete a restore and wait until it is gone: one under way is cancelled, of one that is over the VM stays."""
+    await client.delete(RESTORE_JOBS, *job.key, uid=job.metadata.uid)
+
+    def gone(now: RestoreJob | None) -> Outcome | None:
+        return Outcome(True, "deleted") if now is None or now.metadata.uid != job.metadata.uid else None
+
+    return await until(client, RESTORE_JOBS, *job.key, gone)
+
+
 def backup_spec(vm: str, values: Values) -> JsonObject:
     """What is to be backed up, and where to; UsageError when that is not said."""
     kind = str(values.get("type") or "s3")

@@ -182,12 +182,44 @@ def test_cordon_and_uncordon(run: Run, judge: Kubectl) -> None:
     assert judge.namespace in run("node", "list").out
 
 
+def test_schedules_are_suspended_resumed_and_deleted_and_restores_deleted(run: Run, judge: Kubectl) -> None:
+    store: JsonObject = {"type": "s3", "bucket": "b"}
+    spec: JsonObject = {"schedule": "0 2 * * *", "vmSelector": {}, "destination": store}
+    judge.apply(of_kind("BackupSchedule", "nightly", None, spec))
+    for word, done in (("suspend", "suspended"), ("suspend", "suspended already"), ("resume", "resumed")):
+        assert run("backup", "schedule", word, "nightly") == Said(0, f"nightly: {done}\n", "")
+        suspended = judge("get", "backupschedule", "nightly", "-o", "jsonpath={.spec.suspend}")
+        assert suspended.strip() == ("true" if word == "suspend" else "false")
+    assert run("backup", "schedule", "delete", "nightly") == Said(0, "nightly: deleted; what it stored stays\n", "")
+    assert run("backup", "schedule", "run", "nightly").code == 3
+    source: JsonObject = {"type": "s3", "bucket": "b", "path": "x"}
+    to: JsonObject = {"provider": "libvirt", "vmName": "new"}
+    judge.apply(of_kind("RestoreJob", "again", None, {"source": source, "destination": to}))
+    assert run("restore", "delete", "again") == Said(0, "again: deleted\n", "")
+    assert run("restore", "delete", "again").code == 3
+
+
 def test_operation_that_is_over_is_not_cancelled(run: Run, web: Kubectl) -> None:
     web.apply(operation("stop-web", "web", "stop"))
     _observed(web, "stop-web", "vmop", phase="Succeeded")
     said = run("op", "cancel", "stop-web")
     assert (said.code, said.out) == (1, "")
     assert "over already: it is Succeeded" in said.err
+
+
+@pytest.mark.parametrize("name", ["Bad Name", "-", "a/b", "x" * 254])
+def test_name_that_no_snapshot_can_have_is_refused_at_once(run: Run, web: Kubectl, name: str) -> None:
+    said = run("vm", "snapshot", "create", "web", f"-name={name}")
+    assert said.code == 4
+    assert "spec.snapshotSpec.name" in said.err
+    assert run("op", "list", "-vm", "web", "-o", "name").out == ""
+
+
+@pytest.mark.parametrize("labels", ["a=b=c", "app in (web", "=", "a b"])
+def test_labels_that_make_no_sense_are_the_caller_s_mistake(run: Run, web: Kubectl, labels: str) -> None:
+    said = run("vm", "list", "-l", labels)
+    assert (said.code, said.out) == (2, "")
+    assert f"-l {labels}: " in said.err
 
 
 @pytest.mark.parametrize("deed", ["restore", "delete"])

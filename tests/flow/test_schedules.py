@@ -18,6 +18,7 @@ from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.backupschedule import BackupSchedule
 from hypersdk.model.base import JsonObject, condition, rfc3339
 from hypersdk.model.kinds import BACKUP_JOBS, BACKUP_SCHEDULES, RESTORE_JOBS, VIRTUAL_MACHINES
+from hypersdk.model.marks import RUN_NOW
 from hypersdk.model.restorejob import RestoreJob
 from hypersdk.model.virtualmachine import VirtualMachine
 from hypersdk.model.vmnode import VMNode
@@ -196,6 +197,73 @@ def test_death_between_making_and_telling_makes_no_second_job(tmp_path: Path) ->
         runs = [(job.machine[1], (job.metadata.annotations or {})["hypersdk.io/scheduled-at"]) for job in jobs(world)]
         assert len(runs) == len(set(runs))
         assert {vm for vm, _ in runs} == {"web", "db"}
+
+    on(tmp_path, scenario)
+
+
+async def ask(world: World, request: str) -> None:
+    body: JsonObject = {"metadata": {"annotations": {RUN_NOW: request}}}
+    await world.client.patch(BACKUP_SCHEDULES, "default", "vm-daily-backup", body)
+
+
+def answer(world: World) -> tuple[str | None, str | None]:
+    """The request that was answered last, and how."""
+    found = condition(nightly(world).status.conditions, "RunNow")
+    return nightly(world).status.run_request, found.reason if found else None
+
+
+def test_run_at_once_is_made_once_and_leaves_the_times_alone_also_while_suspended(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with leader(world):
+            await machine(world, "web", backup="enabled")
+            await machine(world, "scratch", backup="no")
+            await apply(world)
+            await world.client.patch(BACKUP_SCHEDULES, "default", "vm-daily-backup", {"spec": {"suspend": True}})
+            await ask(world, "1")
+            await ask(world, "2")
+            await world.until(lambda: answer(world)[0] == "2", 60)
+            await world.pass_time(600)
+            # Asked twice before the first was done: Forbid lets no second backup of a VM begin.
+            assert [job.machine[1] for job in jobs(world)] == ["web"]
+            (made,) = jobs(world)
+            assert (made.metadata.labels or {})["hypersdk.io/scheduled-backup"] == "true"
+            await ask(world, "3")
+            await world.until(lambda: answer(world) == ("3", "JobAlreadyActive"), 60)
+            assert len(jobs(world)) == 1
+            await end(world)
+            await ask(world, "../no name; at all")
+            await world.until(lambda: len(jobs(world)) == 2, 60)
+            await end(world)
+            assert nightly(world).status.last_schedule_time is None
+            await world.client.patch(BACKUP_SCHEDULES, "default", "vm-daily-backup", {"spec": {"suspend": False}})
+            await world.until(lambda: nightly(world).status.last_schedule_time is not None, DAY_S)
+            assert len(jobs(world)) == 3
+            assert nightly(world).status.last_schedule_time == datetime(2026, 1, 1, 2, tzinfo=UTC)
+
+    on(tmp_path, scenario)
+
+
+def test_death_while_a_run_at_once_is_made_makes_no_second_one(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        async with leader(world):
+            await machine(world, "web", backup="enabled")
+            await machine(world, "db", backup="enabled")
+            await apply(world, concurrencyPolicy="Allow")
+            await world.pass_time(60)
+        for number in range(4):
+            async with leader(world):
+                await world.pass_time(60)
+                await ask(world, str(number))
+                died = world.die_at(number)
+                try:
+                    async with asyncio.timeout(120):
+                        await died.wait()
+                except TimeoutError:
+                    pass
+            world.live_on()
+            async with leader(world):
+                await world.until(lambda wanted=str(number): answer(world) == (wanted, "Started"), 120)  # type: ignore[misc]
+                assert len(jobs(world)) == 2 * (number + 1)
 
     on(tmp_path, scenario)
 

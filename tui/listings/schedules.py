@@ -29,18 +29,17 @@ def status(schedule: BackupSchedule) -> tuple[str, Tone]:
     """Whether it is on, and whether it can do what it says."""
     if schedule.spec.suspend:
         return "Suspended", Tone.WARN
-    found = next((one for one in schedule.status.conditions or [] if one.status == "False"), None)
-    if found is not None:
+    found = condition(schedule.status.conditions, "Ready")
+    if found is not None and found.status == "False":
         return found.reason or f"not {found.type}", Tone.BAD
     active = len(schedule.status.active or [])
     return (f"{active} running", Tone.ACCENT) if active else ("On", Tone.OK)
 
 
 def message(schedule: BackupSchedule) -> str:
-    """What is wrong with it; else what its conditions say."""
-    conditions = schedule.status.conditions or []
-    wrong = next((one for one in conditions if one.status == "False"), condition(conditions, "Ready"))
-    return (wrong.message or "") if wrong else ""
+    """What is wrong with it, or when its next run is; what came of a run at once is told to who asked for it."""
+    found = condition(schedule.status.conditions, "Ready")
+    return (found.message or "") if found else ""
 
 
 def covered(schedule: BackupSchedule) -> str:

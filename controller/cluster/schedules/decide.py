@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from controller.cluster.schedules.jobs import job_name, job_object, owned
+from controller.cluster.schedules.jobs import job_name, job_object, owned, unanswered
 from controller.cluster.schedules.selecting import matches
 from controller.cluster.schedules.times import MOST_MISSED, Times, times_of
 from hypersdk.errors import Terminal
@@ -17,6 +17,7 @@ from hypersdk.model.base import Condition, JsonObject, rfc3339, with_condition
 from hypersdk.model.virtualmachine import VirtualMachine
 
 READY = "Ready"
+RUN_NOW_ANSWERED = "RunNow"
 Told = tuple[EventType, str, str]
 Verdict = Literal["True", "False"]
 
@@ -57,6 +58,9 @@ def decide(
     base = Decision(_seen(schedule, mine), delete=tuple(_beyond_limits(schedule, mine)))
     if schedule.metadata.deletion_timestamp is not None:
         return Decision(schedule.status)
+    if unanswered(schedule):
+        # Alone in its pass: what it makes counts when the next one, which is at once, looks at what is due.
+        return _asked(schedule, base, mine, machines, now)
     try:
         times = times_of(schedule.spec.schedule, schedule.spec.timezone)
         covered = _covered(schedule, machines)
@@ -67,6 +71,42 @@ def decide(
     if schedule.spec.suspend:
         return replace(base, status=_said(base.status, now, "False", "Suspended", "spec.suspend: nothing is made"))
     return _due(schedule, base, times, _Covered(covered, mine), now)
+
+
+def _asked(
+    schedule: BackupSchedule,
+    base: Decision,
+    mine: Sequence[BackupJob],
+    machines: Iterable[VirtualMachine],
+    now: datetime,
+) -> Decision:
+    """One run at once, also of a suspended schedule; its own times stay as they are."""
+    request = unanswered(schedule)
+    try:
+        covered, reason = _covered(schedule, machines), "Started"
+        run = _run(schedule, covered, mine, now, request)
+        words = f"begun for {_some([vm for vm in covered if vm not in run.skipped])}"
+    except Terminal as error:
+        covered, run, reason, words = [], _Run(), error.reason, str(error)
+    else:
+        if not covered:
+            reason, words = "NoMatch", "no VM carries the labels of vmSelector now"
+        elif len(run.skipped) == len(covered):
+            reason, words = "JobAlreadyActive", _still_active(run)
+        elif run.skipped:
+            words += f"; {_still_active(run)}"
+    status = answered(base.status, request, reason, words, now)
+    events = tuple(_told(schedule, run, now, now))
+    return Decision(status, tuple(run.create), (*base.delete, *run.replaced), events, now)
+
+
+def answered(
+    status: BackupScheduleStatus, request: str, reason: str, words: str, now: datetime
+) -> BackupScheduleStatus:
+    """The status that tells what came of a request for a run at once."""
+    verdict: Verdict = "True" if reason == "Started" else "False"
+    said = Condition(type=RUN_NOW_ANSWERED, status=verdict, reason=reason, message=words)
+    return status.but(run_request=request, conditions=with_condition(status.conditions, said, now))
 
 
 def _due(schedule: BackupSchedule, base: Decision, times: Times, over: _Covered, now: datetime) -> Decision:
@@ -95,12 +135,14 @@ def _due(schedule: BackupSchedule, base: Decision, times: Times, over: _Covered,
     )
 
 
-def _run(schedule: BackupSchedule, covered: Sequence[str], mine: Sequence[BackupJob], due: datetime) -> _Run:
+def _run(
+    schedule: BackupSchedule, covered: Sequence[str], mine: Sequence[BackupJob], due: datetime, request: str = ""
+) -> _Run:
     run, names = _Run(), {job.metadata.name for job in mine}
     template = schedule.spec.job_template is not None
     for vm in covered:
         named = "" if template else vm
-        if job_name(schedule, named, due) in names:
+        if job_name(schedule, named, due, request) in names:
             continue
         active = [job for job in mine if job.machine[1] == vm and not job.is_over]
         if active and schedule.spec.concurrency_policy == "Forbid":
@@ -108,18 +150,25 @@ def _run(schedule: BackupSchedule, covered: Sequence[str], mine: Sequence[Backup
             continue
         if schedule.spec.concurrency_policy == "Replace":
             run.replaced += [job for job in active if job.metadata.deletion_timestamp is None]
-        run.create.append(job_object(schedule, named, due))
+        run.create.append(job_object(schedule, named, due, request))
     return run
 
 
 def _told(schedule: BackupSchedule, run: _Run, due: datetime, now: datetime) -> list[Told]:
     events: list[Told] = []
     if run.skipped:
-        names = ", ".join(run.skipped[:5]) + (" and others" if len(run.skipped) > 5 else "")
-        events.append(("Normal", "JobAlreadyActive", f"not begun again for {names}: an earlier backup goes on"))
+        events.append(("Normal", "JobAlreadyActive", _still_active(run)))
     if run.create and now - due > timedelta(minutes=1):
         events.append(("Warning", "MissedSchedule", f"the run of {rfc3339(due)} was missed, and is made up for now"))
     return events
+
+
+def _still_active(run: _Run) -> str:
+    return f"not begun again for {_some(run.skipped)}: an earlier backup goes on"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" and others" if len(names) > 5 else "")
 
 
 def _since(schedule: BackupSchedule, now: datetime) -> datetime:

@@ -8,19 +8,20 @@ from hypersdk.model.backupjob import BackupJob
 from hypersdk.model.backupschedule import BackupSchedule
 from hypersdk.model.base import JsonObject, rfc3339
 from hypersdk.model.kinds import BACKUP_SCHEDULES
-from hypersdk.model.marks import SCHEDULE, SCHEDULED_AT, SCHEDULED_BACKUP
+from hypersdk.model.marks import RUN_NOW, SCHEDULE, SCHEDULED_AT, SCHEDULED_BACKUP
 
 MOST_NAME, MOST_LABEL = 253, 63
 PROVIDER = "libvirt"
 
 
-def job_name(schedule: BackupSchedule, vm: str, due: datetime) -> str:
-    """The same name for the same run: made twice it is there once."""
-    parts = [schedule.metadata.name, vm, str(int(due.timestamp()))]
+def job_name(schedule: BackupSchedule, vm: str, due: datetime, request: str = "") -> str:
+    """The same name for the same run, due or asked for: made twice it is there once."""
+    stamp = f"run-{_digest(request)}" if request else str(int(due.timestamp()))
+    parts = [schedule.metadata.name, vm, stamp]
     return bounded("-".join(part for part in parts if part), MOST_NAME)
 
 
-def job_object(schedule: BackupSchedule, vm: str, due: datetime) -> JsonObject:
+def job_object(schedule: BackupSchedule, vm: str, due: datetime, request: str = "") -> JsonObject:
     """One run's BackupJob; `vm` is empty where the template names it."""
     template = schedule.spec.job_template
     meta = template.metadata if template else None
@@ -38,9 +39,15 @@ def job_object(schedule: BackupSchedule, vm: str, due: datetime) -> JsonObject:
         "uid": schedule.metadata.uid,
         "controller": True,
     }
-    name = job_name(schedule, vm, due)
+    name = job_name(schedule, vm, due, request)
     metadata: JsonObject = {"name": name, "labels": labels, "annotations": notes, "ownerReferences": [owner]}
     return {"metadata": metadata, "spec": _spec(schedule, vm)}
+
+
+def unanswered(schedule: BackupSchedule) -> str:
+    """The request for a run at once that is still to be answered; nothing when there is none."""
+    request = (schedule.metadata.annotations or {}).get(RUN_NOW, "")
+    return request if request != schedule.status.run_request else ""
 
 
 def owned(schedule: BackupSchedule, jobs: Iterable[BackupJob]) -> list[BackupJob]:
@@ -53,7 +60,12 @@ def bounded(text: str, most: int) -> str:
     """The text, cut to so many characters and still its own when cut."""
     if len(text) <= most:
         return text
-    return f"{text[: most - 9].rstrip('-.')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"{text[: most - 9].rstrip('-.')}-{_digest(text)}"
+
+
+def _digest(text: str) -> str:
+    """Of an annotation too, which anybody writes and which may be no name."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _spec(schedule: BackupSchedule, vm: str) -> JsonObject:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from controller.cluster.schedules.decide import Decision, decide
+from controller.cluster.schedules.decide import Decision, answered, decide
+from controller.cluster.schedules.jobs import unanswered
 from controller.node.objects import Objects
 from controller.runtime.worker import Done, Later, Outcome
 from hypersdk.errors import AlreadyExists, Forbidden, Invalid, NotFound
@@ -77,7 +78,9 @@ class ScheduleKeeper:
 
     async def _write(self, schedule: BackupSchedule, decision: Decision, refused: list[str], now: datetime) -> None:
         status = decision.status
-        if refused:
+        if refused and (request := unanswered(schedule)):
+            status = answered(status, request, "JobCreationFailed", refused[0][:500], now)
+        elif refused:
             # Not said to have run: as soon as the job can be made it is made up for.
             failed = Condition(type="Ready", status="False", reason="JobCreationFailed", message=refused[0][:500])
             status = status.but(
