@@ -5,8 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hypersdk.background import beside
+from hypersdk.errors import Invalid, UsageError
 from hypersdk.kube.cache import Cache, Health, Key
 from hypersdk.kube.client import Client
+from hypersdk.kube.pulse import Pulse
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import Resource
 from hypersdk.model.kinds import Kind
@@ -25,8 +28,13 @@ class Selection:
 
 
 async def listed(client: Client, kind: Kind[R], which: Selection) -> list[R]:
-    """Those that are there now."""
-    return await client.list(kind, which.namespace, labels=which.labels, fields=which.fields)
+    """Those that are there now; UsageError for labels that the API cannot read."""
+    try:
+        return await client.list(kind, which.namespace, labels=which.labels, fields=which.fields)
+    except Invalid as error:
+        if not which.labels:
+            raise
+        raise UsageError(f"-l {which.labels}: {error}") from error
 
 
 async def follow(
@@ -48,7 +56,10 @@ async def follow(
             print(f"hyperctl: {plain(cache.error)}; trying again", file=sys.stderr)
 
     cache.subscribe(look)
-    await Watch(client, kind, cache, which.namespace, which.labels, which.fields).run()
+    watch, pulse = Watch(client, kind, cache, which.namespace, which.labels, which.fields), Pulse(client)
+    with pulse.over(watch):
+        async with beside(pulse.run()):
+            await watch.run()
 
 
 def _told(tell: Callable[[R], None], obj: R | None) -> None:

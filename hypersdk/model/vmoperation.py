@@ -44,9 +44,15 @@ OperationName = Literal[
 
 
 _BANDWIDTH = written(BANDWIDTH_PATTERN, "write a whole number with bps, Kbps, Mbps or Gbps, such as 100Mbps")
+_SUBDOMAIN = "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+"""Kubernetes: "Object Names and IDs", DNS Subdomain Names."""
 _TARGET_NAME = written(
-    "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-    "write lower case letters, digits and '-', such as web-2: it becomes the name of a VM",
+    f"^{_SUBDOMAIN}$", "write lower case letters, digits and '-', such as web-2: it becomes the name of a VM"
+)
+_SNAPSHOT_NAME = written(
+    f"^({_SUBDOMAIN})?$",
+    "write lower case letters, digits and '-', such as pre-upgrade, or nothing for a name made up: it becomes the name "
+    "of a VMSnapshot",
 )
 
 
@@ -94,7 +100,7 @@ class ResizeSpec(Model):
 class SnapshotSpec(Model):
     """The snapshot that the operation makes."""
 
-    name: str | None = None
+    name: Annotated[str, Field(json_schema_extra=rules(_SNAPSHOT_NAME, maxLength=253))] | None = None
     description: str | None = None
     include_memory: bool = False
     quiesce: bool = True

@@ -207,6 +207,21 @@ def test_operation_that_is_over_is_not_cancelled(run: Run, web: Kubectl) -> None
     assert "over already: it is Succeeded" in said.err
 
 
+@pytest.mark.parametrize("name", ["Bad Name", "-", "a/b", "x" * 254])
+def test_name_that_no_snapshot_can_have_is_refused_at_once(run: Run, web: Kubectl, name: str) -> None:
+    said = run("vm", "snapshot", "create", "web", f"-name={name}")
+    assert said.code == 4
+    assert "spec.snapshotSpec.name" in said.err
+    assert run("op", "list", "-vm", "web", "-o", "name").out == ""
+
+
+@pytest.mark.parametrize("labels", ["a=b=c", "app in (web", "=", "a b"])
+def test_labels_that_make_no_sense_are_the_caller_s_mistake(run: Run, web: Kubectl, labels: str) -> None:
+    said = run("vm", "list", "-l", labels)
+    assert (said.code, said.out) == (2, "")
+    assert f"-l {labels}: " in said.err
+
+
 @pytest.mark.parametrize("deed", ["restore", "delete"])
 def test_snapshot_that_is_not_there_or_of_another_vm_is_said_at_once(run: Run, web: Kubectl, deed: str) -> None:
     web.apply(of_kind("VMSnapshot", "other-1", None, {"vmRef": {"name": "other"}}))

@@ -201,6 +201,10 @@ OPERATIONS = [
     _operation("spec.migrateSpec.bandwidth", A_RATE, "migrate", migrateSpec={"bandwidth": "fast"}),
     _operation("spec.migrateSpec.live", "must be of type boolean", "migrate", migrateSpec={"live": 1}),
     _operation("spec.snapshotSpec", "write snapshotSpec: {}", "snapshot"),
+    *(
+        _operation("spec.snapshotSpec.name", "write lower case letters", "snapshot", snapshotSpec={"name": name})
+        for name in ("Before", "pre_upgrade", "../web", "a b")
+    ),
     _operation("spec.resizeSpec", "write cpus, memory or both", "resize"),
     _operation("spec.resizeSpec", "write cpus, memory or both", "resize", resizeSpec={"hotplug": True}),
     _operation("spec.resizeSpec.cpus", "less than or equal to 128", "resize", resizeSpec={"cpus": 256}),
