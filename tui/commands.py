@@ -6,7 +6,15 @@ from typing import Final
 
 from textual.binding import Binding
 
-from hypersdk.verbs.deeds import OF_BACKUPS, OF_NODES, OF_OPERATIONS, OF_SNAPSHOTS, OF_TEMPLATES
+from hypersdk.verbs.deeds import (
+    OF_BACKUPS,
+    OF_NODES,
+    OF_OPERATIONS,
+    OF_RESTORES,
+    OF_SCHEDULES,
+    OF_SNAPSHOTS,
+    OF_TEMPLATES,
+)
 from hypersdk.verbs.table import VERBS
 
 
@@ -22,6 +30,8 @@ class View(StrEnum):
     SNAPSHOTS = "snapshot list"
     TEMPLATES = "template list"
     BACKUPS = "backup list"
+    SCHEDULES = "schedule list"
+    RESTORES = "restore list"
     PAGE = "pages"
     TABLE = "tables"
     PANE = "text panes"
@@ -62,6 +72,8 @@ _DEEDS: Final = tuple(
         (View.SNAPSHOTS, OF_SNAPSHOTS),
         (View.TEMPLATES, OF_TEMPLATES),
         (View.BACKUPS, OF_BACKUPS),
+        (View.SCHEDULES, OF_SCHEDULES),
+        (View.RESTORES, OF_RESTORES),
     )
     for one in deeds
 )
@@ -161,7 +173,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
 IDS: Final = frozenset(command.id for command in COMMANDS)
 
 
-LISTS: Final = frozenset({View.NODES, View.OPERATIONS, View.SNAPSHOTS, View.TEMPLATES, View.BACKUPS})
+LISTS: Final = frozenset(
+    {View.NODES, View.OPERATIONS, View.SNAPSHOTS, View.TEMPLATES, View.BACKUPS, View.SCHEDULES, View.RESTORES}
+)
 """Lists that have commands of their own beside those of every list."""
 
 

@@ -36,7 +36,7 @@ def backup_commands(commands: "Commands") -> None:
         ("suspend", "make no more backups at its times"),
         ("resume", "make backups at its times again"),
         ("run", "begin its backups at once; its times stay"),
-        ("delete", "delete a schedule; what its backups stored stays"),
+        ("delete", "delete a schedule with its jobs; what they stored stays"),
     ):
         acting = command(schedules, word, what, f"backup schedule {word} nightly")
         acting.add_argument("schedule", metavar="NAME")

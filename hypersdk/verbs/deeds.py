@@ -11,7 +11,9 @@ from hypersdk.verbs.verb import Danger, Deed, Outcome, Param, Progress, Values
 if TYPE_CHECKING:
     from hypersdk.kube.client import Client
     from hypersdk.model.backupjob import BackupJob
+    from hypersdk.model.backupschedule import BackupSchedule
     from hypersdk.model.base import Resource
+    from hypersdk.model.restorejob import RestoreJob
     from hypersdk.model.vmnode import VMNode
     from hypersdk.model.vmoperation import VMOperation
     from hypersdk.model.vmsnapshot import VMSnapshot
@@ -74,6 +76,36 @@ async def _uncordon(client: "Client", node: "VMNode", values: Values, progress: 
     from hypersdk.verbs.nodes import schedulable
 
     return await schedulable(client, node, True)
+
+
+async def _suspend(client: "Client", schedule: "BackupSchedule", values: Values, progress: Progress) -> Outcome:
+    from hypersdk.verbs.schedules import suspend
+
+    return await suspend(client, schedule, True)
+
+
+async def _resume(client: "Client", schedule: "BackupSchedule", values: Values, progress: Progress) -> Outcome:
+    from hypersdk.verbs.schedules import suspend
+
+    return await suspend(client, schedule, False)
+
+
+async def _run_now(client: "Client", schedule: "BackupSchedule", values: Values, progress: Progress) -> Outcome:
+    from hypersdk.verbs.schedules import run_now
+
+    return await run_now(client, schedule, progress)
+
+
+async def _end_schedule(client: "Client", schedule: "BackupSchedule", values: Values, progress: Progress) -> Outcome:
+    from hypersdk.verbs.schedules import delete
+
+    return await delete(client, schedule)
+
+
+async def _end_restore(client: "Client", job: "RestoreJob", values: Values, progress: Progress) -> Outcome:
+    from hypersdk.verbs.backups import delete_restore
+
+    return await delete_restore(client, job)
 
 
 async def _use(client: "Client", template: "VMTemplate", values: Values, progress: Progress) -> Outcome:
@@ -148,8 +180,33 @@ USE = Deed["VMTemplate"](
     line=lambda template: ["vm", "create", "-from-template", template.metadata.name],
 )  # fmt: skip
 
+SUSPEND = Deed["BackupSchedule"](
+    "schedule.suspend", "Suspend", "make no more backups at its times", Danger.CONFIRM,
+    lambda one: f"{one.metadata.name} is suspended already" if one.spec.suspend else "", _suspend,
+    line=lambda one: ["backup", "schedule", "suspend", one.metadata.name],
+)  # fmt: skip
+RESUME = Deed["BackupSchedule"](
+    "schedule.resume", "Resume", "make backups at its times again", Danger.CONFIRM,
+    lambda one: "" if one.spec.suspend else f"{one.metadata.name} is not suspended", _resume,
+    line=lambda one: ["backup", "schedule", "resume", one.metadata.name],
+)  # fmt: skip
+RUN_NOW = Deed["BackupSchedule"](
+    "schedule.run", "Run now", "begin its backups at once; its times stay", Danger.CONFIRM, _always, _run_now,
+    line=lambda one: ["backup", "schedule", "run", one.metadata.name],
+)  # fmt: skip
+END_SCHEDULE = Deed["BackupSchedule"](
+    "schedule.delete", "Delete", "its BackupJobs go with it; what they stored stays", Danger.NAME, _always,
+    _end_schedule, line=lambda one: ["backup", "schedule", "delete", one.metadata.name],
+)  # fmt: skip
+END_RESTORE = Deed["RestoreJob"](
+    "restore.delete", "Delete", "cancel it; of one that is over the VM stays", Danger.CONFIRM, _always, _end_restore,
+    line=lambda job: ["restore", "delete", job.metadata.name],
+)  # fmt: skip
+
 OF_SNAPSHOTS = (RESTORE, CLONE, MERGE)
 OF_OPERATIONS = (CANCEL,)
 OF_BACKUPS = (VERIFY, MAKE_AGAIN, REMOVE)
+OF_SCHEDULES = (RUN_NOW, SUSPEND, RESUME, END_SCHEDULE)
+OF_RESTORES = (END_RESTORE,)
 OF_NODES = (CORDON, UNCORDON)
 OF_TEMPLATES = (USE,)

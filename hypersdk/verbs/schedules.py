@@ -45,6 +45,6 @@ async def run_now(client: Client, schedule: BackupSchedule, progress: Progress) 
 
 
 async def delete(client: Client, schedule: BackupSchedule) -> Outcome:
-    """Delete it; what its backups stored stays."""
+    """Delete it, and with it the BackupJobs that it owns; what they stored stays."""
     await client.delete(BACKUP_SCHEDULES, *schedule.key, uid=schedule.metadata.uid)
-    return Outcome(True, "deleted; what it stored stays")
+    return Outcome(True, "deleted, its BackupJobs go with it; what they stored stays")

@@ -190,7 +190,9 @@ def test_schedules_are_suspended_resumed_and_deleted_and_restores_deleted(run: R
         assert run("backup", "schedule", word, "nightly") == Said(0, f"nightly: {done}\n", "")
         suspended = judge("get", "backupschedule", "nightly", "-o", "jsonpath={.spec.suspend}")
         assert suspended.strip() == ("true" if word == "suspend" else "false")
-    assert run("backup", "schedule", "delete", "nightly") == Said(0, "nightly: deleted; what it stored stays\n", "")
+    assert run("backup", "schedule", "delete", "nightly") == Said(
+        0, "nightly: deleted, its BackupJobs go with it; what they stored stays\n", ""
+    )
     assert run("backup", "schedule", "run", "nightly").code == 3
     source: JsonObject = {"type": "s3", "bucket": "b", "path": "x"}
     to: JsonObject = {"provider": "libvirt", "vmName": "new"}

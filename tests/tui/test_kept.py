@@ -181,6 +181,10 @@ DEEDS: Sequence[tuple[str, str, Sequence[str], str, Done]] = [
     ("f8", "e", ["y"], "backup verify nightly", ("backup.verify", "nightly", {})),
     ("f8", "U", [*"web-7", "enter"], "restore create -from", ("backup.restore", "nightly", {"vm": "web-7"})),
     ("f8", "d", [*"nightly", "enter"], "backup delete", ("backup.delete", "nightly", {})),
+    ("f9", "R", ["y"], "backup schedule run nights", ("schedule.run", "nights", {})),
+    ("f9", "t", ["y"], "backup schedule suspend nights", ("schedule.suspend", "nights", {})),
+    ("f9", "d", [*"nights", "enter"], "backup schedule delete nights", ("schedule.delete", "nights", {})),
+    ("f10", "d", ["y"], "restore delete again", ("restore.delete", "again", {})),
     ("f3", "t", ["y"], "node cordon host-a", ("node.cordon", "host-a", {})),
     ("f7", "c", [*"n-1", "enter"], "-from-template debian", ("template.use", "debian", {"name": "n-1"})),
 ]
@@ -190,7 +194,8 @@ DEEDS: Sequence[tuple[str, str, Sequence[str], str, Done]] = [
 @pytest.mark.timeout(60)
 async def test_what_can_be_done_to_a_row_has_a_key_a_dialog_and_a_command() -> None:
     objects = [vm("web-1"), snapshot("pre", "web-1"), operation("web-1", "migrate"), backup("nightly", "Completed")]
-    session = ScriptedSession(objects=[*objects, node("host-a"), template("debian", True)])
+    objects += [node("host-a"), template("debian", True), schedule("nights"), restore("again", "Failed", "no")]
+    session = ScriptedSession(objects=objects)
     async with console(session) as pilot:
         await until(pilot, "web-1")
         for list_key, key, answer, words, done in DEEDS:
@@ -204,6 +209,21 @@ async def test_what_can_be_done_to_a_row_has_a_key_a_dialog_and_a_command() -> N
             app_of(pilot).clear_notifications()
             await pilot.press("f2")
             await until(pilot, "1 VM, 1 running")
+
+
+async def test_schedule_that_is_suspended_is_resumed_and_not_suspended_again() -> None:
+    session = ScriptedSession(objects=[vm("web-1"), schedule("off", suspend=True)])
+    async with console(session) as pilot:
+        await until(pilot, "web-1")
+        await pilot.press("f9")
+        await until(pilot, "1/1")
+        await pilot.press("t")
+        await until(pilot, "Suspend refused: off is suspended already")
+        await pilot.press("s")
+        await until(pilot, "backup schedule resume off")
+        await pilot.press("y")
+        await until(pilot, ": done")
+        assert session.done == [("schedule.resume", "off", {})]
 
 
 async def test_what_makes_no_sense_is_refused_with_the_reason() -> None:

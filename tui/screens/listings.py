@@ -8,13 +8,23 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from hypersdk.model.backupjob import BackupJob
+from hypersdk.model.backupschedule import BackupSchedule
 from hypersdk.model.base import Resource
 from hypersdk.model.core import Event
+from hypersdk.model.restorejob import RestoreJob
 from hypersdk.model.vmnode import VMNode
 from hypersdk.model.vmoperation import VMOperation
 from hypersdk.model.vmsnapshot import VMSnapshot
 from hypersdk.model.vmtemplate import VMTemplate
-from hypersdk.verbs.deeds import OF_BACKUPS, OF_NODES, OF_OPERATIONS, OF_SNAPSHOTS, OF_TEMPLATES
+from hypersdk.verbs.deeds import (
+    OF_BACKUPS,
+    OF_NODES,
+    OF_OPERATIONS,
+    OF_RESTORES,
+    OF_SCHEDULES,
+    OF_SNAPSHOTS,
+    OF_TEMPLATES,
+)
 from hypersdk.verbs.verb import Deed
 from tui.cells import Key
 from tui.commands import View, bindings
@@ -114,6 +124,22 @@ class BackupsScreen(ListScreen[BackupJob]):
     DEEDS = OF_BACKUPS
 
 
+class SchedulesScreen(ListScreen[BackupSchedule]):
+    """When backups are made."""
+
+    VIEW = View.SCHEDULES
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.SCHEDULES)]
+    DEEDS = OF_SCHEDULES
+
+
+class RestoresScreen(ListScreen[RestoreJob]):
+    """Which backups became VMs again."""
+
+    VIEW = View.RESTORES
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(View.RESTORES)]
+    DEEDS = OF_RESTORES
+
+
 def list_screen(name: str, workspace: Workspace) -> Screen[None]:
     """The screen of the list of that name."""
     screens: dict[str, Callable[[], Screen[None]]] = {
@@ -123,7 +149,7 @@ def list_screen(name: str, workspace: Workspace) -> Screen[None]:
         "snapshots": lambda: SnapshotsScreen(workspace, SNAPSHOTS),
         "templates": lambda: TemplatesScreen(workspace, TEMPLATES),
         "backups": lambda: BackupsScreen(workspace, BACKUPS),
-        "schedules": lambda: ListScreen(workspace, SCHEDULES),
-        "restores": lambda: ListScreen(workspace, RESTORES),
+        "schedules": lambda: SchedulesScreen(workspace, SCHEDULES),
+        "restores": lambda: RestoresScreen(workspace, RESTORES),
     }
     return screens[name]()
