@@ -159,6 +159,30 @@ def test_nothing_is_left_of_a_clone_that_is_cancelled(tmp_path: Path, number: in
     play(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("how", [{}, {"linkedClone": True}], ids=["whole", "linked"])
+@pytest.mark.parametrize("number", range(16))
+def test_cancelled_clone_is_gone_or_has_succeeded(tmp_path: Path, number: int, how: JsonObject) -> None:
+    async def scenario(world: World) -> None:
+        here = scene(world)
+        async with here.life():
+            await here.source(running=True)
+            op = await world.operate("clone", **spec(**how))
+            world.die_at(number)
+            await world.pass_time(8)
+        cancel: JsonObject = {"metadata": {"annotations": {"hypersdk.io/cancel": "true"}}}
+        here.die_holding(op)
+        world.live_on()
+        await world.client.patch(VM_OPERATIONS, "default", op.metadata.name, cancel)
+        async with here.life():
+            op = await world.done(op)
+            await world.pass_time(8)
+            assert op.phase in {OperationPhase.SUCCEEDED, OperationPhase.CANCELLED}
+            assert world.exists("twin") is (op.phase is OperationPhase.SUCCEEDED), op.status.message
+            assert not here.qemu.held
+
+    play(tmp_path, scenario)
+
+
 @pytest.mark.parametrize(
     ("how", "why"),
     [

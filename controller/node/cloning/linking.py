@@ -104,6 +104,9 @@ class Linking:
         """Let the source write to the frozen files again, the clone being gone; what goes on, or nothing when done."""
         if there is None:
             return ""
+        if there.is_active and there.agent_connected:
+            # By a controller that has died since, perhaps before it let the guest go.
+            await self.layers.thaw(there.uuid)
         ours = {dev: disk for dev, disk in hard_disks(there).items() if disk.layer == layer(disk, op)}
         if not ours:
             await self._sweep(op, there)

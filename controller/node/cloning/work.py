@@ -81,15 +81,18 @@ class CloneWork:
             return Going(5, "looking at what is there", again_in_s=0.0)
         return await self._fill(job, target)
 
-    async def undo(self, job: Job) -> Going | None:
-        """Remove the clone as long as its disks are not whole; one that stands stays, whoever ends what follows."""
+    async def undo(self, job: Job) -> Going | Ended | None:
+        """Remove the clone as long as it is not let go; one that stands stays, and its end has come too late."""
         if await self.errands.end(job.uid):
             # What it has done last the next look sees.
             return Going(0, "ending what was begun", again_in_s=0.0)
         target, noted = await self._found(job), job.notes.get(TARGET)
         uid = noted if isinstance(noted, str) else target.metadata.uid if target and is_for(target, job.uid) else ""
-        if not uid or (job.notes.get(WHOLE) is True and target is not None and not is_for(target, job.uid)):
+        if not uid:
             return None
+        if job.notes.get(WHOLE) is True and target is not None and not is_for(target, job.uid):
+            done = await self._let_go(job, target, job.op.spec.clone_spec or CloneSpec())
+            return done if isinstance(done, Ended) else None  # of its start there is nothing to take back
         if not await self._is_settled(job):
             return Going(0, "looking at what is there", again_in_s=0.0)
         await self.copying.give_up(job.vm.metadata.uid, uid)
