@@ -32,6 +32,8 @@ class Param:
     type: Literal["str", "int", "bool"]
     help: str
     required: bool = False
+    names: Literal["", "node", "snapshot"] = ""
+    """What its value is the name of, where those that there are can be offered."""
 
 
 @dataclass(frozen=True)

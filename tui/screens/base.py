@@ -104,11 +104,12 @@ class ConsoleScreen(Screen[None]):
         elif doing.danger is Danger.NONE and len(items) == 1:
             self._do(doing, able, {})
         else:
+            from tui.offers import Offers
             from tui.screens.confirm import ConfirmScreen
 
             self._clear_popups()  # or it would stay beside the question
             refused = [doing.refusal(one) for one in items if not doing.applies(one)]
-            dialog = ConfirmScreen(doing, able, refused, self.workspace.keymap)
+            dialog = ConfirmScreen(doing, able, refused, self.workspace.keymap, Offers(self.workspace.feed, able))
             self.app.push_screen(dialog, lambda values: self._answered(doing, able, values))
 
     def action_why(self) -> None:

@@ -1,6 +1,6 @@
 """Asking before something is done: what, to which objects, with which command, and how sure one must be."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -14,7 +14,9 @@ from hypersdk.plaintext import plain
 from hypersdk.verbs.verb import Danger, Deed, Param, Values
 from tui.commands import View, bindings
 from tui.keymap import Keymap
+from tui.offers import Offers
 from tui.screens.dialog import Dialog
+from tui.widgets.choice import Choice
 from tui.widgets.option import Option
 
 R = TypeVar("R", bound=Resource)
@@ -35,8 +37,11 @@ class ConfirmScreen(Dialog[Values | None], Generic[R]):
         items: Sequence[R],
         refused: Sequence[str],
         keymap: Keymap,
+        offers: Offers | None = None,
     ) -> None:
         super().__init__()
+        self._offers = offers or Offers(None, items)
+        self._stops: list[Callable[[], None]] = []
         self._deed = deed
         self._items = items
         self._refused = refused
@@ -60,6 +65,15 @@ class ConfirmScreen(Dialog[Values | None], Generic[R]):
         for first in self.query(Input):
             first.focus()
             break
+        for param in self._offering():
+            if (stop := self._offers.subscribe(param, self._offers_moved)) is not None:
+                self._stops.append(stop)
+        self._offer()
+
+    def on_unmount(self) -> None:
+        """Nobody looks any more."""
+        for stop in self._stops:
+            stop()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What loses something for good takes the typed name, never a single key."""
@@ -111,6 +125,25 @@ class ConfirmScreen(Dialog[Values | None], Generic[R]):
         else:
             self.dismiss(self._values())
 
+    def _offering(self) -> list[Param]:
+        return [param for param in self._deed.params if param.names]
+
+    def _offers_moved(self, _: object) -> None:
+        self.call_later(self._offer)
+
+    def _offer(self) -> None:
+        """Show the names that there are for a field, below it."""
+        if not self.is_attached:
+            return
+        for param in self._offering():
+            names = self._offers.names(param)
+            self.query_one(f"#value-{param.name}", Choice).names = names
+            more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+            words = f"  up/down: {plain(', '.join(names[:LISTED]))}{more}" if names else self._offers.none(param)
+            line = self.query_one(f"#names-{param.name}", Static)
+            line.display = bool(words)
+            line.update(words)
+
     @property
     def _wanted(self) -> str:
         return self._items[0].metadata.name if len(self._items) == 1 else f"{len(self._items)} {self._deed.things}"
@@ -158,7 +191,9 @@ def _asked(param: Param) -> ComposeResult:
         yield Option(param.name, f"{param.name}: {param.help}")
         return
     yield Static(f"{param.name}: {param.help}", markup=False)
-    hint = NEEDED if param.required else OPTIONAL
-    yield Input(
-        id=f"value-{param.name}", placeholder=hint, type="integer" if param.type == "int" else "text", compact=True
-    )
+    hint, id = NEEDED if param.required else OPTIONAL, f"value-{param.name}"
+    if param.names:
+        yield Choice(id=id, placeholder=hint, compact=True)
+        yield Static("", id=f"names-{param.name}", markup=False)
+        return
+    yield Input(id=id, placeholder=hint, type="integer" if param.type == "int" else "text", compact=True)
