@@ -11,7 +11,7 @@ from scripts.screenshot import IMAGES, PICTURES, picture
 from tests.tui.snapshot import FOLDER, SIZES, THEMES, Snapshot, path_of
 from tests.tui.tour import tour
 
-SETTLE_S, TURNS = 5.0, 250
+SETTLE_S, TURNS = 15.0, 750
 ADVICE = "when that is how it shall look: .venv/bin/python -m scripts.screenshot --snapshots, look at git diff, commit"
 
 
