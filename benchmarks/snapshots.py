@@ -135,7 +135,7 @@ async def _take(node: Node, name: str, *, memory: bool) -> None:
 
 async def _drop(node: Node, name: str) -> None:
     await node.client.delete(VM_SNAPSHOTS, NAMESPACE, name)
-    await until(node.client, VM_SNAPSHOTS, NAMESPACE, name, lambda now: Outcome(True, "") if now is None else None)
+    await until(node.client, VM_SNAPSHOTS, (NAMESPACE, name), lambda now: Outcome(True, "") if now is None else None)
 
 
 async def _by_libvirt(node: Node, uid: str, *manner: str) -> None:

@@ -97,7 +97,7 @@ class Trial:
                 return Outcome(False, f"{ready.reason}: {ready.message}" if ready else "Failed")
             return Outcome(True, f"Running on {now.status.node_name}") if now.phase is Phase.RUNNING else None
 
-        return await until(self.client, VIRTUAL_MACHINES, self.namespace, vm.metadata.name, running)
+        return await until(self.client, VIRTUAL_MACHINES, vm.key, running)
 
     async def _operate(self, operation: str, extra: JsonObject | None = None) -> Outcome:
         return await operate(self.client, self._machine_made(), operation, extra or {}, lambda *_: None)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from hyperctl.exits import Exit
+from hyperctl.k8s.acting import Teller
 from hyperctl.k8s.output import reason
 from hyperctl.k8s.session import Session
 from hypersdk.errors import UsageError
@@ -27,7 +28,7 @@ async def create_machine(session: Session, arguments: argparse.Namespace) -> int
     print(f"virtualmachine.hypersdk.io/{made.metadata.name} created")
     if not arguments.wait:
         return Exit.OK
-    outcome = await until(session.client, VIRTUAL_MACHINES, session.namespace, arguments.name, settled)
+    outcome = await until(session.client, VIRTUAL_MACHINES, made.key, settled, progress=Teller())
     print(outcome.message, file=sys.stderr)
     return Exit.OK if outcome.ok else Exit.FAILED
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hyperctl.exits import Exit
+from hyperctl.k8s.acting import Teller
 from hyperctl.k8s.jsonpath import template
 from hyperctl.k8s.jsonpath_values import render
 from hyperctl.k8s.output import faithful, reason
@@ -54,7 +55,9 @@ async def wait(session: Session, arguments: argparse.Namespace) -> int:
 
     try:
         async with asyncio.timeout(seconds):
-            outcome = await until(session.client, VIRTUAL_MACHINES, session.namespace, name, decide)
+            outcome = await until(
+                session.client, VIRTUAL_MACHINES, (session.namespace, name), decide, progress=Teller()
+            )
     except TimeoutError:
         outcome = Outcome(False, f"not within {arguments.timeout}: {what.now(last)}")
     if outcome.ok:

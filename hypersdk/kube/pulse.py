@@ -30,6 +30,8 @@ class Beat:
     """Nobody is asked as long as some watch has heard something within this time."""
     patience: float = 5.0
     """The longest that an answer takes: what is slower is silent."""
+    hung: float = 30.0
+    """A watch request without any answer for so long, from a server that answers others, is sent anew."""
 
 
 @dataclass
@@ -83,8 +85,8 @@ class Pulse:
         for one in self._following():
             if one.cache.health is Health.LIVE:
                 one.cache.contact = now
-            else:
-                one.cut(one.cache.error)  # its request hangs in a connection that the others do without
+            elif one.has_hung(self.beat.hung):
+                one.cut(one.cache.error)  # in a connection that the others do without
 
     def _cut(self) -> None:
         for one in self._following():

@@ -17,7 +17,7 @@ from pydantic_core import from_json
 
 from hypersdk.backoff import spread
 from hypersdk.errors import ApiError, Gone, Unreachable
-from hypersdk.kube.cache import Cache, Key
+from hypersdk.kube.cache import Cache, Health, Key
 from hypersdk.kube.client import Client, error_of, unmanaged
 from hypersdk.model.base import JsonObject, Resource
 from hypersdk.model.kinds import Kind
@@ -54,6 +54,8 @@ class Watch(Generic[T]):
     _heard: int = field(default=0, init=False)
     _under_way: asyncio.Timeout | None = field(default=None, init=False)
     """The watch request that goes on; it can be given up at any moment."""
+    _asked: float = field(default=0.0, init=False)
+    """When it was sent (loop time)."""
     _silence: str = field(default="", init=False)
     """Why it was given up, if it was."""
     _version: str = field(default="", init=False)
@@ -94,6 +96,11 @@ class Watch(Generic[T]):
         """Whether a watch request goes on, rather than a list or a pause."""
         return self._under_way is not None
 
+    def has_hung(self, seconds: float) -> bool:
+        """Whether the request has got no answer at all for so long."""
+        is_late = asyncio.get_running_loop().time() - self._asked > seconds
+        return self.is_following and self.cache.health is not Health.LIVE and is_late
+
     def cut(self, words: str) -> None:
         """Give the watch request up, as the server has fallen silent: the cache is stale until another is answered."""
         if self._under_way is not None:
@@ -103,7 +110,7 @@ class Watch(Generic[T]):
     @asynccontextmanager
     async def _following(self) -> AsyncIterator[None]:
         """Unreachable in place of what is under way, once somebody gives it up."""
-        self._silence = ""
+        self._silence, self._asked = "", asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(None) as self._under_way:
                 yield

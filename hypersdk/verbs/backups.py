@@ -37,7 +37,7 @@ async def end_of(client: Client, made: BackupJob, progress: Progress) -> Outcome
         progress(*progress_words(job.status.progress, waiting(job)))
         return None
 
-    return await until(client, BACKUP_JOBS, *made.key, over, made=made)
+    return await until(client, BACKUP_JOBS, made.key, over, made=made, progress=progress)
 
 
 async def verify(client: Client, job: BackupJob, progress: Progress) -> Outcome:
@@ -58,7 +58,7 @@ async def verify(client: Client, job: BackupJob, progress: Progress) -> Outcome:
             return None
         return _of_condition(now, "Verified")
 
-    return await until(client, BACKUP_JOBS, *job.key, answered)
+    return await until(client, BACKUP_JOBS, job.key, answered, progress=progress)
 
 
 async def delete(client: Client, job: BackupJob, progress: Progress, *, keep_data: bool = False) -> Outcome:
@@ -72,7 +72,7 @@ async def delete(client: Client, job: BackupJob, progress: Progress, *, keep_dat
     def gone(now: BackupJob | None) -> Outcome | None:
         return Outcome(True, "deleted") if now is None or now.metadata.uid != job.metadata.uid else None
 
-    return await until(client, BACKUP_JOBS, *job.key, gone)
+    return await until(client, BACKUP_JOBS, job.key, gone, progress=progress)
 
 
 async def restore(client: Client, namespace: str, name: str, spec: JsonObject, progress: Progress) -> Outcome:
@@ -94,7 +94,7 @@ async def end_of_restore(client: Client, made: RestoreJob, progress: Progress) -
         progress(*progress_words(job.status.progress, words))
         return None
 
-    return await until(client, RESTORE_JOBS, *made.key, over, made=made)
+    return await until(client, RESTORE_JOBS, made.key, over, made=made, progress=progress)
 
 
 async def delete_restore(client: Client, job: RestoreJob) -> Outcome:
@@ -104,7 +104,7 @@ async def delete_restore(client: Client, job: RestoreJob) -> Outcome:
     def gone(now: RestoreJob | None) -> Outcome | None:
         return Outcome(True, "deleted") if now is None or now.metadata.uid != job.metadata.uid else None
 
-    return await until(client, RESTORE_JOBS, *job.key, gone)
+    return await until(client, RESTORE_JOBS, job.key, gone)
 
 
 def backup_spec(vm: str, values: Values) -> JsonObject:
@@ -190,7 +190,7 @@ async def _remove_data(client: Client, job: BackupJob, progress: Progress) -> Ou
             return None
         return _of_condition(now, "DataDeleted")
 
-    return await until(client, BACKUP_JOBS, *job.key, removed)
+    return await until(client, BACKUP_JOBS, job.key, removed, progress=progress)
 
 
 async def _annotate(client: Client, job: BackupJob, mark: str, value: str) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from hypersdk.kube.cache import Cache
+from hypersdk.background import beside
+from hypersdk.kube.cache import Cache, Health, Key
 from hypersdk.kube.client import Client
+from hypersdk.kube.pulse import Pulse
 from hypersdk.kube.watch import Watch
 from hypersdk.model.base import JsonObject, Resource
 from hypersdk.model.kinds import VIRTUAL_MACHINES, VM_OPERATIONS, Kind
@@ -41,7 +43,7 @@ async def operate(client: Client, vm: VirtualMachine, operation: str, extra: Jso
         words = op.status.message or str(op.phase)
         return Outcome(op.phase is OperationPhase.SUCCEEDED, words)
 
-    return await until(client, VM_OPERATIONS, *made.key, over, made=made)
+    return await until(client, VM_OPERATIONS, made.key, over, made=made, progress=progress)
 
 
 async def cancel(client: Client, op: VMOperation, progress: Progress) -> Outcome:
@@ -58,7 +60,7 @@ async def cancel(client: Client, op: VMOperation, progress: Progress) -> Outcome
         words = f"{name} is {now.phase}: {now.status.message or ''}"
         return Outcome(now.phase is OperationPhase.CANCELLED, words)
 
-    return await until(client, VM_OPERATIONS, namespace, name, over)
+    return await until(client, VM_OPERATIONS, (namespace, name), over, progress=progress)
 
 
 async def gone(client: Client, vm: VirtualMachine, progress: Progress) -> Outcome:
@@ -70,35 +72,40 @@ async def gone(client: Client, vm: VirtualMachine, progress: Progress) -> Outcom
         progress(None, "waiting for the node to remove the domain and its disks")
         return None
 
-    return await until(client, VIRTUAL_MACHINES, vm.metadata.namespace or "default", vm.metadata.name, away)
+    return await until(client, VIRTUAL_MACHINES, vm.key, away, progress=progress)
 
 
 async def until(
     client: Client,
     kind: Kind[R],
-    namespace: str,
-    name: str,
+    key: Key,
     decide: Callable[[R | None], Outcome | None],
     *,
     made: R | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Watch one object until `decide` has an outcome for it (None stands for an object that is not there).
 
     `made` is the object as it was just created, if it was: what has happened to it since then is told without a list.
+    `progress` is told when the API is lost; the waiting goes on.
     """
     cache: Cache[R] = Cache()
     decided: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
     def look(_: object) -> None:
-        if cache.synced.is_set() and not decided.done() and (outcome := decide(cache.get(namespace, name))):
+        if cache.health is Health.STALE and progress is not None:
+            progress(None, f"{cache.error}; trying again")
+        elif cache.synced.is_set() and not decided.done() and (outcome := decide(cache.get(*key))):
             decided.set_result(outcome)
 
     cache.subscribe(look)
-    watch = Watch(client, kind, cache, namespace=namespace, fields=f"metadata.name={name}")
+    namespace, name = key
+    watch, pulse = Watch(client, kind, cache, namespace=namespace, fields=f"metadata.name={name}"), Pulse(client)
     if made is not None:
         watch.begin_from(made)
-    async with asyncio.TaskGroup() as group:
-        watching = group.create_task(watch.run())
-        outcome = await decided
-        watching.cancel()
+    with pulse.over(watch):
+        async with beside(pulse.run()), asyncio.TaskGroup() as group:
+            watching = group.create_task(watch.run())
+            outcome = await decided
+            watching.cancel()
     return outcome

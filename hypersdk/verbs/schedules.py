@@ -41,7 +41,7 @@ async def run_now(client: Client, schedule: BackupSchedule, progress: Progress) 
         found = condition(now.status.conditions, "RunNow")
         return Outcome(found is not None and found.status == "True", (found.message if found else "") or "")
 
-    return await until(client, BACKUP_SCHEDULES, *schedule.key, answer)
+    return await until(client, BACKUP_SCHEDULES, schedule.key, answer, progress=progress)
 
 
 async def delete(client: Client, schedule: BackupSchedule) -> Outcome:

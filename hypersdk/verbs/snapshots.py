@@ -36,4 +36,4 @@ async def delete(client: Client, snapshot: VMSnapshot, progress: Progress) -> Ou
         progress(None, words or "waiting for the node to merge its layers")
         return None
 
-    return await until(client, VM_SNAPSHOTS, namespace, name, gone)
+    return await until(client, VM_SNAPSHOTS, (namespace, name), gone, progress=progress)

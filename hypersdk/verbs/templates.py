@@ -24,7 +24,13 @@ async def make(client: Client, vm: VirtualMachine, name: str, progress: Progress
 
 async def settled(client: Client, made: VMTemplate, progress: Progress) -> Outcome:
     """Wait until VMs can be made of it, or it says why not."""
-    return await until(client, VM_TEMPLATES, *made.key, lambda now: outcome_of(now, made.metadata.generation, progress))
+    return await until(
+        client,
+        VM_TEMPLATES,
+        made.key,
+        lambda now: outcome_of(now, made.metadata.generation, progress),
+        progress=progress,
+    )
 
 
 async def use(client: Client, template: VMTemplate, values: Values) -> Outcome:

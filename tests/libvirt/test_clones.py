@@ -94,7 +94,7 @@ class Clones:
             return Outcome(True, "it is") if snapshot.status.ready_to_restore and not gone else None
 
         async with asyncio.timeout(60):
-            outcome = await until(self.bench.client, VM_SNAPSHOTS, self.bench.namespace, name, holds)
+            outcome = await until(self.bench.client, VM_SNAPSHOTS, (self.bench.namespace, name), holds)
         assert outcome.ok
 
     def uid(self, name: str) -> str:

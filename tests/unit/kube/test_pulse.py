@@ -18,7 +18,8 @@ from tests.controlplane.caches import names, running, until
 from tests.unit.kube.scripted import Step, body, events, listing, machine, refusal, scripted
 
 QUICK = Pace(first_retry=0.01, longest_retry=0.05, inactivity=30)
-IMPATIENT = Beat(quiet=0.02, patience=0.2)
+IMPATIENT = Beat(quiet=0.02, patience=0.2, hung=0.2)
+PATIENT = Beat(quiet=0.02, patience=30, hung=30)
 FOR_EVER = events(then="stay")
 
 
@@ -78,7 +79,7 @@ async def test_quiet_server_is_asked_and_believed_also_when_it_refuses(tmp_path:
     asked: list[asyncio.Event] = []
     answers = [told(asked, step) for step in (body(b"{}"), refusal(403, "Forbidden"), body(b"{}"), body(b"{}"))]
     server = serving([listing(machine("a"), version="7")], [FOR_EVER], answers)
-    async with scripted(tmp_path, server) as (_, client), watched(client) as (cache, seen):
+    async with scripted(tmp_path, server) as (_, client), watched(client, PATIENT) as (cache, seen):
         contact = cache.contact
         for one in asked:
             await one.wait()
