@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from hypersdk import errors
+from hypersdk.kube.causes import cause
 from hypersdk.kube.endpoint import Connection
 from hypersdk.model.base import JsonObject, Resource
 from hypersdk.model.kinds import Kind
@@ -166,7 +167,7 @@ async def _read(response: "aiohttp.ClientResponse", host: str) -> bytes:
         async with response:
             return await response.read()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise errors.Unreachable(f"the answer of {host} broke off: {error or type(error).__name__}") from error
+        raise errors.Unreachable(f"the answer of {host} broke off: {cause(error)}") from error
 
 
 def error_of(code: int, body: bytes, retry_after: str = "") -> errors.ApiError:

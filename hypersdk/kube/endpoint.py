@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from hypersdk.errors import ConfigError, Unreachable
+from hypersdk.kube.causes import cause
 from hypersdk.kube.library import load
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Connection:
                 response.release()
                 response = await sent(self._api)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(f"no answer from {self.host}: {error or type(error).__name__}") from error
+            raise Unreachable(f"no answer from {self.host}: {cause(error)}") from error
         return response
 
     async def websocket(
@@ -190,6 +191,9 @@ async def _from_file(endpoint: Endpoint, configuration: object) -> Context:
         await load_kube_config(endpoint.kubeconfig, found.name, client_configuration=configuration)
     except (ConfigException, OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{endpoint.kubeconfig}: {error}") from error
+    except (TypeError, AttributeError, LookupError) as error:  # how the library meets a file that lacks something
+        words = f"the context {found.name} cannot be used: it needs a cluster and a user of the same file"
+        raise ConfigError(f"{endpoint.kubeconfig}: {words}") from error
     return found
 
 

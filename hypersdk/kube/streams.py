@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import ValidationError
 
 from hypersdk.errors import Unreachable
+from hypersdk.kube.causes import cause
 from hypersdk.kube.client import Client, error_of
 from hypersdk.model.base import JsonObject, Model
 from hypersdk.model.kinds import SUBRESOURCES
@@ -158,7 +159,7 @@ async def open_stream(
     except aiohttp.WSServerHandshakeError as error:
         raise await _refusal(client, namespace, name, subresource, query or [], error.status) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Unreachable(f"no stream from {client.connection.host}: {error or type(error).__name__}") from error
+        raise Unreachable(f"no stream from {client.connection.host}: {cause(error)}") from error
 
 
 async def _refusal(

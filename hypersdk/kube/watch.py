@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from hypersdk.backoff import spread
 from hypersdk.errors import ApiError, Gone, Unreachable
 from hypersdk.kube.cache import Cache, Health, Key
+from hypersdk.kube.causes import cause
 from hypersdk.kube.client import Client, error_of, unmanaged
 from hypersdk.model.base import JsonObject, Resource
 from hypersdk.model.kinds import Kind
@@ -222,7 +223,7 @@ async def _lines(response: "aiohttp.ClientResponse", host: str) -> AsyncIterator
                 if line.strip():
                     yield line
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Unreachable(f"the watch on {host} broke off: {error or type(error).__name__}") from error
+        raise Unreachable(f"the watch on {host} broke off: {cause(error)}") from error
 
 
 def hang_up(response: "aiohttp.ClientResponse") -> None:
