@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -13,6 +14,9 @@ from hypersdk.model.virtualmachine import Phase
 from hypersdk.model.vmoperation import OperationPhase, VMOperation
 from tests.flow.clone_scene import CONTENT, VARIABLES, Scene, layer, scene, spec
 from tests.flow.world import NODE, VMS, World, play
+
+LET_GO = 10
+"""The change after which a clone stands."""
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["of-running", "of-stopped"])
@@ -179,6 +183,27 @@ def test_cancelled_clone_is_gone_or_has_succeeded(tmp_path: Path, number: int, h
             assert op.phase in {OperationPhase.SUCCEEDED, OperationPhase.CANCELLED}
             assert world.exists("twin") is (op.phase is OperationPhase.SUCCEEDED), op.status.message
             assert not here.qemu.held
+
+    play(tmp_path, scenario)
+
+
+def test_machine_that_has_taken_the_name_of_a_clone_is_no_success(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        here = scene(world)
+        async with here.life():
+            await here.source(running=True)
+            op = await world.operate("clone", **spec())
+            world.die_at(LET_GO)
+            await world.pass_time(8)
+        world.live_on()
+        assert FILLING not in (world.vm("twin").metadata.annotations or {})
+        assert not world.op(op).phase.is_over
+        cast("JsonObject", world.api.objects[VMS, "twin"]["metadata"])["uid"] = "of another"
+        cancel: JsonObject = {"metadata": {"annotations": {"hypersdk.io/cancel": "true"}}}
+        await world.client.patch(VM_OPERATIONS, "default", op.metadata.name, cancel)
+        async with here.life():
+            assert (await world.done(op)).phase is OperationPhase.CANCELLED
+            assert world.exists("twin")
 
     play(tmp_path, scenario)
 

@@ -91,6 +91,8 @@ class CloneWork:
         if not uid:
             return None
         if job.notes.get(WHOLE) is True and target is not None and not is_for(target, job.uid):
+            if target.metadata.uid != uid or target.metadata.deletion_timestamp is not None:
+                return None  # the clone is gone again, whatever has its name now
             done = await self._let_go(job, target, job.op.spec.clone_spec or CloneSpec())
             return done if isinstance(done, Ended) else None  # of its start there is nothing to take back
         if not await self._is_settled(job):
