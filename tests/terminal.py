@@ -99,6 +99,14 @@ class Terminal:
             if left <= 0 or not self.read(left):
                 raise AssertionError(f"{pattern!r} is still there after {timeout} s; the screen:\n{self.text()}")
 
+    def wait_heard(self, words: str, since: int, timeout: float = 20) -> None:
+        """Read until these words have come after so many bytes, wherever on the screen they are by then."""
+        deadline = time.monotonic() + timeout
+        while words.encode() not in self.received[since:]:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self.read(left):
+                raise AssertionError(f"{words!r} did not come in {timeout} s; the screen:\n{self.text()}")
+
     def wait_bytes(self, timeout: float = 5) -> None:
         """Read until anything comes."""
         before, deadline = len(self.received), time.monotonic() + timeout

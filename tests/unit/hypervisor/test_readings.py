@@ -166,6 +166,7 @@ def test_process_that_is_another_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_error_of_unknown_kind_is_tried_again() -> None:
+    libvirt.virResetLastError()  # else it is made of what another test has left in this thread
     error = translated(libvirt.libvirtError("Cannot allocate memory"), "start web")
 
     assert isinstance(error, Transient)
