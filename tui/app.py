@@ -172,6 +172,9 @@ class HypersdkApp(PacedApp):
                 screen.start_over()
 
     def _console_screens(self) -> list[ConsoleScreen]:
+        """Those that can be told of changes; none once the console ends, for their widgets go before them."""
+        if not self.is_running:
+            return []
         return [screen for screen in self.screen_stack if isinstance(screen, ConsoleScreen)]
 
     def _new_workspace(self) -> Workspace:

@@ -220,6 +220,14 @@ async def test_killed_virtlogd_costs_no_output(
             os.kill(lock_holder(libvirtd.root / "run/virtlogd.pid"), signal.SIGKILL)
             await screen.shows(LINES[-1].rstrip(), 60)
     assert screen.output.rstrip() == (GREETING + b"".join(LINES)).rstrip()
+    async with asyncio.timeout(30):
+        while not _listens(libvirtd.root / "run/virtlogd-sock"):
+            await host.domains()  # pause enough; the next guest cannot start without it
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as one:
+        return one.connect_ex(str(path)) == 0
 
 
 async def _read_and_cut(stream: Stream, trail: Trail, wanted: int) -> bytes:

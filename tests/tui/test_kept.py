@@ -172,6 +172,16 @@ async def test_changes_before_a_screen_is_made_are_kept_for_it() -> None:
         await until(pilot, "1 VM, 1 running")
 
 
+async def test_changes_while_the_console_ends_reach_no_screen() -> None:
+    async with console(ScriptedSession(objects=[vm("web-1")])) as pilot:
+        await until(pilot, "web-1")
+        app = app_of(pilot)
+        app._running = False  # the first thing that an end does; the second is that the widgets go
+        await app.screen.query("*").remove()
+        app.on_hypersdk_app_feed_moved()
+        app._running = True
+
+
 Done = tuple[str, str, dict[str, str]]
 DEEDS: Sequence[tuple[str, str, Sequence[str], str, Done]] = [
     ("f6", "U", [*"pre", "enter"], "-snapshot pre", ("snapshot.restore", "pre", {})),
